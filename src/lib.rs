@@ -1,0 +1,6 @@
+//! Rempart: the gate in front of a learning platform.
+//!
+//! Modules in the order of the data's flow; `ARCHITECTURE.md` has the map of a request.
+
+pub mod policy;
+pub mod secret;

@@ -1,0 +1,3 @@
+//! Rempart, the command: exit codes only.
+
+fn main() {}

@@ -1,0 +1,308 @@
+//! What the SRE decided: listeners, certificates, upstreams, identity providers, shared store, limits.
+
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use ipnet::IpNet;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+use super::{JsonPath, RecipientId};
+use crate::secret::{MasterSecret, Sensitive};
+
+/// `gateway.yaml`, compiled.
+#[derive(Debug)]
+pub struct GatewaySettings {
+    /// Where to listen. Read once: a change takes a restart.
+    pub listen: Listen,
+    /// Worker threads, one runtime each; `None` for one per core. Read once.
+    pub workers: Option<usize>,
+    /// Certificates by server name, in the file's order; the first answers unknown names.
+    pub certificates: Vec<Certificate>,
+    /// `Strict-Transport-Security` (RFC 6797; charter 6).
+    pub hsts: Hsts,
+    /// Proxies whose `X-Forwarded-For` entries are believed, counted from the right.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Bounds on what a client may send.
+    pub limits: ClientLimits,
+    /// How long each phase may last.
+    pub timeouts: Timeouts,
+    /// Who can say who the caller is; a [`ProviderId`] is a place here.
+    pub providers: Vec<IdentityProvider>,
+    /// Where counters live.
+    pub store: Store,
+    /// The deployment's secret; `None` when the file names none, and a random one per process is used.
+    pub secret: Option<MasterSecret>,
+    /// The access journal.
+    pub journal: JournalSettings,
+    /// Where requests go; an [`UpstreamId`] is a place here.
+    pub upstreams: Vec<Upstream>,
+}
+
+/// Addresses to listen on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// TLS listeners.
+    pub https: Vec<SocketAddr>,
+    /// Plain listeners: they redirect, and serve the routes marked `plain_http`.
+    pub http: Vec<SocketAddr>,
+    /// Metrics and probes.
+    pub admin: SocketAddr,
+}
+
+/// A certificate chain with its key.
+#[derive(Debug)]
+pub struct Certificate {
+    /// Server names it answers, lower case; `*.example.fr` for one label.
+    pub names: Vec<String>,
+    /// Leaf first.
+    pub chain: Vec<CertificateDer<'static>>,
+    /// Its private key.
+    pub key: Sensitive<Arc<PrivateKeyDer<'static>>>,
+}
+
+/// `Strict-Transport-Security`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hsts {
+    /// `max-age`; never under a year (ASVS 3.4.1) unless zero, which lifts the rule.
+    pub max_age: Duration,
+    /// `includeSubDomains`.
+    pub include_subdomains: bool,
+}
+
+/// Bounds on what a client may send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientLimits {
+    /// Header fields in one message.
+    pub header_count: usize,
+    /// Bytes of all header fields of one message.
+    pub header_bytes: usize,
+    /// Bytes of the request target.
+    pub uri_bytes: usize,
+    /// Bytes of a request body, unless its route says otherwise.
+    pub body_bytes: u64,
+    /// Open client connections, over all workers.
+    pub connections: usize,
+    /// Exchanges under way, over all workers; above it 503.
+    pub exchanges: usize,
+    /// Concurrent streams of one HTTP/2 connection.
+    pub h2_streams: u32,
+    /// Bytes that a compressed response body may grow to when it is decoded for redaction.
+    pub decoded_bytes: u64,
+}
+
+/// How long each phase may last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// TLS handshake.
+    pub handshake: Duration,
+    /// From the first byte of a request to the end of its header section.
+    pub headers: Duration,
+    /// A connection without an exchange.
+    pub idle: Duration,
+    /// A request or response body that makes no progress.
+    pub body: Duration,
+    /// In-flight exchanges after SIGTERM.
+    pub drain: Duration,
+}
+
+/// The place of an identity provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ProviderId(pub u16);
+
+/// Somebody who says who the caller is.
+#[derive(Debug)]
+pub struct IdentityProvider {
+    /// Name used by routes, the journal and metrics.
+    pub name: String,
+    /// How it is asked.
+    pub kind: ProviderKind,
+    /// Where its answer says what.
+    pub claims: ClaimPaths,
+    /// Role text (exact) → recipient; a role that is not listed adds nothing.
+    pub roles: Vec<(String, RecipientId)>,
+}
+
+/// Where an answer (JWT claims, or the JSON of a session endpoint) says what. Absolute paths.
+#[derive(Clone, Debug, Default)]
+pub struct ClaimPaths {
+    /// The caller's own identifier, compared with records' subjects.
+    pub subject: Option<JsonPath>,
+    /// Roles: one text or several.
+    pub role: Option<JsonPath>,
+    /// Groups.
+    pub groups: Option<JsonPath>,
+    /// Children the caller answers for.
+    pub wards: Option<JsonPath>,
+}
+
+/// How a provider is asked.
+#[derive(Debug)]
+pub enum ProviderKind {
+    /// A signed token (RFC 7519).
+    Jwt(JwtSettings),
+    /// The platform's own session endpoint.
+    ForwardAuth(ForwardAuthSettings),
+}
+
+/// How tokens are verified.
+#[derive(Debug)]
+pub struct JwtSettings {
+    /// Required `iss`.
+    pub issuer: String,
+    /// Accepted `aud`, any of them.
+    pub audience: Vec<String>,
+    /// Where the keys are.
+    pub keys: KeySource,
+    /// Where the token is.
+    pub token: TokenSource,
+    /// Tolerance on `exp` and `nbf`.
+    pub skew: Duration,
+    /// JWS algorithm names that keys of this provider may be pinned to.
+    pub algorithms: Vec<String>,
+}
+
+/// Where a JSON Web Key Set (RFC 7517) comes from.
+#[derive(Debug)]
+pub enum KeySource {
+    /// The bytes of a file, read when the policy was loaded.
+    Inline(Vec<u8>),
+    /// Fetched from an upstream (one is declared for an URL's origin).
+    Remote {
+        /// Which.
+        upstream: UpstreamId,
+        /// Path and query.
+        path: String,
+    },
+}
+
+/// Where a token stands in a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TokenSource {
+    /// `Authorization: Bearer …` (RFC 6750).
+    Authorization,
+    /// A cookie of this name.
+    Cookie(String),
+}
+
+/// How the platform's session endpoint is asked.
+#[derive(Debug)]
+pub struct ForwardAuthSettings {
+    /// Which upstream.
+    pub upstream: UpstreamId,
+    /// GET, HEAD, POST or PUT.
+    pub method: http::Method,
+    /// Path and query.
+    pub path: String,
+    /// Cookies of the caller that are forwarded, exact names; without any of them nobody is asked.
+    pub cookies: Vec<String>,
+    /// Request headers of the caller that are forwarded, for platforms with tokens of their own.
+    pub headers: Vec<http::HeaderName>,
+    /// Headers that the gateway adds.
+    pub fixed_headers: Vec<(http::HeaderName, http::HeaderValue)>,
+    /// Cookies that the gateway adds, such as a CSRF double-submit pair that it makes up itself.
+    pub fixed_cookies: Vec<(String, String)>,
+    /// Body sent with POST or PUT (JSON).
+    pub body: Option<String>,
+    /// How long an answer is believed.
+    pub cache: Duration,
+    /// Most answers kept at a time.
+    pub cache_entries: usize,
+}
+
+/// Where counters live.
+#[derive(Debug)]
+pub enum Store {
+    /// In this process.
+    Memory,
+    /// Shared over replicas.
+    Redis {
+        /// `redis://…`; may hold a password.
+        url: Sensitive<String>,
+        /// Longest wait for an answer before local counters decide.
+        timeout: Duration,
+        /// Replicas sharing it: local limits are divided by this while it is gone.
+        replicas: u32,
+    },
+}
+
+/// The access journal (charter 6).
+#[derive(Clone, Debug)]
+pub struct JournalSettings {
+    /// Where records go.
+    pub to: JournalTarget,
+    /// Records that may wait before exchanges are slowed.
+    pub queue: usize,
+    /// How client addresses are written.
+    pub address: AddressMode,
+}
+
+/// Where records go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum JournalTarget {
+    /// Standard output, one JSON object a line.
+    Stdout,
+    /// A file, appended to.
+    File(PathBuf),
+}
+
+/// How a client address is written in the journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AddressMode {
+    /// HMAC of the whole address, keyed by the epoch.
+    Pseudonym,
+    /// The /24 or /48 it is in.
+    Prefix,
+}
+
+/// The place of an upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct UpstreamId(pub u16);
+
+/// A platform behind the gate.
+#[derive(Debug)]
+pub struct Upstream {
+    /// Name used by routes, the journal and metrics.
+    pub name: String,
+    /// Where it answers.
+    pub endpoints: Vec<Endpoint>,
+    /// TLS to it; `None` where its endpoints are `http://`.
+    pub tls: Option<UpstreamTls>,
+    /// Which `Host` it gets.
+    pub host: HostHeader,
+    /// TCP and TLS together.
+    pub connect_timeout: Duration,
+    /// From the end of the request to the response head.
+    pub response_timeout: Duration,
+    /// Idle connections kept per worker and endpoint.
+    pub idle_connections: usize,
+    /// How long an idle connection is kept; below the platform's own keep-alive.
+    pub idle_timeout: Duration,
+    /// Where it stands, ISO 3166-1 alpha-2 (charter 4).
+    pub country: Option<String>,
+}
+
+/// One address of an upstream.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Endpoint {
+    /// Name or address.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+}
+
+/// TLS to an upstream.
+#[derive(Debug)]
+pub struct UpstreamTls {
+    /// Trusted roots; `None` for the public ones.
+    pub ca: Option<Vec<CertificateDer<'static>>>,
+    /// Name to verify, where it is not the endpoint's host.
+    pub server_name: Option<String>,
+}
+
+/// Which `Host` an upstream gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HostHeader {
+    /// The client's, in canonical form: platforms compare it with `Origin`.
+    Preserve,
+    /// The endpoint's own.
+    Endpoint,
+}

@@ -1,0 +1,29 @@
+//! The compiled policy: immutable, position-free, ready to be enforced.
+//!
+//! These are the only types of `policy` that other modules read. They hold no YAML, no option looked up by string and
+//! nothing that can fail at request time; live things (pools, key caches, counters) are built from them elsewhere.
+
+mod charter;
+mod gateway;
+mod path;
+mod route;
+
+pub use charter::*;
+pub use gateway::*;
+pub use path::*;
+pub use route::*;
+
+use std::sync::Arc;
+
+/// Everything that the three kinds of files say, validated together.
+#[derive(Debug)]
+pub struct PolicySet {
+    /// SHA-256 of all source files, in hexadecimal: which policy answered.
+    pub digest: String,
+    /// `gateway.yaml`.
+    pub gateway: GatewaySettings,
+    /// `charter.yaml`.
+    pub charter: Charter,
+    /// `routes/*.yaml`; a route's [`RouteId`] is its place here.
+    pub routes: Vec<Arc<RoutePolicy>>,
+}

@@ -1,0 +1,166 @@
+//! What a platform team declared about one route.
+
+use std::time::Duration;
+
+use super::{CategoryId, JsonPath, ProviderId, PurposeId, UpstreamId};
+
+/// The place of a route in [`super::PolicySet::routes`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RouteId(pub u16);
+
+/// One route, compiled.
+#[derive(Debug)]
+pub struct RoutePolicy {
+    /// Its place.
+    pub id: RouteId,
+    /// Name in the journal and in metrics.
+    pub name: String,
+    /// The team that answers for it.
+    pub owner: String,
+    /// Which requests it takes.
+    pub matches: RouteMatch,
+    /// Where they go.
+    pub upstream: UpstreamId,
+    /// Why data is processed here.
+    pub purpose: PurposeId,
+    /// Who is asked about the caller, in this order; the first that knows them decides.
+    pub identity: Vec<ProviderId>,
+    /// Whether an unknown caller gets 401 instead of the least view.
+    pub require_identity: bool,
+    /// What is personal in its responses.
+    pub personal_data: PersonalData,
+    /// Protection of accounts, where the route checks a credential.
+    pub authentication: Option<Authentication>,
+    /// Ambiguous paths that this route accepts all the same.
+    pub relaxed_paths: RelaxedPaths,
+    /// Whether a WebSocket may be opened; only where no personal data is redacted from it.
+    pub websocket: bool,
+    /// Longest request body in bytes, where it differs from the gateway's.
+    pub body_bytes: Option<u64>,
+    /// Time to the response head, where it differs from the upstream's.
+    pub response_timeout: Option<Duration>,
+}
+
+/// Which requests a route takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RouteMatch {
+    /// Which hosts.
+    pub host: HostPattern,
+    /// Template: `/api/users/{id}`, `{*rest}` for the remainder (`matchit` syntax).
+    pub path: String,
+    /// Which methods; empty for all.
+    pub methods: Vec<http::Method>,
+    /// Whether it is also served on the plain listeners (ACME).
+    pub plain_http: bool,
+}
+
+/// Which hosts, without port, lower case.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum HostPattern {
+    /// This one.
+    Exact(String),
+    /// Every name with one more label in front of this suffix (which starts with a dot).
+    Suffix(String),
+    /// Every host.
+    Any,
+}
+
+/// What is personal in a route's responses.
+#[derive(Debug)]
+pub enum PersonalData {
+    /// Nothing declared: the charter's field names count at any depth of JSON; other formats pass.
+    Undeclared,
+    /// Declared: fields by path as well as by name; what is not readable JSON is refused.
+    Declared(Classification),
+    /// No person's data here, in the owner's words; nothing is read.
+    Exempt {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// How a document's fields are classified.
+#[derive(Debug)]
+pub struct Classification {
+    /// Where one person's record is: absolute paths; every object that one of them selects is a record, the innermost
+    /// counts. Never empty (`$` and `$[*]` where the route says nothing).
+    pub records: Vec<JsonPath>,
+    /// Inside a record: whose it is.
+    pub subject: Option<JsonPath>,
+    /// Inside a record: the groups it belongs to.
+    pub group: Option<JsonPath>,
+    /// Fields, absolute or inside a record; the first that matches wins over the charter's names.
+    pub fields: Vec<FieldRule>,
+    /// What happens to a field that nothing classifies.
+    pub unknown: Unknown,
+    /// Longest record, in bytes, that is held back to learn whose it is; a longer one is nobody's.
+    pub record_bytes: usize,
+}
+
+/// One classified field.
+#[derive(Clone, Debug)]
+pub struct FieldRule {
+    /// Where.
+    pub path: JsonPath,
+    /// What.
+    pub class: FieldClass,
+}
+
+/// What a field is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FieldClass {
+    /// Personal data of this category.
+    Category(CategoryId),
+    /// Not personal, stated by the owner: passes, even where the charter knows its name.
+    NotPersonal,
+}
+
+/// What happens to a field that nothing classifies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unknown {
+    /// Passes, and is counted.
+    Report,
+    /// Passes.
+    Pass,
+    /// Does not leave, except to those who may see everything.
+    Deny,
+}
+
+/// A route that checks a credential (charter 6; CNIL 2022-100).
+#[derive(Debug)]
+pub struct Authentication {
+    /// Names of the body fields (JSON path or form field) that hold the account; compared without case.
+    pub account: Vec<JsonPath>,
+    /// Names of the body fields that hold the secret: without one the request is a probe, not a guess.
+    pub secret: Vec<JsonPath>,
+    /// Statuses of the platform's answer that mean a failed guess.
+    pub failure: Vec<http::StatusCode>,
+    /// Failures allowed per account.
+    pub per_account: Rate,
+    /// Failures allowed per address prefix (/32 or /64).
+    pub per_address: Rate,
+    /// Longest body that is read to find the account; a longer one is refused.
+    pub peek_bytes: usize,
+}
+
+/// So many in so long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// How many may come at once; they come back one by one over the period.
+    pub count: u32,
+    /// The period.
+    pub per: Duration,
+}
+
+/// Ambiguous paths that a route accepts; they are forwarded exactly as they came.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RelaxedPaths {
+    /// `%2f`
+    pub encoded_slash: bool,
+    /// `%5c` and `\`
+    pub backslash: bool,
+    /// `//`
+    pub empty_segment: bool,
+    /// `;` parameters that end a segment, such as `;jsessionid=…`; never `..;`
+    pub path_parameters: bool,
+}

@@ -1,0 +1,197 @@
+//! Values that must never be seen, and the keys that stand in for them.
+//!
+//! A leaf of the house: every module may import it, it imports none. [`Sensitive`] makes a personal value or a
+//! credential unprintable by type; [`MasterSecret`] derives one HMAC key for each domain, so that a pseudonym of one
+//! domain (journal) can never be joined with one of another (API answers, rate-limit keys): EDPB 01/2025, charter 6.
+
+use std::fmt;
+
+use aws_lc_rs::{hkdf, hmac, rand};
+use zeroize::Zeroizing;
+
+/// A value that prints as `[redacted]` whatever asks for it.
+///
+/// It has no `Display`, no `Serialize` and no `Deref`: reading it takes the word [`Sensitive::expose`], which a
+/// reviewer can search for.
+#[derive(Clone, PartialEq, Eq, Hash, Default)]
+pub struct Sensitive<T>(T);
+
+impl<T> Sensitive<T> {
+    /// Wraps a value.
+    pub fn new(value: T) -> Self {
+        Self(value)
+    }
+
+    /// The value itself: only to compare it, to key a hash with it, or to send it to whom it belongs.
+    pub fn expose(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T> From<T> for Sensitive<T> {
+    fn from(value: T) -> Self {
+        Self(value)
+    }
+}
+
+impl<T> fmt::Debug for Sensitive<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+/// What a derived key is for. Keys of two domains are unrelated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Domain {
+    /// Client addresses and subjects in the journal.
+    Journal,
+    /// Pseudonyms that leave in response bodies.
+    Api,
+    /// Keys of rate-limit counters, in memory and in Redis.
+    Limit,
+    /// Keys of the cache of forward-auth answers.
+    IdentityCache,
+    /// Entity tags of redacted representations.
+    EntityTag,
+}
+
+impl Domain {
+    fn label(self) -> &'static [u8] {
+        match self {
+            Self::Journal => b"rempart/journal",
+            Self::Api => b"rempart/api",
+            Self::Limit => b"rempart/limit",
+            Self::IdentityCache => b"rempart/identity-cache",
+            Self::EntityTag => b"rempart/entity-tag",
+        }
+    }
+}
+
+/// The one secret of a deployment; every replica shares it so that counters and pseudonyms agree.
+#[derive(Clone)]
+pub struct MasterSecret(Zeroizing<Vec<u8>>);
+
+/// Shortest master secret accepted, in bytes (128 bits of a base64 text would be 22; a file of 32 is the advice).
+pub const MASTER_SECRET_MIN: usize = 32;
+
+/// Why a master secret was refused.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum SecretError {
+    /// Too little entropy to key anything.
+    #[error("the secret has {0} bytes, at least {MASTER_SECRET_MIN} are needed")]
+    TooShort(usize),
+    /// The operating system gave no randomness.
+    #[error("the operating system gave no random bytes")]
+    NoRandomness,
+}
+
+impl MasterSecret {
+    /// A secret from a file's bytes (surrounding white space is not part of it).
+    ///
+    /// # Errors
+    /// [`SecretError::TooShort`] under [`MASTER_SECRET_MIN`] bytes.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, SecretError> {
+        let trimmed = bytes.trim_ascii();
+        if trimmed.len() < MASTER_SECRET_MIN {
+            return Err(SecretError::TooShort(trimmed.len()));
+        }
+        Ok(Self(Zeroizing::new(trimmed.to_vec())))
+    }
+
+    /// A secret that lives as long as the process: pseudonyms cannot be joined across restarts or replicas.
+    ///
+    /// # Errors
+    /// [`SecretError::NoRandomness`] where the system has none.
+    pub fn generate() -> Result<Self, SecretError> {
+        let mut bytes = Zeroizing::new(vec![0u8; MASTER_SECRET_MIN]);
+        rand::fill(&mut bytes).map_err(|_| SecretError::NoRandomness)?;
+        Ok(Self(bytes))
+    }
+
+    /// The key of a domain, and of an epoch within it (the empty epoch for keys that do not rotate): HKDF-SHA-256.
+    pub fn derive(&self, domain: Domain, epoch: &str) -> DomainKey {
+        let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, domain.label());
+        let prk = salt.extract(&self.0);
+        let info = [epoch.as_bytes()];
+        let mut key = Zeroizing::new([0u8; 32]);
+        // 32 bytes is one block of HKDF-SHA-256: neither call can fail.
+        if let Ok(okm) = prk.expand(&info, hkdf::HKDF_SHA256) {
+            let filled = okm.fill(key.as_mut());
+            debug_assert!(filled.is_ok());
+        }
+        DomainKey(hmac::Key::new(hmac::HMAC_SHA256, key.as_ref()))
+    }
+}
+
+impl fmt::Debug for MasterSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MasterSecret([redacted])")
+    }
+}
+
+/// An HMAC-SHA-256 key of one domain.
+#[derive(Clone)]
+pub struct DomainKey(hmac::Key);
+
+impl DomainKey {
+    /// The tag of several parts, each preceded by its length so that two splits never collide.
+    pub fn tag(&self, parts: &[&[u8]]) -> [u8; 32] {
+        let mut context = hmac::Context::with_key(&self.0);
+        for part in parts {
+            context.update(&(part.len() as u64).to_be_bytes());
+            context.update(part);
+        }
+        let mut out = [0u8; 32];
+        out.copy_from_slice(context.sign().as_ref());
+        out
+    }
+
+    /// The first `N` bytes of [`DomainKey::tag`] in lower-case hexadecimal.
+    pub fn hex(&self, parts: &[&[u8]], bytes: usize) -> String {
+        let tag = self.tag(parts);
+        let mut text = String::with_capacity(bytes * 2);
+        for byte in &tag[..bytes.min(tag.len())] {
+            for nibble in [byte >> 4, byte & 15] {
+                text.push(char::from_digit(u32::from(nibble), 16).unwrap_or('0'));
+            }
+        }
+        text
+    }
+}
+
+impl fmt::Debug for DomainKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DomainKey([redacted])")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sensitive_values_print_as_redacted() {
+        assert_eq!(format!("{:?}", Sensitive::new("jean@x.fr")), "[redacted]");
+    }
+
+    #[test]
+    fn domains_and_epochs_are_unlinkable() {
+        let master = MasterSecret::from_bytes(&[7u8; 32]).unwrap();
+        let journal = master.derive(Domain::Journal, "2026w47").hex(&[b"jean"], 8);
+        assert_eq!(journal.len(), 16);
+        assert_eq!(journal, master.derive(Domain::Journal, "2026w47").hex(&[b"jean"], 8));
+        assert_ne!(journal, master.derive(Domain::Journal, "2026w48").hex(&[b"jean"], 8));
+        assert_ne!(journal, master.derive(Domain::Api, "2026w47").hex(&[b"jean"], 8));
+    }
+
+    #[test]
+    fn parts_do_not_run_together() {
+        let key = MasterSecret::from_bytes(&[7u8; 32]).unwrap().derive(Domain::Limit, "");
+        assert_ne!(key.tag(&[b"ab", b"c"]), key.tag(&[b"a", b"bc"]));
+    }
+
+    #[test]
+    fn short_secrets_are_refused() {
+        assert_eq!(MasterSecret::from_bytes(b" short ").unwrap_err(), SecretError::TooShort(5));
+    }
+}
