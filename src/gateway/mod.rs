@@ -1,0 +1,3 @@
+//! One exchange, from the request's head to the journal's record. Read `exchange` first.
+
+pub mod coding;
