@@ -4,3 +4,4 @@
 
 pub mod policy;
 pub mod secret;
+pub mod telemetry;
