@@ -1,0 +1,5 @@
+//! One exchange, from the client's request to the record of it.
+
+pub mod canonical;
+// cookies
+// forwarded
