@@ -1,5 +1,4 @@
 //! One exchange, from the client's request to the record of it.
 
 pub mod canonical;
-// cookies
-// forwarded
+pub mod forwarded;
