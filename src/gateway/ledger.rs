@@ -208,11 +208,7 @@ impl Ledger {
                 metrics.cookies_dropped(direction, dropped);
             }
         }
-        if let Err(waiting) = self.journal.try_record(self.record.clone()) {
-            // Full: the record waits, and new exchanges wait with it (`Journal::ready`).
-            let journal = self.journal.clone();
-            tokio::task::spawn_local(async move { journal.record(*waiting).await });
-        }
+        self.journal.record_now(self.record.clone());
     }
 }
 

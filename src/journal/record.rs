@@ -56,6 +56,8 @@ pub enum Decision {
     Upgraded,
     /// Sent to HTTPS (charter 6).
     Redirected,
+    /// The client went away before anything was decided.
+    Abandoned,
     /// Answered by the gateway itself.
     Refused(RefusalReason),
     /// 429.
@@ -72,6 +74,7 @@ impl Decision {
             Self::Forwarded => ("forwarded", None),
             Self::Upgraded => ("upgraded", None),
             Self::Redirected => ("redirected", None),
+            Self::Abandoned => ("abandoned", None),
             Self::Refused(reason) => ("refused", Some(reason.as_str())),
             Self::Throttled(scope) => ("throttled", Some(scope.as_str())),
             Self::UpstreamFailed(kind) => ("upstream_failed", Some(kind.as_str())),
@@ -131,6 +134,8 @@ pub struct Record {
     pub policy: Arc<PolicySet>,
     /// The route that took it.
     pub route: Option<RouteId>,
+    /// Which of the route's path templates matched.
+    pub template: u16,
     /// Its method.
     pub method: MethodLabel,
     /// The status sent; 0 if none was.
@@ -184,6 +189,7 @@ impl Record {
             request_id,
             policy,
             route: None,
+            template: 0,
             method: MethodLabel::Other,
             status: 0,
             decision: Decision::Refused(RefusalReason::Internal),
@@ -228,7 +234,7 @@ impl Serialize for Record {
         map.serialize_entry("policy", policy.digest.get(..POLICY_DIGITS).unwrap_or(&policy.digest))?;
         if let Some(route) = self.route.and_then(|id| policy.routes.get(usize::from(id.0))) {
             map.serialize_entry("route", &route.name)?;
-            map.serialize_entry("path", &route.matches.path)?;
+            entry(&mut map, "path", route.matches.paths.get(usize::from(self.template)))?;
         }
         map.serialize_entry("method", &self.method)?;
         map.serialize_entry("status", &self.status)?;

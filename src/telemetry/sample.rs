@@ -53,7 +53,7 @@ fn route() -> RoutePolicy {
         owner: "vie-scolaire".to_owned(),
         matches: RouteMatch {
             host: HostPattern::Any,
-            path: "/api/users/{id}".to_owned(),
+            paths: vec!["/api/users/{id}".to_owned()],
             methods: Vec::new(),
             plain_http: false,
         },
@@ -72,7 +72,12 @@ fn route() -> RoutePolicy {
 
 fn gateway(journal: &Path) -> GatewaySettings {
     GatewaySettings {
-        listen: Listen { https: Vec::new(), http: Vec::new(), admin: ([127, 0, 0, 1], 0).into() },
+        listen: Listen {
+            https: Vec::new(),
+            http: Vec::new(),
+            admin: ([127, 0, 0, 1], 0).into(),
+            public_https_port: 443,
+        },
         workers: None,
         certificates: Vec::new(),
         hsts: Hsts { max_age: 31_536_000 * SECOND, include_subdomains: false },

@@ -13,12 +13,7 @@ use http_body::Body;
 use hyper::{body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
 
-use super::{
-    UpstreamBody, UpstreamError,
-    body::Lease,
-    connect::Dialer,
-    deadline::Deadlines,
-};
+use super::{UpstreamBody, UpstreamError, body::Lease, connect::Dialer, deadline::Deadlines};
 use crate::{
     policy::set::{Endpoint, PolicySet, Upstream, UpstreamId},
     telemetry::{InFlight, UpstreamMetrics},
@@ -168,8 +163,8 @@ where
                 Ok(Ok(response)) => {
                     let lease = keep.then(|| Lease { pool: Rc::clone(pool), sender });
                     let timer = self.deadlines.timer();
-                    let response =
-                        response.map(|incoming: Incoming| UpstreamBody::new(incoming, lease, timer, progress));
+                    let response = response
+                        .map(|incoming: Incoming| UpstreamBody::new(incoming, lease, timer, progress));
                     return Ok(Sent { response, endpoint: place, reused });
                 }
                 Ok(Err(mut error)) => match (error.take_message(), again) {
@@ -301,7 +296,8 @@ impl PoolKey {
 
 /// Whether an origin might ignore the body of this request and read it as the next one.
 fn has_unexpected_body<B: Body>(request: &Request<B>) -> bool {
-    !matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH) && !request.body().is_end_stream()
+    !matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH)
+        && !request.body().is_end_stream()
 }
 
 /// The same request again, if sending it twice does no harm.
