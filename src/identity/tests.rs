@@ -1,0 +1,3 @@
+//! The room as the gateway uses it.
+
+mod attacks;
