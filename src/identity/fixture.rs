@@ -243,7 +243,6 @@ macro_rules! signers {
 
 signers! {
     RSA = "rsa", RS256;
-    OTHER_RSA = "other-rsa", RS256;
     PSS = "pss", PS384;
     P256 = "p256", ES256;
     NEXT_P256 = "next-p256", ES256;

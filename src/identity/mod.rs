@@ -243,6 +243,16 @@ impl Identity {
         (0..).zip(&self.providers).filter_map(status).collect()
     }
 
+    /// Session answers kept at present.
+    #[cfg(test)]
+    fn sessions_kept(&self) -> usize {
+        let kept = |provider: &Provider| match &provider.live {
+            Live::ForwardAuth(sessions) => sessions.len(),
+            Live::Jwt(_) => 0,
+        };
+        self.providers.iter().map(kept).sum()
+    }
+
     fn provider<'a>(
         &'a self,
         policy: &'a PolicySet,
