@@ -1,0 +1,5 @@
+//! One exchange, start to finish.
+
+pub mod connection;
+
+pub use connection::Connection;
