@@ -155,3 +155,57 @@ fn is_transient(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::observe::Deaf;
+
+    fn local() -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], 0))
+    }
+
+    #[tokio::test]
+    async fn the_accept_queue_is_served_before_the_socket_closes() {
+        let listener = bind_one(local(), true).unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut clients = Vec::new();
+        for _ in 0..5 {
+            clients.push(TcpStream::connect(address).await.unwrap());
+        }
+        // The runtime learns of the socket only now, and has not polled it yet.
+        let mut taken = Vec::new();
+        accept_rest(TcpListener::from_std(listener).unwrap(), |stream, peer| taken.push((stream, peer)));
+        assert_eq!(taken.len(), clients.len());
+        assert_eq!(taken[0].1, clients[0].local_addr().unwrap());
+        assert!(TcpStream::connect(address).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn accepted_sockets_inherit_nodelay() {
+        let listener = bind_one(local(), true).unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, _) = TcpListener::from_std(listener).unwrap().accept().await.unwrap();
+        assert!(stream.nodelay().unwrap());
+    }
+
+    #[tokio::test]
+    async fn workers_share_the_port_that_the_first_was_given() {
+        let listen = Listen { https: vec![local()], http: vec![local()], admin: local() };
+        let (sockets, _admin, addresses) = bind(&listen, 3).unwrap();
+        for own in &sockets {
+            assert_eq!(own.https[0].local_addr().unwrap(), addresses.https[0]);
+            assert_eq!(own.http[0].local_addr().unwrap(), addresses.http[0]);
+        }
+        assert_ne!(addresses.https[0].port(), 0);
+    }
+
+    #[test]
+    fn a_place_is_given_back() {
+        let open = OpenConnections::new(Arc::new(Deaf));
+        let first = open.admit(1).unwrap();
+        assert!(open.admit(1).is_none());
+        drop(first);
+        assert!(open.admit(1).is_some());
+    }
+}

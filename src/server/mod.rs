@@ -150,3 +150,6 @@ pub enum ServerError {
     #[error("worker {0} ended unexpectedly")]
     Worker(usize),
 }
+
+#[cfg(test)]
+mod tests;

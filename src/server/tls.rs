@@ -156,3 +156,6 @@ impl ResolvesServerCert for ByName {
             .cloned()
     }
 }
+
+#[cfg(test)]
+mod tests;
