@@ -4,7 +4,7 @@ mod body;
 pub mod caching;
 pub mod canonical;
 pub mod coding;
-mod connection;
+pub mod connection;
 pub mod cookies;
 mod exchange;
 mod fetch;
@@ -22,6 +22,6 @@ mod tunnel;
 mod worker;
 
 pub use body::{Body, BodyError};
-pub use connection::*;
+pub use connection::Connection;
 pub use snapshot::{Snapshot, SnapshotError};
 pub use worker::Gateway;
