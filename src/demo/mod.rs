@@ -8,6 +8,7 @@ pub mod accounts;
 mod body;
 pub mod certificates;
 mod endpoints;
+pub mod folder;
 pub mod people;
 pub mod platform;
 pub mod tokens;
