@@ -3,5 +3,7 @@
 //! Modules in the order of the data's flow; `ARCHITECTURE.md` has the map of a request.
 
 pub mod demo;
+pub mod gateway;
 pub mod policy;
 pub mod secret;
+pub mod telemetry;
