@@ -143,37 +143,29 @@ impl PolicyFolder {
         self.write(name, &text.replace(from, to));
     }
 
-    /// Turns the folder into what Kubernetes mounts for a ConfigMap: files are links through `..data`, which is itself a
-    /// link to a folder with a time in its name. Sub-folders are not mounted: routes become `routes/..data` of their own.
+    /// Turns the folder into what Kubernetes mounts for a ConfigMap (`deploy/base/deployment.yaml`): every entry at the top,
+    /// `routes` included, is a link through `..data`, itself a link to a folder with a time in its name.
+    #[must_use]
     pub fn like_config_map(self) -> Self {
-        for folder in [self.path(), self.path().join("routes")] {
-            let real = folder.join("..first");
-            fs::create_dir(&real).unwrap();
-            for entry in fs::read_dir(&folder).unwrap().flatten() {
-                if entry.file_type().unwrap().is_file() {
-                    fs::rename(entry.path(), real.join(entry.file_name())).unwrap();
-                    symlink(Path::new("..data").join(entry.file_name()), entry.path()).unwrap();
-                }
-            }
-            symlink("..first", folder.join("..data")).unwrap();
+        let folder = self.path();
+        let entries: Vec<_> = fs::read_dir(&folder).unwrap().flatten().map(|entry| entry.file_name()).collect();
+        fs::create_dir(folder.join("..first")).unwrap();
+        for name in entries {
+            fs::rename(folder.join(&name), folder.join("..first").join(&name)).unwrap();
+            symlink(Path::new("..data").join(&name), folder.join(&name)).unwrap();
         }
+        symlink("..first", folder.join("..data")).unwrap();
         self
     }
 
-    /// What the kubelet does when the ConfigMap changes: a new folder with one file changed, `..data` swapped by rename.
+    /// What the kubelet does when the ConfigMap changes: a new folder with one file changed, `..data` swapped by rename,
+    /// the old folder removed.
     pub fn swap_config_map(&self, name: &str, text: &str) {
-        let (folder, file) = match name.strip_prefix("routes/") {
-            Some(file) => (self.path().join("routes"), file),
-            None => (self.path(), name),
-        };
-        let number = self.generation.fetch_add(1, Ordering::Relaxed);
-        let next = format!("..{number}");
-        fs::create_dir(folder.join(&next)).unwrap();
-        for entry in fs::read_dir(folder.join("..data")).unwrap().flatten() {
-            fs::copy(entry.path(), folder.join(&next).join(entry.file_name())).unwrap();
-        }
-        fs::write(folder.join(&next).join(file), text).unwrap();
+        let folder = self.path();
         let old = fs::read_link(folder.join("..data")).unwrap();
+        let next = format!("..{}", self.generation.fetch_add(1, Ordering::Relaxed));
+        copy_folder(&folder.join(&old), &folder.join(&next));
+        fs::write(folder.join(&next).join(name), text).unwrap();
         symlink(&next, folder.join("..data_tmp")).unwrap();
         fs::rename(folder.join("..data_tmp"), folder.join("..data")).unwrap();
         fs::remove_dir_all(folder.join(old)).unwrap();
@@ -212,5 +204,17 @@ impl PolicyFolder {
 {extra}"#
             ),
         );
+    }
+}
+
+/// Copies a folder with all that is in it.
+pub fn copy_folder(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().flatten() {
+        let target = to.join(entry.file_name());
+        match entry.file_type().unwrap().is_dir() {
+            true => copy_folder(&entry.path(), &target),
+            false => drop(fs::copy(entry.path(), target).unwrap()),
+        }
     }
 }
