@@ -4,6 +4,8 @@
 
 pub mod demo;
 pub mod gateway;
+pub mod journal;
 pub mod policy;
 pub mod secret;
 pub mod telemetry;
+pub mod upstream;

@@ -5,14 +5,14 @@
 
 use bytes::Bytes;
 use compression_codecs::{
-    brotli::params::EncoderParams,
-    zstd::params::DParameter,
     BrotliDecoder, BrotliEncoder, DecodeV2, DeflateDecoder, EncodeV2, GzipDecoder, GzipEncoder, ZlibDecoder,
     ZlibEncoder, ZstdDecoder, ZstdEncoder,
+    brotli::params::EncoderParams,
     core::{
         Level,
         util::{PartialBuffer, WriteBuffer},
     },
+    zstd::params::DParameter,
 };
 use http::{HeaderMap, HeaderValue, header};
 
@@ -229,7 +229,9 @@ impl Encoder {
         Self(match coding {
             Coding::Gzip => Box::new(GzipEncoder::new(fast.into())),
             Coding::Deflate => Box::new(ZlibEncoder::new(fast.into())),
-            Coding::Brotli => Box::new(BrotliEncoder::new(EncoderParams::default().quality(Level::Precise(3)))),
+            Coding::Brotli => {
+                Box::new(BrotliEncoder::new(EncoderParams::default().quality(Level::Precise(3))))
+            }
             Coding::Zstd => Box::new(ZstdEncoder::new(1)),
         })
     }
@@ -307,7 +309,11 @@ mod tests {
             for coding in ALL {
                 let coded = encode(coding, &body);
                 for chunk in [1, 7, 4096, coded.len()] {
-                    assert_eq!(decode(coding, &coded, chunk, u64::MAX).unwrap(), body, "{coding:?} {size} {chunk}");
+                    assert_eq!(
+                        decode(coding, &coded, chunk, u64::MAX).unwrap(),
+                        body,
+                        "{coding:?} {size} {chunk}"
+                    );
                 }
             }
         }

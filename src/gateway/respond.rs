@@ -1,20 +1,20 @@
 //! The one place where an exchange that cannot go on becomes a response.
 //!
-//! What the client reads (RFC 9457, neutral), what the journal says ([`ExchangeError::decision`]) and what the operator
+//! What the client reads (RFC 9457, neutral), what the journal says (`Ledger::refused`) and what the operator
 //! counts ([`ExchangeError::reason`]) are three texts of one enum.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 
 use super::coding::CodingError;
-use crate::{redact::RedactError, upstream::UpstreamError};
+use crate::{redact::RedactError, telemetry::RefusalReason, upstream::UpstreamError};
 
 /// Why an exchange ended before, or instead of, the upstream's answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ExchangeError {
     /// The request can be read in two ways, or in none.
-    #[error("the request is malformed or ambiguous: {0}")]
-    BadRequest(&'static str),
+    #[error("the request is malformed or ambiguous")]
+    BadRequest(RefusalReason),
     /// No route takes this host and path.
     #[error("no route")]
     NoRoute,
@@ -105,7 +105,7 @@ impl Unreadable {
             Self::Coding(CodingError::Damaged) => "coding_damaged",
             Self::Coding(CodingError::TooLarge) => "decoded_too_large",
             Self::Redact(error) => error.as_str(),
-            Self::Upstream(error) => error.as_str(),
+            Self::Upstream(error) => error.label().as_str(),
         }
     }
 }
@@ -135,44 +135,23 @@ impl ExchangeError {
         }
     }
 
-    /// The journal's word for it.
-    pub fn decision(&self) -> &'static str {
-        match self {
-            Self::BadRequest(_) => "refused_malformed",
-            Self::NoRoute => "refused_no_route",
-            Self::MethodNotAllowed { .. } | Self::MethodUnknown => "refused_method",
-            Self::UriTooLong | Self::HeadersTooLarge | Self::BodyTooLarge => "refused_too_large",
-            Self::Expectation => "refused_expectation",
-            Self::ToHttps { .. } => "redirected_https",
-            Self::Throttled { .. } => "throttled",
-            Self::Unauthenticated => "refused_unauthenticated",
-            Self::IdentityUnavailable => "refused_identity_unavailable",
-            Self::RequestBody => "refused_request_body",
-            Self::Overloaded => "shed",
-            Self::Upstream(_) => "upstream_failed",
-            Self::Unreadable(_) => "refused_unreadable",
-        }
-    }
-
     /// The operator's word for it: the label of `rempart_requests_refused_total`.
-    pub fn reason(&self) -> &'static str {
+    pub fn reason(&self) -> RefusalReason {
         match self {
-            Self::BadRequest(reason) => reason,
-            Self::NoRoute => "no_route",
-            Self::MethodNotAllowed { .. } => "method_not_allowed",
-            Self::MethodUnknown => "method_unknown",
-            Self::UriTooLong => "uri_too_long",
-            Self::HeadersTooLarge => "headers_too_large",
-            Self::BodyTooLarge => "body_too_large",
-            Self::Expectation => "expectation",
-            Self::ToHttps { .. } => "plain_http",
-            Self::Throttled { .. } => "throttled",
-            Self::Unauthenticated => "unauthenticated",
-            Self::IdentityUnavailable => "identity_unavailable",
-            Self::RequestBody => "request_body",
-            Self::Overloaded => "overloaded",
-            Self::Upstream(error) => error.as_str(),
-            Self::Unreadable(error) => error.as_str(),
+            Self::BadRequest(reason) => *reason,
+            Self::NoRoute | Self::ToHttps { .. } => RefusalReason::NoRoute,
+            Self::MethodNotAllowed { .. } | Self::MethodUnknown => RefusalReason::Method,
+            Self::UriTooLong => RefusalReason::UriTooLong,
+            Self::HeadersTooLarge => RefusalReason::HeadersTooLarge,
+            Self::BodyTooLarge => RefusalReason::BodyTooLarge,
+            Self::Expectation => RefusalReason::Expectation,
+            Self::Throttled { .. } => RefusalReason::Throttled,
+            Self::Unauthenticated => RefusalReason::Unauthenticated,
+            Self::IdentityUnavailable => RefusalReason::IdentityUnavailable,
+            Self::RequestBody | Self::Upstream(UpstreamError::RequestBody) => RefusalReason::BodyTimeout,
+            Self::Overloaded => RefusalReason::Overloaded,
+            Self::Upstream(_) => RefusalReason::Upstream,
+            Self::Unreadable(_) => RefusalReason::Redaction,
         }
     }
 
@@ -284,7 +263,7 @@ mod tests {
     #[test]
     fn problems_are_json_and_never_stored() {
         let errors = [
-            ExchangeError::BadRequest("path"),
+            ExchangeError::BadRequest(RefusalReason::AmbiguousPath),
             ExchangeError::NoRoute,
             ExchangeError::Throttled { headers: vec![] },
             ExchangeError::Upstream(UpstreamError::ResponseTimeout),

@@ -138,6 +138,8 @@ pub enum Event<'a> {
         /// Why.
         kind: ErrorKind,
     },
+    /// The journal's writer met a defect and ended: exchanges wait until the process is started again.
+    JournalPanicked,
     /// The journal is written again.
     JournalRecovered,
     /// The journal's file was moved or removed, and a new one begun.
@@ -174,6 +176,7 @@ impl Event<'_> {
             Self::KeysUnavailable { .. } => "keys_unavailable",
             Self::JournalSlow { .. } => "journal_slow",
             Self::JournalFailing { .. } => "journal_failing",
+            Self::JournalPanicked => "journal_panicked",
             Self::JournalRecovered => "journal_recovered",
             Self::JournalReopened => "journal_reopened",
             Self::JournalLost { .. } => "journal_lost",
@@ -207,6 +210,7 @@ impl Event<'_> {
             | Self::WorkerPanicked { .. }
             | Self::UpstreamDown { .. }
             | Self::JournalFailing { .. }
+            | Self::JournalPanicked
             | Self::JournalLost { .. } => Level::Error,
         }
     }
@@ -270,6 +274,7 @@ impl Serialize for Line<'_> {
             | Event::SecretIsEphemeral
             | Event::StoreDown
             | Event::StoreUp
+            | Event::JournalPanicked
             | Event::JournalRecovered
             | Event::JournalReopened => {}
         }

@@ -15,6 +15,8 @@ pub use connect::Transport;
 pub use deadline::{Deadlines, Elapsed};
 pub use pool::{Sent, Upstreams};
 
+use crate::telemetry;
+
 /// Why an upstream gave no usable answer. Holds nothing of the exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum UpstreamError {
@@ -39,15 +41,14 @@ pub enum UpstreamError {
 }
 
 impl UpstreamError {
-    /// The label of `rempart_upstream_errors_total` and of the journal.
-    pub fn as_str(self) -> &'static str {
+    /// The label of `rempart_upstream_errors_total`, and the journal's word.
+    pub fn label(self) -> telemetry::UpstreamError {
         match self {
-            Self::Unreachable => "unreachable",
-            Self::ConnectTimeout => "connect_timeout",
-            Self::Tls => "tls",
-            Self::ResponseTimeout => "response_timeout",
-            Self::Broken => "broken",
-            Self::RequestBody => "request_body",
+            Self::Unreachable => telemetry::UpstreamError::Connect,
+            Self::ConnectTimeout => telemetry::UpstreamError::ConnectTimeout,
+            Self::Tls => telemetry::UpstreamError::Tls,
+            Self::ResponseTimeout => telemetry::UpstreamError::ResponseTimeout,
+            Self::Broken | Self::RequestBody => telemetry::UpstreamError::Closed,
         }
     }
 }

@@ -13,13 +13,11 @@ use http_body::Body;
 use hyper::{body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
 
-use super::{
-    UpstreamBody, UpstreamError,
-    body::Lease,
-    connect::Dialer,
-    deadline::Deadlines,
+use super::{UpstreamBody, UpstreamError, body::Lease, connect::Dialer, deadline::Deadlines};
+use crate::{
+    policy::set::{Endpoint, PolicySet, Upstream, UpstreamId},
+    telemetry::{InFlight, UpstreamMetrics},
 };
-use crate::policy::set::{Endpoint, PolicySet, Upstream, UpstreamId};
 
 /// After a failed connection an endpoint is passed over for this long, while another one answers.
 const PASS_OVER: Duration = Duration::from_secs(2);
@@ -38,21 +36,25 @@ pub struct Upstreams<B> {
 
 /// One upstream with its endpoints.
 struct Live<B> {
-    name: String,
     endpoints: Vec<Rc<EndpointPool<B>>>,
     next: Cell<usize>,
     connect_timeout: Duration,
+    metrics: UpstreamMetrics,
 }
 
 /// The connections of one worker to one endpoint.
 pub(super) struct EndpointPool<B> {
     key: PoolKey,
     dialer: Dialer,
-    idle: RefCell<VecDeque<(http1::SendRequest<B>, Instant)>>,
+    idle: RefCell<VecDeque<Idle<B>>>,
     idle_most: usize,
     idle_timeout: Duration,
     failed_at: Cell<Option<Instant>>,
+    metrics: UpstreamMetrics,
 }
+
+/// A connection that waits, since when, and its place in the gauge.
+type Idle<B> = (http1::SendRequest<B>, Instant, InFlight);
 
 /// What must be equal for connections to outlive a policy change.
 #[derive(PartialEq, Eq)]
@@ -78,14 +80,14 @@ impl<B> EndpointPool<B> {
     pub(super) fn put(&self, sender: http1::SendRequest<B>) {
         let mut idle = self.idle.borrow_mut();
         if !sender.is_closed() && idle.len() < self.idle_most {
-            idle.push_back((sender, Instant::now()));
+            idle.push_back((sender, Instant::now(), self.metrics.connection_idle()));
         }
     }
 
     /// The most recently used connection that is still good.
     async fn take(&self) -> Option<http1::SendRequest<B>> {
         loop {
-            let (mut sender, since) = self.idle.borrow_mut().pop_back()?;
+            let (mut sender, since, _gauge) = self.idle.borrow_mut().pop_back()?;
             if since.elapsed() >= self.idle_timeout {
                 // The others are older still.
                 self.idle.borrow_mut().clear();
@@ -161,8 +163,8 @@ where
                 Ok(Ok(response)) => {
                     let lease = keep.then(|| Lease { pool: Rc::clone(pool), sender });
                     let timer = self.deadlines.timer();
-                    let response =
-                        response.map(|incoming: Incoming| UpstreamBody::new(incoming, lease, timer, progress));
+                    let response = response
+                        .map(|incoming: Incoming| UpstreamBody::new(incoming, lease, timer, progress));
                     return Ok(Sent { response, endpoint: place, reused });
                 }
                 Ok(Err(mut error)) => match (error.take_message(), again) {
@@ -200,12 +202,13 @@ where
         for place in order {
             let pool = &live.endpoints[place];
             if let Some(sender) = pool.take().await {
+                live.metrics.connection_reused();
                 return Ok((place, pool, sender, true));
             }
             match self.deadlines.within(live.connect_timeout, pool.open()).await {
                 Ok(Ok(sender)) => {
                     pool.failed_at.set(None);
-                    crate::telemetry::upstream_connection_opened(&live.name);
+                    live.metrics.connection_opened();
                     return Ok((place, pool, sender, false));
                 }
                 Ok(Err(error)) => last = error,
@@ -260,6 +263,7 @@ where
                             idle_most: upstream.idle_connections,
                             idle_timeout: upstream.idle_timeout,
                             failed_at: Cell::new(None),
+                            metrics: UpstreamMetrics::new(upstream),
                         })
                     },
                     Rc::clone,
@@ -267,10 +271,10 @@ where
             })
             .collect();
         Ok(Self {
-            name: upstream.name.clone(),
             endpoints,
             next: Cell::new(0),
             connect_timeout: upstream.connect_timeout,
+            metrics: UpstreamMetrics::new(upstream),
         })
     }
 }
@@ -292,7 +296,8 @@ impl PoolKey {
 
 /// Whether an origin might ignore the body of this request and read it as the next one.
 fn has_unexpected_body<B: Body>(request: &Request<B>) -> bool {
-    !matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH) && !request.body().is_end_stream()
+    !matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH)
+        && !request.body().is_end_stream()
 }
 
 /// The same request again, if sending it twice does no harm.

@@ -46,8 +46,8 @@ pub struct RoutePolicy {
 pub struct RouteMatch {
     /// Which hosts.
     pub host: HostPattern,
-    /// Template: `/api/users/{id}`, `{*rest}` for the remainder (`matchit` syntax).
-    pub path: String,
+    /// Templates: `/api/users/{id}`, `{*rest}` for the remainder (`matchit` syntax). Never empty.
+    pub paths: Vec<String>,
     /// Which methods; empty for all.
     pub methods: Vec<http::Method>,
     /// Whether it is also served on the plain listeners (ACME).
