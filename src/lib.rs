@@ -3,7 +3,7 @@
 //! Modules in the order of the data's flow; `ARCHITECTURE.md` has the map of a request.
 
 pub mod cli;
-mod demo;
+pub mod demo;
 pub mod gateway;
 pub mod identity;
 pub mod journal;

@@ -1,4 +1,4 @@
-//! The commands.
+//! The commands, one file each.
 
 pub mod check;
 pub mod demo;
