@@ -24,7 +24,7 @@ use crate::{
     },
     secret::{MasterSecret, SecretError},
     server::{self, Config, Handle, Live, ServerError, tls},
-    telemetry::{self, Event, Exporter, ReloadOutcome, TelemetryError},
+    telemetry::{self, Event, ReloadOutcome, TelemetryError},
 };
 
 /// How long the journal may take to be written out after the last exchange.
@@ -129,7 +129,7 @@ pub fn start(
         tick: server::TICK,
         drain_delay: policy.gateway.timeouts.drain_delay,
         addresses_file,
-        metrics: renderer(exporter),
+        metrics: Arc::new(move || exporter.render()),
         hangup: {
             let (hangup, journal) = (Arc::clone(&hangup), journal.clone());
             Arc::new(move || {
@@ -138,6 +138,7 @@ pub fn start(
                 hangup.notify_one();
             })
         },
+        observer: Arc::new(server::observe::Counted),
     };
     let make_exchange = {
         let (snapshot, secret) = (Arc::clone(&snapshot), secret.clone());
@@ -155,11 +156,6 @@ pub fn start(
         .spawn(move || reloader.run(watcher, &hangup, stage))
         .map_err(ServeError::Thread)?;
     Ok(Running { handle, writer })
-}
-
-/// Renders the metrics.
-fn renderer(exporter: Exporter) -> Arc<dyn Fn() -> String + Send + Sync> {
-    Arc::new(move || exporter.render())
 }
 
 impl Running {
@@ -205,7 +201,7 @@ impl Reloader {
                 tokio::select! {
                     true = changed => self.reload(),
                     () = hangup.notified() => self.reload(),
-                    _ = stage.wait_for(|stage| *stage == server::Stage::Stopped) => return,
+                    _ = stage.wait_for(|stage| *stage >= server::Stage::Closing) => return,
                 }
             }
         });

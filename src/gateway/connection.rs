@@ -21,6 +21,8 @@ pub use body::{Download, Upload, UploadError};
 pub use progress::{Clock, Instant, Phase, Progress};
 use tokio::task::AbortHandle;
 
+use crate::telemetry::TlsVersion;
+
 /// A client connection.
 #[derive(Debug)]
 pub struct Connection {
@@ -28,6 +30,8 @@ pub struct Connection {
     pub peer: SocketAddr,
     /// Whether it came over TLS.
     pub tls: bool,
+    /// The version agreed on; `None` without TLS.
+    pub tls_version: Option<TlsVersion>,
     /// The name asked for in the handshake (SNI, RFC 6066 §3), lower case.
     pub server_name: Option<String>,
     tracker: Rc<Tracker>,
@@ -35,9 +39,14 @@ pub struct Connection {
 
 impl Connection {
     /// A connection watched by `tracker`.
-    pub fn new(peer: SocketAddr, tls: bool, server_name: Option<String>, tracker: Rc<Tracker>) -> Self {
+    pub fn new(
+        peer: SocketAddr,
+        tls_version: Option<TlsVersion>,
+        server_name: Option<String>,
+        tracker: Rc<Tracker>,
+    ) -> Self {
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-        Self { peer, tls, server_name, tracker }
+        Self { peer, tls: tls_version.is_some(), tls_version, server_name, tracker }
     }
 
     /// Ends when the server gives the connection up: a deadline passed, or the drain is over.

@@ -13,6 +13,7 @@
 
 pub mod admin;
 pub mod drain;
+mod exchange;
 mod listen;
 pub mod observe;
 mod serve;

@@ -1,6 +1,8 @@
 //! What the server tells the outside: metrics and operator events, in closed types without any personal value.
 
 use super::Addresses;
+use crate::telemetry::{self, Event, RefusalReason};
+pub use crate::telemetry::{ConnectionRefusal as Refusal, HandshakeOutcome, TimeoutPhase as Deadline, TlsVersion};
 
 /// Hears of what happens below exchanges. Called from every worker; must not block.
 pub trait Observe: Send + Sync {
@@ -36,56 +38,6 @@ pub struct Deaf;
 
 impl Observe for Deaf {}
 
-/// Label `version` of handshakes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum TlsVersion {
-    /// TLS 1.2.
-    Tls12,
-    /// TLS 1.3.
-    Tls13,
-    /// None was agreed on.
-    Unknown,
-}
-
-/// Label `outcome` of handshakes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum HandshakeOutcome {
-    /// Done in full.
-    Full,
-    /// Resumed from a ticket or a session.
-    Resumed,
-    /// The client offered nothing acceptable, or broke the protocol.
-    Failed,
-    /// The client went away.
-    Abandoned,
-    /// The deadline passed, or the server stopped.
-    TimedOut,
-}
-
-/// Label `reason` of connections refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Refusal {
-    /// As many as allowed are open.
-    Limit,
-    /// The system had no descriptor or memory for it.
-    Resources,
-}
-
-/// Label `phase` of connections timed out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Deadline {
-    /// TLS handshake.
-    Handshake,
-    /// Header section.
-    Headers,
-    /// Between exchanges.
-    Idle,
-    /// Request body.
-    RequestBody,
-    /// Response body.
-    ResponseBody,
-}
-
 /// What was wrong before there was a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Malformed {
@@ -109,26 +61,43 @@ pub enum StageEvent<'a> {
     },
 }
 
-macro_rules! labels {
-    ($($kind:ident { $($variant:ident => $label:literal),* $(,)? })*) => {$(
-        impl $kind {
-            /// The text of the metric's label.
-            pub fn label(self) -> &'static str {
-                match self { $(Self::$variant => $label),* }
-            }
-        }
-    )*};
-}
+/// Counts in Prometheus and tells the operator.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counted;
 
-labels! {
-    TlsVersion { Tls12 => "1.2", Tls13 => "1.3", Unknown => "none" }
-    HandshakeOutcome {
-        Full => "full", Resumed => "resumed", Failed => "failed", Abandoned => "abandoned", TimedOut => "timed_out",
+impl Observe for Counted {
+    fn handshake(&self, version: TlsVersion, outcome: HandshakeOutcome) {
+        telemetry::tls_handshake(version, outcome);
     }
-    Refusal { Limit => "limit", Resources => "resources" }
-    Deadline {
-        Handshake => "handshake", Headers => "headers", Idle => "idle",
-        RequestBody => "request_body", ResponseBody => "response_body",
+
+    fn connections(&self, change: i32) {
+        telemetry::connections_open(change);
     }
-    Malformed { Syntax => "syntax", TooLarge => "too_large" }
+
+    fn refused(&self, reason: Refusal) {
+        telemetry::connection_refused(reason);
+    }
+
+    fn timed_out(&self, phase: Deadline) {
+        telemetry::connection_timed_out(phase);
+    }
+
+    fn malformed(&self, kind: Malformed) {
+        telemetry::request_refused(match kind {
+            Malformed::Syntax => RefusalReason::Malformed,
+            Malformed::TooLarge => RefusalReason::HeadersTooLarge,
+        });
+    }
+
+    fn stage(&self, event: StageEvent<'_>) {
+        telemetry::event(match event {
+            StageEvent::Started(addresses) => Event::Started {
+                https: &addresses.https,
+                http: &addresses.http,
+                admin: addresses.admin,
+            },
+            StageEvent::Draining => Event::DrainStarted,
+            StageEvent::Stopped { aborted } => Event::DrainFinished { cut: aborted },
+        });
+    }
 }

@@ -112,15 +112,15 @@ pub(super) async fn client<S, B>(
     B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Unpin + 'static,
 {
     let Some(config) = tls else {
-        let connection = Rc::new(Connection::new(peer, false, None, tracker));
+        let connection = Rc::new(Connection::new(peer, None, None, tracker));
         return http1(core, stack, ClientStream::plain(stream), connection).await;
     };
-    let Some(stream) = handshake(&core, stream, config, &tracker).await else { return };
+    let Some((stream, version)) = handshake(&core, stream, config, &tracker).await else { return };
     let session = stream.get_ref().1;
     let multiplexed = session.alpn_protocol() == Some(b"h2");
     let server_name = session.server_name().map(str::to_ascii_lowercase);
     tracker.progress().enter(Phase::Idle);
-    let connection = Rc::new(Connection::new(peer, true, server_name, tracker));
+    let connection = Rc::new(Connection::new(peer, Some(version), server_name, tracker));
     if multiplexed {
         http2(core, stack, ClientStream::tls(stream), connection).await;
     } else {
@@ -133,7 +133,7 @@ async fn handshake(
     stream: Watched,
     config: Arc<ServerConfig>,
     tracker: &Tracker,
-) -> Option<TlsStream<Watched>> {
+) -> Option<(TlsStream<Watched>, TlsVersion)> {
     let mut accept = pin!(TlsAcceptor::from(config).accept(stream));
     let accepted = poll_fn(|context| {
         if tracker.poll_order(context) == Order::Abort {
@@ -148,7 +148,7 @@ async fn handshake(
             let version = match session.protocol_version() {
                 Some(ProtocolVersion::TLSv1_3) => TlsVersion::Tls13,
                 Some(ProtocolVersion::TLSv1_2) => TlsVersion::Tls12,
-                _ => TlsVersion::Unknown,
+                _ => TlsVersion::None,
             };
             let outcome = match session.handshake_kind() {
                 Some(HandshakeKind::Resumed) => HandshakeOutcome::Resumed,
@@ -158,13 +158,13 @@ async fn handshake(
         }
         // rustls reports what the client did wrong as invalid data, after sending the alert.
         Some(Err(error)) if error.kind() == std::io::ErrorKind::InvalidData => {
-            (TlsVersion::Unknown, HandshakeOutcome::Failed, None)
+            (TlsVersion::None, HandshakeOutcome::Failed, None)
         }
-        Some(Err(_)) => (TlsVersion::Unknown, HandshakeOutcome::Abandoned, None),
-        None => (TlsVersion::Unknown, HandshakeOutcome::TimedOut, None),
+        Some(Err(_)) => (TlsVersion::None, HandshakeOutcome::Abandoned, None),
+        None => (TlsVersion::None, HandshakeOutcome::TimedOut, None),
     };
     core.observer.handshake(version, outcome);
-    stream
+    stream.map(|stream| (stream, version))
 }
 
 async fn http1<S, B>(core: Rc<Core>, stack: S, stream: ClientStream, connection: Rc<Connection>)
