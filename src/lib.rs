@@ -3,4 +3,5 @@
 //! Modules in the order of the data's flow; `ARCHITECTURE.md` has the map of a request.
 
 pub mod policy;
+pub mod redact;
 pub mod secret;
