@@ -17,7 +17,7 @@ async fn an_exchange_under_way_is_finished() {
     let answer = until_closed(&mut busy).await;
     assert!(answer.contains("connection: close") && answer.ends_with("passed"), "{answer}");
     running.handle.wait().unwrap();
-    assert_eq!(running.notes.count("stopped 0"), 1);
+    running.notes.hears("stopped 0").await;
 }
 
 #[tokio::test]
@@ -48,7 +48,7 @@ async fn http2_clients_are_told_and_finish() {
     // GOAWAY without an error: the client's connection ends well.
     within(connection).await.unwrap().unwrap();
     running.handle.wait().unwrap();
-    assert_eq!(running.notes.count("stopped 0"), 1);
+    running.notes.hears("stopped 0").await;
 }
 
 #[tokio::test]
@@ -78,7 +78,7 @@ async fn what_outlasts_the_drain_is_cut_and_the_end_is_still_in_order() {
     running.handle.drain();
     assert_eq!(until_closed(&mut busy).await, "");
     running.handle.wait().unwrap();
-    assert_eq!(running.notes.count("stopped 1"), 1);
+    running.notes.hears("stopped 1").await;
 }
 
 #[tokio::test]
@@ -97,13 +97,7 @@ async fn sigterm_drains_and_sighup_calls() {
     config.hangup = Arc::new(move || hangup.send(()).unwrap());
     let gate = Gate { go: Arc::new(Semaphore::new(0)), waits: Arc::new(Semaphore::new(0)) };
     let server = std::thread::spawn(move || run(config, move |_| Rc::new(Answers { gate: gate.clone() })));
-    within(async {
-        let mut pace = tokio::time::interval(Duration::from_millis(10));
-        while notes.count("started") == 0 {
-            pace.tick().await;
-        }
-    })
-    .await;
+    notes.hears("started").await;
     let send = |signal: &str| {
         let status = std::process::Command::new("kill")
             .args([signal, &std::process::id().to_string()])
