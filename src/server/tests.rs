@@ -134,6 +134,17 @@ impl Notes {
     fn count(&self, note: &str) -> usize {
         self.0.lock().unwrap().iter().filter(|other| *other == note).count()
     }
+
+    /// Waits for the note: some are taken just after the client can see why.
+    async fn hears(&self, note: &str) {
+        let mut pace = tokio::time::interval(Duration::from_millis(5));
+        within(async {
+            while self.count(note) == 0 {
+                pace.tick().await;
+            }
+        })
+        .await;
+    }
 }
 
 impl Observe for Notes {
