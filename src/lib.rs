@@ -5,3 +5,4 @@
 pub mod gateway;
 pub mod policy;
 pub mod secret;
+pub mod telemetry;
