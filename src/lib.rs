@@ -3,6 +3,7 @@
 //! Modules in the order of the data's flow; `ARCHITECTURE.md` has the map of a request.
 
 pub mod gateway;
+pub mod limit;
 pub mod policy;
 pub mod secret;
 pub mod telemetry;
