@@ -5,40 +5,66 @@
 
 use std::time::Duration;
 
-use http::HeaderValue;
+use http::{HeaderName, HeaderValue, header};
 
 use super::{Decision, Scope};
 
-/// `RateLimit-Policy: "login-account";q=10;w=60, …`: what is allowed. `None` when there is nothing to say.
-pub fn rate_limit_policy(route: &str, decisions: &[(Scope, Decision)]) -> Option<HeaderValue> {
-    list(decisions, |scope, decision| {
-        let (name, window) = (policy_name(route, scope), seconds(decision.window).max(1));
-        format!("{name};q={};w={window}", decision.limit)
-    })
+/// What the limits of a route said about one event, in the order in which they were asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decisions {
+    /// Name of the route.
+    pub route: Box<str>,
+    /// Each limit's answer; empty where nothing was counted.
+    pub list: Vec<(Scope, Decision)>,
 }
 
-/// `RateLimit: "login-account";r=0;t=61, …`: what is left. On 429 `t` is when the next attempt may come, otherwise
-/// when nothing counts any more.
-pub fn rate_limit(route: &str, decisions: &[(Scope, Decision)]) -> Option<HeaderValue> {
-    list(decisions, |scope, decision| {
-        let until = seconds(decision.retry_after.unwrap_or(decision.reset));
-        format!("{};r={};t={until}", policy_name(route, scope), decision.remaining)
-    })
-}
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
-/// `Retry-After` in seconds: the longest wait of those that refused, never sooner than any `t`. `None` if all allowed.
-pub fn retry_after(decisions: &[(Scope, Decision)]) -> Option<HeaderValue> {
-    let wait = decisions.iter().filter_map(|(_, decision)| decision.retry_after).max()?;
-    Some(HeaderValue::from(seconds(wait).max(1)))
-}
-
-fn list(decisions: &[(Scope, Decision)], item: impl Fn(Scope, &Decision) -> String) -> Option<HeaderValue> {
-    if decisions.is_empty() {
-        return None;
+/// The fields that tell a client about these decisions: `RateLimit-Policy` and `RateLimit`, for an answer of any status,
+/// and `Retry-After` where one of them refused (429).
+pub fn headers(decisions: &Decisions) -> Vec<(HeaderName, HeaderValue)> {
+    if decisions.list.is_empty() {
+        return Vec::new();
     }
-    let items: Vec<String> = decisions.iter().map(|(scope, decision)| item(*scope, decision)).collect();
-    // Visible ASCII by construction: the conversion cannot fail.
-    HeaderValue::try_from(items.join(", ")).ok()
+    [
+        (header::RETRY_AFTER, decisions.retry_after()),
+        (RATE_LIMIT_POLICY, Some(decisions.policy())),
+        (RATE_LIMIT, Some(decisions.left())),
+    ]
+    .into_iter()
+    .filter_map(|(name, value)| Some((name, HeaderValue::try_from(value?).ok()?)))
+    .collect()
+}
+
+impl Decisions {
+    /// `"login-account";q=10;w=60, …`: what is allowed.
+    fn policy(&self) -> String {
+        self.items(|name, decision| {
+            format!("{name};q={};w={}", decision.limit, seconds(decision.window).max(1))
+        })
+    }
+
+    /// `"login-account";r=0;t=61, …`: what is left. Where it refused, `t` is when the next event may come, otherwise
+    /// when nothing counts any more.
+    fn left(&self) -> String {
+        self.items(|name, decision| {
+            let until = decision.retry_after.map_or(seconds(decision.reset), |wait| seconds(wait).max(1));
+            format!("{name};r={};t={until}", decision.remaining)
+        })
+    }
+
+    /// Seconds: the longest wait of those that refused, never sooner than any of their `t`.
+    fn retry_after(&self) -> Option<String> {
+        let wait = self.list.iter().filter_map(|(_, decision)| decision.retry_after).max()?;
+        Some(seconds(wait).max(1).to_string())
+    }
+
+    fn items(&self, item: impl Fn(&str, &Decision) -> String) -> String {
+        let items =
+            self.list.iter().map(|(scope, decision)| item(&policy_name(&self.route, *scope), decision));
+        items.collect::<Vec<_>>().join(", ")
+    }
 }
 
 /// A structured-field string (RFC 9651 §3.3.3) of the route and whom the limit counts.
@@ -67,31 +93,45 @@ mod tests {
         }
     }
 
+    fn said(route: &str, list: &[(Scope, Decision)]) -> Vec<String> {
+        let decisions = Decisions { route: route.into(), list: list.to_vec() };
+        headers(&decisions)
+            .iter()
+            .map(|(name, value)| {
+                format!("{name}: {}", value.as_bytes().escape_ascii().to_string().replace('\\', ""))
+            })
+            .collect()
+    }
+
     #[test]
     fn fields_follow_the_draft() {
-        let decisions =
+        let list =
             [(Scope::Address, decision(7, 18_000, None)), (Scope::Account, decision(0, 60_000, Some(5_001)))];
         assert_eq!(
-            rate_limit_policy("login", &decisions).unwrap(),
-            "\"login-address\";q=10;w=60, \"login-account\";q=10;w=60"
+            said("login", &list),
+            [
+                "retry-after: 6",
+                "ratelimit-policy: \"login-address\";q=10;w=60, \"login-account\";q=10;w=60",
+                "ratelimit: \"login-address\";r=7;t=18, \"login-account\";r=0;t=6",
+            ]
         );
         assert_eq!(
-            rate_limit("login", &decisions).unwrap(),
-            "\"login-address\";r=7;t=18, \"login-account\";r=0;t=6"
+            said("login", &list[..1]),
+            ["ratelimit-policy: \"login-address\";q=10;w=60", "ratelimit: \"login-address\";r=7;t=18"]
         );
-        assert_eq!(retry_after(&decisions).unwrap(), "6");
-        assert_eq!(retry_after(&decisions[..1]), None);
-        assert_eq!(rate_limit("login", &[]), None);
+        assert_eq!(said("login", &[]), [""; 0]);
     }
 
     #[test]
     fn a_client_is_never_told_to_come_back_at_once() {
-        assert_eq!(retry_after(&[(Scope::Account, decision(0, 0, Some(0)))]).unwrap(), "1");
+        let fields = said("x", &[(Scope::Account, decision(0, 0, Some(0)))]);
+        assert_eq!(fields[0], "retry-after: 1");
+        assert_eq!(fields[2], "ratelimit: \"x-account\";r=0;t=1");
     }
 
     #[test]
     fn names_stay_inside_their_quotes() {
-        let field = rate_limit("caf\u{e9} \"x\\", &[(Scope::Account, decision(1, 0, None))]).unwrap();
-        assert_eq!(field, "\"caf___x_-account\";r=1;t=0");
+        let fields = said("caf\u{e9} \"x\\", &[(Scope::Account, decision(1, 0, None))]);
+        assert_eq!(fields[1], "ratelimit: \"caf___x_-account\";r=1;t=0");
     }
 }

@@ -11,7 +11,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use super::{
-    Bucket, Counted, Decision, Limits, Scope,
+    Bucket, Counted, Decisions, Limits, Scope,
     account::{self, Answers},
     address_prefix, multipart,
 };
@@ -173,31 +173,27 @@ fn single(
 /// Whether an attempt may go to the platform.
 #[derive(Debug)]
 #[must_use = "an attempt that is not settled stays counted"]
-pub enum Admission {
+pub enum Admission<'l> {
     /// It may, and is counted until it is settled.
-    Allowed(Attempt),
-    /// It may not; nothing was counted.
-    Throttled(Throttled),
+    Allowed(Attempt<'l>),
+    /// It may not; nothing was counted. Known and unknown accounts look the same here (ASVS 6.3.8): the platform was
+    /// not asked.
+    Throttled {
+        /// What all limits said.
+        decisions: Decisions,
+        /// The first limit that refused it, the address before the account.
+        scope: Scope,
+    },
 }
 
 /// An attempt that may go to the platform.
 #[derive(Debug)]
 #[must_use = "an attempt that is not settled stays counted"]
-pub struct Attempt {
+pub struct Attempt<'l> {
+    limits: &'l Limits,
     counted: Vec<Counted>,
     failure: Vec<StatusCode>,
-    /// What is left, for the `RateLimit` fields; empty for a probe.
-    pub decisions: Vec<(Scope, Decision)>,
-}
-
-/// An attempt that may not go to the platform. Known and unknown accounts look the same here (ASVS 6.3.8): the
-/// platform was not asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Throttled {
-    /// The first limit that refused it, the address before the account.
-    pub scope: Scope,
-    /// What all limits said.
-    pub decisions: Vec<(Scope, Decision)>,
+    decisions: Decisions,
 }
 
 impl Limits {
@@ -208,38 +204,45 @@ impl Limits {
         auth: &Authentication,
         address: IpAddr,
         peek: &Peek,
-    ) -> Admission {
-        let mut attempt =
-            Attempt { counted: Vec::new(), failure: auth.failure.clone(), decisions: Vec::new() };
-        if !peek.has_secret {
-            return Admission::Allowed(attempt);
+    ) -> Admission<'_> {
+        let mut decisions = Decisions { route: route.name.as_str().into(), list: Vec::new() };
+        let mut counted = Vec::new();
+        if peek.has_secret {
+            let prefix = address_prefix(address);
+            let bucket = |scope, rate| Bucket { route: &route.name, scope, rate };
+            let mut wanted = vec![(bucket(Scope::Address, auth.per_address), prefix.as_slice())];
+            if let Some(account) = &peek.account {
+                wanted.push((bucket(Scope::Account, auth.per_account), account.expose().as_bytes()));
+            }
+            for ((bucket, _), (decision, one)) in wanted.iter().zip(self.take_all(&wanted).await) {
+                decisions.list.push((bucket.scope, decision));
+                counted.push(one);
+            }
         }
-        let prefix = address_prefix(address);
-        let bucket = |scope, rate| Bucket { route: &route.name, scope, rate };
-        let mut wanted = vec![(bucket(Scope::Address, auth.per_address), prefix.as_slice())];
-        if let Some(account) = &peek.account {
-            wanted.push((bucket(Scope::Account, auth.per_account), account.expose().as_bytes()));
-        }
-        let scopes: Vec<Scope> = wanted.iter().map(|(bucket, _)| bucket.scope).collect();
-        for (scope, (decision, counted)) in scopes.into_iter().zip(self.take_all(&wanted).await) {
-            attempt.decisions.push((scope, decision));
-            attempt.counted.push(counted);
-        }
-        let refused = attempt.decisions.iter().find(|(_, decision)| !decision.allowed);
-        match refused.map(|(scope, _)| *scope) {
-            Some(scope) => Admission::Throttled(Throttled { scope, decisions: attempt.decisions }),
-            None => Admission::Allowed(attempt),
+        match decisions.list.iter().find(|(_, decision)| !decision.allowed) {
+            Some(&(scope, _)) => Admission::Throttled { decisions, scope },
+            None => Admission::Allowed(Attempt {
+                limits: self,
+                counted,
+                failure: auth.failure.clone(),
+                decisions,
+            }),
         }
     }
 }
 
-impl Attempt {
+impl Attempt<'_> {
+    /// What the limits said before the platform was asked; empty for a probe.
+    pub fn decisions(&self) -> &Decisions {
+        &self.decisions
+    }
+
     /// The platform answered: gives the attempt back unless the status means a failed guess.
     ///
-    /// May be awaited beside the answer's delivery: it never fails, and waits no longer than the store's timeout.
-    pub async fn settle(self, limits: &Limits, status: StatusCode) {
+    /// It never fails, and waits no longer than the store's timeout.
+    pub async fn settle(self, status: StatusCode) {
         if !self.failure.contains(&status) {
-            limits.give_back_all(&self.counted).await;
+            self.limits.give_back_all(&self.counted).await;
         }
     }
 }

@@ -34,8 +34,8 @@ use crate::{
 };
 
 pub use self::{
-    headers::{rate_limit, rate_limit_policy, retry_after},
-    login::{Admission, Attempt, Peek, PeekError, Submission, Throttled, peek},
+    headers::{Decisions, headers},
+    login::{Admission, Attempt, Peek, PeekError, Submission, peek},
     pace::Decision,
 };
 pub use crate::telemetry::Scope;

@@ -49,7 +49,7 @@ impl World {
         self.hand.fetch_add((seconds * 1e6) as u64, Ordering::SeqCst);
     }
 
-    async fn admit(&self, account: &str, address: &str) -> Admission {
+    async fn admit(&self, account: &str, address: &str) -> Admission<'_> {
         let account = Some(Sensitive::new(account::fold(account)));
         let peek = Peek { account, has_secret: true };
         self.limits.admit(&self.route, &self.auth, address.parse().unwrap(), &peek).await
@@ -59,10 +59,10 @@ impl World {
     async fn attempt(&self, account: &str, address: &str, status: StatusCode) -> bool {
         match self.admit(account, address).await {
             Admission::Allowed(attempt) => {
-                attempt.settle(&self.limits, status).await;
+                attempt.settle(status).await;
                 true
             }
-            Admission::Throttled(_) => false,
+            Admission::Throttled { .. } => false,
         }
     }
 
@@ -75,12 +75,18 @@ impl World {
         passed
     }
 
-    async fn throttled(&self, account: &str, address: &str) -> Throttled {
+    async fn throttled(&self, account: &str, address: &str) -> (Scope, Vec<String>) {
         match self.admit(account, address).await {
-            Admission::Throttled(throttled) => throttled,
+            Admission::Throttled { scope, decisions } => (scope, said(&decisions)),
             Admission::Allowed(_) => panic!("allowed"),
         }
     }
+}
+
+/// The fields that a client would get.
+fn said(decisions: &Decisions) -> Vec<String> {
+    let text = |value: &http::HeaderValue| String::from_utf8(value.as_bytes().to_vec()).unwrap();
+    headers(decisions).iter().map(|(name, value)| format!("{name}: {}", text(value))).collect()
 }
 
 fn route_policy(name: &str) -> RoutePolicy {
@@ -149,14 +155,14 @@ scenarios! {
         let Admission::Allowed(slow) = w.admit("alice", "192.0.2.1").await else { panic!() };
         w.wait(600.0);
         w.attempts(9, "alice", "192.0.2.1", FAILED).await;
-        slow.settle(&w.limits, DONE).await;
+        slow.settle(DONE).await;
         assert_eq!(w.attempts(5, "alice", "192.0.2.1", FAILED).await, 1);
     }
     a_refund_in_time_is_whole w {
         let Admission::Allowed(own) = w.admit("alice", "192.0.2.1").await else { panic!() };
         w.attempts(9, "alice", "192.0.2.1", FAILED).await;
         assert!(!w.attempt("alice", "192.0.2.1", FAILED).await);
-        own.settle(&w.limits, DONE).await;
+        own.settle(DONE).await;
         assert_eq!(w.attempts(5, "alice", "192.0.2.1", FAILED).await, 1);
     }
     concurrent_guesses_are_counted_before_they_leave w {
@@ -168,7 +174,7 @@ scenarios! {
         }
         assert_eq!(under_way.len(), 10);
         for attempt in under_way {
-            attempt.settle(&w.limits, FAILED).await;
+            attempt.settle(FAILED).await;
         }
         assert!(!w.attempt("alice", "192.0.2.1", DONE).await);
     }
@@ -189,7 +195,7 @@ scenarios! {
             passed += u32::from(w.attempt(&format!("pupil{n}"), "192.0.2.1", FAILED).await);
         }
         assert_eq!(passed, 20);
-        assert_eq!(w.throttled("alice", "192.0.2.1").await.scope, Scope::Address);
+        assert_eq!(w.throttled("alice", "192.0.2.1").await.0, Scope::Address);
         assert!(w.attempt("alice", "192.0.2.2", DONE).await);
     }
     a_blocked_address_does_not_touch_its_victims w {
@@ -202,7 +208,7 @@ scenarios! {
     a_blocked_account_does_not_touch_the_address w {
         w.attempts(100, "alice", "192.0.2.1", FAILED).await;
         assert_eq!(w.attempts(10, "bob", "192.0.2.1", FAILED).await, 10);
-        assert_eq!(w.throttled("carol", "192.0.2.1").await.scope, Scope::Address);
+        assert_eq!(w.throttled("carol", "192.0.2.1").await.0, Scope::Address);
     }
     thirty_pupils_behind_one_address w {
         for n in 0..30 {
@@ -239,7 +245,7 @@ scenarios! {
         w.attempts(10, "alice", "192.0.2.1", FAILED).await;
         let probe = Peek { account: Some(Sensitive::new("alice".into())), has_secret: false };
         let admission = w.limits.admit(&w.route, &w.auth, "192.0.2.1".parse().unwrap(), &probe).await;
-        assert!(matches!(admission, Admission::Allowed(attempt) if attempt.decisions.is_empty()));
+        assert!(matches!(admission, Admission::Allowed(attempt) if attempt.decisions().list.is_empty()));
     }
     without_an_account_the_address_counts w {
         let nameless = Peek { account: None, has_secret: true };
@@ -252,19 +258,20 @@ scenarios! {
     }
     clients_are_told_when_to_come_back w {
         let Admission::Allowed(first) = w.admit("alice", "192.0.2.1").await else { panic!() };
-        assert_eq!(
-            rate_limit("login", &first.decisions).unwrap(),
-            "\"login-address\";r=19;t=3, \"login-account\";r=9;t=6"
-        );
+        let policy = "ratelimit-policy: \"clients_are_told_when_to_come_back-address\";q=20;w=60, \
+                      \"clients_are_told_when_to_come_back-account\";q=10;w=60";
+        let left = |address, account| {
+            format!(
+                "ratelimit: \"clients_are_told_when_to_come_back-address\";{address}, \
+                 \"clients_are_told_when_to_come_back-account\";{account}"
+            )
+        };
+        assert_eq!(said(first.decisions()), [policy, &left("r=19;t=3", "r=9;t=6")]);
         w.attempts(9, "alice", "192.0.2.1", FAILED).await;
         w.wait(1.5);
-        let throttled = w.throttled("alice", "192.0.2.1").await;
-        assert_eq!(throttled.scope, Scope::Account);
-        assert_eq!(retry_after(&throttled.decisions).unwrap(), "5");
-        assert_eq!(
-            rate_limit("login", &throttled.decisions).unwrap(),
-            "\"login-address\";r=10;t=29, \"login-account\";r=0;t=5"
-        );
+        let (scope, fields) = w.throttled("alice", "192.0.2.1").await;
+        assert_eq!(scope, Scope::Account);
+        assert_eq!(fields, ["retry-after: 5", policy, &left("r=10;t=29", "r=0;t=5")]);
         w.wait(4.5);
         assert!(w.attempt("alice", "192.0.2.1", FAILED).await);
     }
@@ -298,7 +305,7 @@ scenarios! {
         let reloaded = Limits::build(&store, &secret(), Some(&w.limits)).unwrap();
         let peek = Peek { account: Some(Sensitive::new("alice".into())), has_secret: true };
         let admission = reloaded.admit(&w.route, &w.auth, "192.0.2.1".parse().unwrap(), &peek).await;
-        assert!(matches!(admission, Admission::Throttled(_)));
+        assert!(matches!(admission, Admission::Throttled { .. }));
     }
 }
 
@@ -404,7 +411,7 @@ async fn both_stores_agree() {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 33) % below
     };
-    let mut under_way: [Vec<Attempt>; 2] = [Vec::new(), Vec::new()];
+    let mut under_way: [Vec<Attempt<'_>>; 2] = [Vec::new(), Vec::new()];
     for step in 0..2000 {
         let (account, address) = (format!("p{}", random(4)), format!("192.0.2.{}", random(2)));
         let (wait, which, status) =
@@ -413,15 +420,15 @@ async fn both_stores_agree() {
         for (world, under_way) in worlds.iter().zip(&mut under_way) {
             world.hand.fetch_add(wait, Ordering::SeqCst);
             if let Some(attempt) = usize::try_from(which).ok().filter(|&n| n < under_way.len()) {
-                under_way.remove(attempt).settle(&world.limits, status).await;
+                under_way.remove(attempt).settle(status).await;
             }
             said.push(match world.admit(&account, &address).await {
                 Admission::Allowed(attempt) => {
-                    let decisions = attempt.decisions.clone();
+                    let decisions = attempt.decisions().clone();
                     under_way.push(attempt);
                     decisions
                 }
-                Admission::Throttled(throttled) => throttled.decisions,
+                Admission::Throttled { decisions, .. } => decisions,
             });
         }
         assert_eq!(said[0], said[1], "step {step}");
@@ -516,7 +523,7 @@ async fn an_outage_is_stricter_and_ends_by_itself() {
     // A third of the limit: 10 ÷ 3.
     assert_eq!(world.attempts(10, "alice", "192.0.2.1", FAILED).await, 3);
     assert_eq!(world.attempts(30, "carol", "192.0.2.9", DONE).await, 30, "successes pass all the same");
-    before.settle(&world.limits, DONE).await;
+    before.settle(DONE).await;
     server.restart().await;
     assert_eq!(world.attempts(1, "dave", "192.0.2.9", DONE).await, 1);
     assert_eq!(server.query::<u64>(&["DBSIZE"]).await, 0, "not tried again yet");
