@@ -2,5 +2,6 @@
 //!
 //! Modules in the order of the data's flow; `ARCHITECTURE.md` has the map of a request.
 
+pub mod cli;
 pub mod policy;
 pub mod secret;
