@@ -1,10 +1,11 @@
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
 
 use super::scenario::{Plant, document};
 use super::source::Source;
 
 fn choices() -> impl Strategy<Value = Vec<u8>> {
-    prop::collection::vec(any::<u8>(), 0..400)
+    prop::collection::vec(any::<u8>(), 0..800)
 }
 
 proptest! {
@@ -69,4 +70,26 @@ fn damaged(data: &[u8], faults: &[(prop::sample::Index, usize, usize)]) -> Vec<u
         text.splice(at..end, FAULTS[*insert].iter().copied());
     }
     text
+}
+
+#[test]
+fn scenarios_are_worth_their_while() {
+    use super::scenario::Scenario;
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let (mut redacted, mut related, mut removed, mut unknown, mut large) = (0, 0, 0, 0, 0);
+    for _ in 0..2000 {
+        let data = choices().new_tree(&mut runner).unwrap().current();
+        let mut scenario = Scenario::new(&data);
+        let (_, out, tally) = scenario.redact(&[]);
+        redacted += usize::from(tally.total() > 0);
+        unknown += usize::from(tally.unknown > 0);
+        removed += usize::from(out.len() < scenario.document.len());
+        large += usize::from(scenario.document.len() > 100);
+        let mut alone = (*scenario.audience).clone();
+        (alone.subject, alone.groups, alone.wards) = (None, Vec::new(), Vec::new());
+        scenario.audience = alone.into();
+        related += usize::from(scenario.redact(&[]).1 != out);
+    }
+    println!("{redacted} {related} {removed} {unknown} {large}");
+    assert!(redacted > 400 && related > 40 && removed > 400 && unknown > 200 && large > 200);
 }
