@@ -71,7 +71,11 @@ impl Utf8 {
     }
 
     fn without_mark<'a>(&mut self, piece: &'a [u8]) -> &'a [u8] {
-        if std::mem::replace(&mut self.started, true) { piece } else { piece.strip_prefix(MARK).unwrap_or(piece) }
+        if std::mem::replace(&mut self.started, true) {
+            piece
+        } else {
+            piece.strip_prefix(MARK).unwrap_or(piece)
+        }
     }
 }
 

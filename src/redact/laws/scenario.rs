@@ -4,16 +4,30 @@ use std::sync::Arc;
 
 use super::source::Source;
 use crate::policy::set::{
-    Action, Category, CategoryId, CategorySet, Charter, Classification, FieldClass, FieldRule, Generalisation, JsonPath,
-    PersonalData, RecipientId, Sees, Segment, Unknown, fold_field_name,
+    Action, Category, CategoryId, CategorySet, Charter, Classification, FieldClass, FieldRule,
+    Generalisation, JsonPath, PersonalData, RecipientId, Sees, Segment, Unknown, fold_field_name,
 };
 use crate::redact::{Audience, JsonRedactor, Plan, RedactError, Tally};
 use crate::secret::{Domain, DomainKey, MasterSecret, Sensitive};
 
 /// Names of members and of path steps; some fold to one name.
 const NAMES: [&str; 16] = [
-    "x", "id", "name", "Name", "email", "e_mail", "items", "birthDate", "note", "groups", "owner", "é", "na-me", "id",
-    "id", "Id",
+    "x",
+    "id",
+    "name",
+    "Name",
+    "email",
+    "e_mail",
+    "items",
+    "birthDate",
+    "note",
+    "groups",
+    "owner",
+    "é",
+    "na-me",
+    "id",
+    "id",
+    "Id",
 ];
 /// Texts: subjects, groups, dates, and what strings can hold.
 const TEXTS: [&str; 10] =
@@ -181,7 +195,14 @@ fn classification(source: &mut Source<'_>, exempt: bool) -> Classification {
         records.push(path(source, true, 3));
     }
     let relative = |source: &mut Source<'_>| {
-        if source.one_in(4) { path(source, false, 3) } else { JsonPath { absolute: false, segments: vec![Segment::Name((source.pick(&["id", "id", "id", "items"])).into())] } }
+        if source.one_in(4) {
+            path(source, false, 3)
+        } else {
+            JsonPath {
+                absolute: false,
+                segments: vec![Segment::Name((source.pick(&["id", "id", "id", "items"])).into())],
+            }
+        }
     };
     let subject = (!source.one_in(4)).then(|| relative(source));
     let group = source.one_in(2).then(|| relative(source));
@@ -249,7 +270,11 @@ fn array(source: &mut Source<'_>, plant: Plant, secret: bool, depth: usize, out:
             space(source, out);
             out.push(b',');
         }
-        if relations && !secret { relation(source, out) } else { value(source, plant, secret, depth - 1, out) }
+        if relations && !secret {
+            relation(source, out)
+        } else {
+            value(source, plant, secret, depth - 1, out)
+        }
     }
     space(source, out);
     out.push(b']');

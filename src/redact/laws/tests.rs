@@ -53,8 +53,30 @@ proptest! {
 }
 
 const FAULTS: [&[u8]; 24] = [
-    b"", b",", b":", b"\"", b"\\", b"{", b"}", b"[", b"]", b"0", b"-", b".", b"e", b"1", b"\\ud800", b"\\udc00", b"\xff",
-    b"\xc3", b"\xed\xa0\x80", b"\n", b"\x00", b"null", b"tru", b"\xf0\x9f\x98\x80",
+    b"",
+    b",",
+    b":",
+    b"\"",
+    b"\\",
+    b"{",
+    b"}",
+    b"[",
+    b"]",
+    b"0",
+    b"-",
+    b".",
+    b"e",
+    b"1",
+    b"\\ud800",
+    b"\\udc00",
+    b"\xff",
+    b"\xc3",
+    b"\xed\xa0\x80",
+    b"\n",
+    b"\x00",
+    b"null",
+    b"tru",
+    b"\xf0\x9f\x98\x80",
 ];
 
 /// Where a document is damaged, how many bytes go, and what comes in their place.
