@@ -333,7 +333,7 @@ impl Visit for Pass<'_> {
     }
 
     #[inline(always)]
-    fn scalar(&mut self, at: usize, mut parent: Option<&mut Scope>, site: Site, kind: Kind) -> Watch {
+    fn scalar(&mut self, at: usize, parent: Option<&mut Scope>, site: Site, kind: Kind) -> Watch {
         match parent.as_deref().map_or(Mode::Judge, |parent| parent.mode) {
             Mode::Judge => {}
             Mode::Replace(category) => return self.hide(at, parent, category, kind),
@@ -346,7 +346,7 @@ impl Visit for Pass<'_> {
             }
             Verdict::Hide(category) => self.hide(at, parent, category, kind),
             Verdict::Drop => {
-                if parent.as_deref_mut().is_some() {
+                if parent.is_some() {
                     self.discard()
                 } else {
                     self.substitute(at, None, NULL)
