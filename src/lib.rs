@@ -2,6 +2,7 @@
 //!
 //! Modules in the order of the data's flow; `ARCHITECTURE.md` has the map of a request.
 
+pub mod cli;
 pub mod demo;
 pub mod gateway;
 pub mod journal;
