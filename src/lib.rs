@@ -5,8 +5,12 @@
 pub mod cli;
 pub mod demo;
 pub mod gateway;
+pub mod identity;
 pub mod journal;
+pub mod limit;
 pub mod policy;
+pub mod redact;
 pub mod secret;
+pub mod server;
 pub mod telemetry;
 pub mod upstream;

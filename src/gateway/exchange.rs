@@ -71,14 +71,12 @@ impl Gateway {
         response
     }
 
-    /// The answer when there is too much work (`server` sheds before [`Gateway::handle`]).
-    pub fn overloaded(&self, connection: &Connection, request: &Request<Upload>) -> Response<Body> {
-        let view = self.view();
+    /// The answer when there is too much work: `server` sheds before [`Gateway::handle`] sees the request.
+    pub fn overloaded(&self) -> Response<Body> {
         let mut ledger =
-            Box::new(Ledger::open(&view, &self.journal, self.metrics.begin(), Notes::default()));
-        ledger.arrived(request.method(), request.version(), connection.tls_version);
+            Box::new(Ledger::open(&self.view(), &self.journal, self.metrics.begin(), Notes::default()));
         ledger.refused(&ExchangeError::Overloaded, None);
-        refuse(&ExchangeError::Overloaded, *request.method() == Method::HEAD, ledger)
+        refuse(&ExchangeError::Overloaded, false, ledger)
     }
 }
 

@@ -10,6 +10,7 @@ use super::{payload::Payload, worker::View};
 use crate::{
     identity::{Fetch, FetchError, LocalBoxFuture},
     policy::set::{HostHeader, UpstreamId},
+    upstream::UpstreamError,
 };
 
 /// Longest answer of an identity source, in bytes.
@@ -36,7 +37,7 @@ impl Fetch for Asker<'_> {
 impl Asker<'_> {
     async fn ask(&self, id: UpstreamId, request: Request<Bytes>) -> Result<Response<Bytes>, FetchError> {
         let policy = &self.view.snapshot().policy;
-        let upstream = policy.gateway.upstreams.get(usize::from(id.0)).ok_or(FetchError::Unavailable)?;
+        let upstream = policy.gateway.upstreams.get(usize::from(id.0)).ok_or(FetchError::Unreachable)?;
         let mut request = request.map(Payload::whole);
         let host = host_for(upstream.host, self.host, upstream);
         request.headers_mut().insert(header::HOST, host);
@@ -48,17 +49,25 @@ impl Asker<'_> {
             .upstreams
             .send(id, request, timeout, timeout, &activity)
             .await
-            .map_err(|_| FetchError::Unavailable)?;
+            .map_err(refused)?;
         let (head, mut body) = sent.response.into_parts();
         let mut whole = BytesMut::new();
         while let Some(frame) = body.frame().await {
-            let data = frame.map_err(|_| FetchError::Unavailable)?.into_data().unwrap_or_default();
+            let data = frame.map_err(refused)?.into_data().unwrap_or_default();
             if whole.len() + data.len() > ANSWER_BYTES {
-                return Err(FetchError::TooLarge);
+                return Err(FetchError::TooLong);
             }
             whole.extend_from_slice(&data);
         }
         Ok(Response::from_parts(head, whole.freeze()))
+    }
+}
+
+fn refused(error: UpstreamError) -> FetchError {
+    match error {
+        UpstreamError::Unreachable | UpstreamError::Tls => FetchError::Unreachable,
+        UpstreamError::ConnectTimeout | UpstreamError::ResponseTimeout => FetchError::TimedOut,
+        UpstreamError::Broken | UpstreamError::RequestBody => FetchError::Broken,
     }
 }
 

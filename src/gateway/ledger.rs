@@ -153,8 +153,9 @@ impl Ledger {
 
     /// What the redactor did.
     pub fn tally(&mut self, tally: &Tally) {
+        let counts = tally.by_category.iter().zip(0u8..);
         self.record.redacted =
-            tally.iter().map(|(category, count): (CategoryId, u32)| (category, count)).collect();
+            counts.filter(|(count, _)| **count > 0).map(|(count, place)| (CategoryId(place), *count)).collect();
         self.record.unknown_fields = tally.unknown;
     }
 

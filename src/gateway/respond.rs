@@ -104,7 +104,13 @@ impl Unreadable {
             Self::Coding(CodingError::Unknown) => "coding_unknown",
             Self::Coding(CodingError::Damaged) => "coding_damaged",
             Self::Coding(CodingError::TooLarge) => "decoded_too_large",
-            Self::Redact(error) => error.as_str(),
+            Self::Redact(RedactError::Malformed) => "malformed",
+            Self::Redact(RedactError::Truncated) => "truncated",
+            Self::Redact(RedactError::TooDeep) => "too_deep",
+            Self::Redact(RedactError::NotUtf8) => "not_utf8",
+            Self::Redact(RedactError::LoneSurrogate) => "lone_surrogate",
+            Self::Redact(RedactError::TooLong) => "too_long",
+            Self::Redact(RedactError::Finished) => "finished",
             Self::Upstream(error) => error.label().as_str(),
         }
     }

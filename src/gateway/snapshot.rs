@@ -11,6 +11,7 @@ use crate::{
     policy::set::{PersonalData, PolicySet, RouteId},
     redact::Plan,
     secret::{Domain, DomainKey, MasterSecret},
+    upstream::Dialers,
 };
 
 /// Shared by all workers.
@@ -23,6 +24,8 @@ pub struct Snapshot {
     pub identity: Identity,
     /// May they.
     pub limits: Limits,
+    /// How upstreams are spoken to.
+    pub dialers: Dialers,
     /// By route; `None` where nothing is read.
     plans: Vec<Option<Arc<Plan>>>,
     /// Key of pseudonyms that leave.
@@ -45,6 +48,9 @@ pub enum SnapshotError {
     /// Counter store.
     #[error(transparent)]
     Limit(#[from] LimitError),
+    /// TLS to an upstream.
+    #[error("TLS to an upstream: {0}")]
+    Tls(#[from] rustls::Error),
 }
 
 impl Snapshot {
@@ -73,6 +79,7 @@ impl Snapshot {
             router: Router::build(&policy.routes)?,
             identity: Identity::build(&policy, secret, previous.map(|one| &one.identity))?,
             limits: Limits::build(&policy.gateway.store, secret, previous.map(|one| &one.limits))?,
+            dialers: Dialers::build(&policy)?,
             plans,
             pseudonym_key: Arc::new(secret.derive(Domain::Api, "")),
             tag_key: secret.derive(Domain::EntityTag, &policy.digest),

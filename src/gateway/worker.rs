@@ -33,18 +33,11 @@ pub struct View {
 
 impl Gateway {
     /// A worker's gate. Must be called on the worker's own thread, inside its runtime.
-    ///
-    /// # Errors
-    /// An upstream's trust anchors cannot be used.
-    pub fn new(
-        shared: Arc<ArcSwap<Snapshot>>,
-        journal: Journal,
-        pseudonyms: Pseudonyms,
-    ) -> Result<Self, rustls::Error> {
+    pub fn new(shared: Arc<ArcSwap<Snapshot>>, journal: Journal, pseudonyms: Pseudonyms) -> Self {
         let snapshot = shared.load_full();
-        let upstreams = Upstreams::build(&snapshot.policy, None, Deadlines::start())?;
+        let upstreams = Upstreams::build(&snapshot.policy, &snapshot.dialers, None, Deadlines::start());
         let view = Rc::new(View::new(snapshot, upstreams, Rc::new(pseudonyms)));
-        Ok(Self { shared, view: RefCell::new(view), journal, metrics: ExchangeMetrics::resolve() })
+        Self { shared, view: RefCell::new(view), journal, metrics: ExchangeMetrics::resolve() }
     }
 
     /// The view of the snapshot that serves now; rebuilt by the first exchange after a reload.
@@ -54,17 +47,13 @@ impl Gateway {
         if Arc::ptr_eq(&shared, &current.snapshot) {
             return current;
         }
-        let deadlines = current.upstreams.deadlines().clone();
         let snapshot = Arc::clone(&shared);
-        match Upstreams::build(&snapshot.policy, Some(&current.upstreams), deadlines) {
-            Ok(upstreams) => {
-                let view = Rc::new(View::new(snapshot, upstreams, Rc::clone(&current.pseudonyms)));
-                *self.view.borrow_mut() = Rc::clone(&view);
-                view
-            }
-            // `policy::compile` has read the trust anchors: what it accepted is accepted here.
-            Err(_) => current,
-        }
+        let deadlines = current.upstreams.deadlines().clone();
+        let kept = Some(&current.upstreams);
+        let upstreams = Upstreams::build(&snapshot.policy, &snapshot.dialers, kept, deadlines);
+        let view = Rc::new(View::new(snapshot, upstreams, Rc::clone(&current.pseudonyms)));
+        *self.view.borrow_mut() = Rc::clone(&view);
+        view
     }
 }
 

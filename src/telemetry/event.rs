@@ -3,7 +3,10 @@
 //! There is no free text: an event carries numbers, enums and names from the policy. Of an I/O error it carries the
 //! [`ErrorKind`] only, since its message may hold a path or an address.
 
-use std::io::{ErrorKind, Write};
+use std::{
+    io::{ErrorKind, Write},
+    net::SocketAddr,
+};
 
 use jiff::Timestamp;
 use serde::ser::{Serialize, SerializeMap, Serializer};
@@ -37,12 +40,12 @@ impl Level {
 pub enum Event<'a> {
     /// Every listener is open.
     Started {
-        /// Worker threads.
-        workers: usize,
         /// TLS listeners.
-        https: usize,
+        https: &'a [SocketAddr],
         /// Plain listeners.
-        http: usize,
+        http: &'a [SocketAddr],
+        /// Metrics and probes.
+        admin: SocketAddr,
     },
     /// No more exchange is under way; the process ends.
     Stopped,
@@ -74,13 +77,10 @@ pub enum Event<'a> {
         kind: ErrorKind,
     },
     /// SIGTERM or SIGINT came.
-    DrainStarted {
-        /// Exchanges under way.
-        exchanges: usize,
-    },
+    DrainStarted,
     /// Draining is over.
     DrainFinished {
-        /// Exchanges that had to be cut.
+        /// Connections that had to be cut.
         cut: usize,
     },
     /// A worker thread met a defect; its other exchanges go on.
@@ -163,7 +163,7 @@ impl Event<'_> {
             Self::SecretIsEphemeral => "secret_is_ephemeral",
             Self::CertificatesReloaded { .. } => "certificates_reloaded",
             Self::AcceptFailed { .. } => "accept_failed",
-            Self::DrainStarted { .. } => "drain_started",
+            Self::DrainStarted => "drain_started",
             Self::DrainFinished { .. } => "drain_finished",
             Self::WorkerPanicked { .. } => "worker_panicked",
             Self::StoreDown => "store_down",
@@ -190,7 +190,7 @@ impl Event<'_> {
             | Self::Stopped
             | Self::PolicyLoaded { .. }
             | Self::CertificatesReloaded { .. }
-            | Self::DrainStarted { .. }
+            | Self::DrainStarted
             | Self::DrainFinished { cut: 0 }
             | Self::StoreUp
             | Self::UpstreamUp { .. }
@@ -235,11 +235,11 @@ impl Serialize for Line<'_> {
         map.serialize_entry("level", self.event.level().as_str())?;
         map.serialize_entry("event", self.event.name())?;
         match *self.event {
-            Event::Started { workers, https, http } => {
+            Event::Started { https, http, admin } => {
                 map.serialize_entry("version", env!("CARGO_PKG_VERSION"))?;
-                map.serialize_entry("workers", &workers)?;
-                map.serialize_entry("https", &https)?;
-                map.serialize_entry("http", &http)?;
+                map.serialize_entry("https", https)?;
+                map.serialize_entry("http", http)?;
+                map.serialize_entry("admin", &admin)?;
             }
             Event::PolicyLoaded { policy } => {
                 map.serialize_entry("digest", &policy.digest)?;
@@ -250,7 +250,6 @@ impl Serialize for Line<'_> {
             Event::CertificatesReloaded { certificates } => {
                 map.serialize_entry("certificates", &certificates)?;
             }
-            Event::DrainStarted { exchanges } => map.serialize_entry("exchanges", &exchanges)?,
             Event::DrainFinished { cut } => map.serialize_entry("cut", &cut)?,
             Event::WorkerPanicked { worker } => map.serialize_entry("worker", &worker)?,
             Event::UpstreamDown { upstream } | Event::UpstreamUp { upstream } => {
@@ -271,6 +270,7 @@ impl Serialize for Line<'_> {
             | Event::JournalFailing { kind } => map.serialize_entry("error", &format_args!("{kind}"))?,
             Event::JournalLost { records } => map.serialize_entry("records", &records)?,
             Event::Stopped
+            | Event::DrainStarted
             | Event::SecretIsEphemeral
             | Event::StoreDown
             | Event::StoreUp

@@ -15,7 +15,7 @@ use tokio::{
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::UpstreamError;
-use crate::policy::set::{Endpoint, UpstreamTls};
+use crate::policy::set::{Endpoint, PolicySet, UpstreamTls};
 
 /// A byte stream to an endpoint.
 pub enum Transport {
@@ -23,6 +23,23 @@ pub enum Transport {
     Plain(TcpStream),
     /// `https://`
     Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// How each upstream of a policy is spoken to; shared by all workers, TLS sessions included.
+pub struct Dialers(Vec<Dialer>);
+
+impl Dialers {
+    /// Prepares TLS where an upstream asks for it.
+    ///
+    /// # Errors
+    /// A certificate authority that cannot be used.
+    pub fn build(policy: &PolicySet) -> Result<Self, rustls::Error> {
+        policy.gateway.upstreams.iter().map(|upstream| Dialer::new(upstream.tls.as_ref())).collect::<Result<_, _>>().map(Self)
+    }
+
+    pub(super) fn of(&self, place: usize) -> Dialer {
+        self.0.get(place).cloned().unwrap_or(Dialer { tls: None })
+    }
 }
 
 /// How the endpoints of one upstream are spoken to.

@@ -11,7 +11,7 @@ mod deadline;
 mod pool;
 
 pub use body::UpstreamBody;
-pub use connect::Transport;
+pub use connect::{Dialers, Transport};
 pub use deadline::{Deadlines, Elapsed};
 pub use pool::{Sent, Upstreams};
 

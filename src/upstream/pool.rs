@@ -13,7 +13,7 @@ use http_body::Body;
 use hyper::{body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
 
-use super::{UpstreamBody, UpstreamError, body::Lease, connect::Dialer, deadline::Deadlines};
+use super::{UpstreamBody, UpstreamError, body::Lease, connect::{Dialer, Dialers}, deadline::Deadlines};
 use crate::{
     policy::set::{Endpoint, PolicySet, Upstream, UpstreamId},
     telemetry::{InFlight, UpstreamMetrics},
@@ -106,22 +106,14 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     /// The upstreams of a policy; endpoints that did not change keep their connections.
-    ///
-    /// # Errors
-    /// A certificate authority that cannot be used. `policy::compile` has read it before, so that a policy that
-    /// loaded does not fail here.
     pub fn build(
         policy: &PolicySet,
+        dialers: &Dialers,
         previous: Option<&Self>,
         deadlines: Deadlines,
-    ) -> Result<Self, rustls::Error> {
-        let upstreams = policy
-            .gateway
-            .upstreams
-            .iter()
-            .map(|upstream| Live::build(upstream, previous))
-            .collect::<Result<_, _>>()?;
-        Ok(Self { upstreams, deadlines })
+    ) -> Self {
+        let live = |(place, upstream)| Live::build(upstream, &dialers.of(place), previous);
+        Self { upstreams: policy.gateway.upstreams.iter().enumerate().map(live).collect(), deadlines }
     }
 
     /// The deadlines of this worker.
@@ -246,8 +238,7 @@ where
     B: Body<Data = Bytes> + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    fn build(upstream: &Upstream, previous: Option<&Upstreams<B>>) -> Result<Self, rustls::Error> {
-        let dialer = Dialer::new(upstream.tls.as_ref())?;
+    fn build(upstream: &Upstream, dialer: &Dialer, previous: Option<&Upstreams<B>>) -> Self {
         let kept = || previous.into_iter().flat_map(|all| &all.upstreams).flat_map(|live| &live.endpoints);
         let endpoints = upstream
             .endpoints
@@ -270,12 +261,12 @@ where
                 )
             })
             .collect();
-        Ok(Self {
+        Self {
             endpoints,
             next: Cell::new(0),
             connect_timeout: upstream.connect_timeout,
             metrics: UpstreamMetrics::new(upstream),
-        })
+        }
     }
 }
 

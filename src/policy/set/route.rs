@@ -46,7 +46,9 @@ pub struct RoutePolicy {
 pub struct RouteMatch {
     /// Which hosts.
     pub host: HostPattern,
-    /// Templates: `/api/users/{id}`, `{*rest}` for the remainder (`matchit` syntax). Never empty.
+    /// Templates (`matchit` syntax): `/api/users/{id}`, `{*rest}` for the remainder. Where the policy's author wrote
+    /// `/api/x/{*rest}` and no other route claims `/api/x/`, that path is listed too: `matchit` gives the remainder one
+    /// character at least. Never empty; of one host, no template of a route conflicts with one of another.
     pub paths: Vec<String>,
     /// Which methods; empty for all.
     pub methods: Vec<http::Method>,
