@@ -82,7 +82,9 @@ fn ports_are_those_of_the_policy() {
     let dockerfile = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Dockerfile")).unwrap();
     let exposed = dockerfile.lines().find_map(|line| line.strip_prefix("EXPOSE ")).unwrap();
     assert_eq!(exposed, format!("{} {} {}", listens("https"), listens("http"), listens("admin")));
-    assert!(rempart::cli::health::ADMIN_DEFAULT.ends_with(&format!(":{}", listens("admin"))));
+    let help = gateway::run(&["health", "--help"]).stdout;
+    let default = format!("[default: 127.0.0.1:{}]", listens("admin"));
+    assert!(String::from_utf8_lossy(&help).contains(&default), "the image's health check finds the listener");
 }
 
 #[test]
