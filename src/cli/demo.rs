@@ -4,22 +4,22 @@ use std::{
     io::{self, Write},
     net::{Ipv4Addr, TcpListener},
     path::Path,
-    process::ExitCode,
     time::SystemTime,
 };
 
-use super::{
-    EXIT_RUNTIME, complain,
-    serve::{self, ServeError},
+use crate::demo::{
+    accounts::{ACCOUNTS, PASSWORD},
+    folder::{DemoFolder, FolderError},
+    platform::Platform,
 };
-use crate::{
-    demo::{
-        accounts::{ACCOUNTS, PASSWORD},
-        folder::{DemoFolder, FolderError},
-        platform::Platform,
-    },
-    policy::{report::Report, source},
-};
+
+/// How to run the demo.
+#[derive(Clone, Debug, clap::Args)]
+pub struct DemoArguments {
+    /// Port of the gateway; metrics and probes stand on the next one.
+    #[arg(long, default_value_t = 8443, value_parser = clap::value_parser!(u16).range(1..=65534))]
+    pub port: u16,
+}
 
 /// Why the demo does not run.
 #[derive(Debug, thiserror::Error)]
@@ -36,39 +36,31 @@ pub enum DemoError {
     /// Nobody reads what it prints.
     #[error("the guide could not be printed: {0}")]
     Print(#[from] io::Error),
-    /// The embedded policies are refused: a defect of this program.
-    #[error("the demo's own policy is refused:\n{0}")]
-    Policy(Report),
-    /// The gateway does not start, or did not end well.
-    #[error(transparent)]
-    Serve(#[from] ServeError),
 }
 
-/// Runs until SIGINT or SIGTERM.
-pub fn run(port: u16) -> ExitCode {
-    match serve_demo(port, &mut io::stdout()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            complain(&format!("rempart: {error}\n"));
-            ExitCode::from(EXIT_RUNTIME)
-        }
-    }
+/// A demo ready to be served: the platform runs, the policies are written. Dropping it ends and deletes both.
+#[derive(Debug)]
+pub struct Demo {
+    /// What to serve.
+    pub folder: DemoFolder,
+    _platform: Platform,
 }
 
-fn serve_demo(port: u16, out: &mut dyn Write) -> Result<(), DemoError> {
-    let admin_port = port.saturating_add(1);
-    for port in [port, admin_port] {
+/// Starts the platform, writes the policies and prints what to try.
+///
+/// # Errors
+/// [`DemoError`] with what is in the way.
+pub fn prepare(arguments: &DemoArguments, out: &mut dyn Write) -> Result<Demo, DemoError> {
+    let admin_port = arguments.port.saturating_add(1);
+    for port in [arguments.port, admin_port] {
         // Found out here, the cause has a name; in the gateway it would be one address among others.
         TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(|_| DemoError::PortTaken(port))?;
     }
     let platform = Platform::start().map_err(DemoError::Platform)?;
-    let folder = DemoFolder::create(platform.address(), port, admin_port, SystemTime::now())?;
-    let policies = folder.policies();
-    let policy = source::load(&policies).map_err(DemoError::Policy)?;
-    let running = serve::start(policy, Some(&policies), None)?;
-    out.write_all(guide(folder.path(), port, admin_port).as_bytes())?;
+    let folder = DemoFolder::create(platform.address(), arguments.port, admin_port, SystemTime::now())?;
+    out.write_all(guide(folder.path(), arguments.port, admin_port).as_bytes())?;
     out.flush()?;
-    Ok(running.wait()?)
+    Ok(Demo { folder, _platform: platform })
 }
 
 /// What to try: one URL as each role sees it, then the cookies, the journal and the brake on logins.
@@ -115,7 +107,7 @@ mod tests {
     fn a_taken_port_is_named() {
         let taken = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = taken.local_addr().unwrap().port();
-        let error = serve_demo(port, &mut Vec::new()).unwrap_err();
+        let error = prepare(&DemoArguments { port }, &mut Vec::new()).unwrap_err();
         assert!(matches!(error, DemoError::PortTaken(p) if p == port));
     }
 }
