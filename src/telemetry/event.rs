@@ -1,0 +1,323 @@
+//! What an operator must know: one JSON object a line on standard error, from a closed list.
+//!
+//! There is no free text: an event carries numbers, enums and names from the policy. Of an I/O error it carries the
+//! [`ErrorKind`] only, since its message may hold a path or an address.
+
+use std::{
+    io::{ErrorKind, Write},
+    net::SocketAddr,
+};
+
+use jiff::Timestamp;
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
+use crate::policy::set::{IdentityProvider, PolicySet, Upstream};
+
+/// How much an event matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// Part of the ordinary life of a gateway.
+    Info,
+    /// Protection or service is reduced; it goes on.
+    Warn,
+    /// Somebody has to act.
+    Error,
+}
+
+impl Level {
+    /// The text in the line.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warn => "warn",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// What happened.
+#[derive(Clone, Copy, Debug)]
+pub enum Event<'a> {
+    /// Every listener is open.
+    Started {
+        /// TLS listeners.
+        https: &'a [SocketAddr],
+        /// Plain listeners.
+        http: &'a [SocketAddr],
+        /// Metrics and probes.
+        admin: SocketAddr,
+    },
+    /// No more exchange is under way; the process ends.
+    Stopped,
+    /// A policy serves, the first one included.
+    PolicyLoaded {
+        /// Which.
+        policy: &'a PolicySet,
+    },
+    /// The policy on disk has errors; `rempart check` names them.
+    PolicyRefused {
+        /// How many.
+        errors: usize,
+    },
+    /// The policy folder cannot be read or watched.
+    PolicyUnreadable {
+        /// Why.
+        kind: ErrorKind,
+    },
+    /// The file names no secret: pseudonyms cannot be joined across restarts and replicas.
+    SecretIsEphemeral,
+    /// Certificates were read again.
+    CertificatesReloaded {
+        /// How many serve.
+        certificates: usize,
+    },
+    /// A listener failed to accept, and goes on trying.
+    AcceptFailed {
+        /// Why.
+        kind: ErrorKind,
+    },
+    /// SIGTERM or SIGINT came.
+    DrainStarted,
+    /// Draining is over.
+    DrainFinished {
+        /// Connections that had to be cut.
+        cut: usize,
+    },
+    /// A worker thread met a defect; its other exchanges go on.
+    WorkerPanicked {
+        /// Which.
+        worker: usize,
+    },
+    /// The shared counter store does not answer; stricter local counters decide.
+    StoreDown,
+    /// The shared counter store answers again.
+    StoreUp,
+    /// No endpoint of an upstream answers.
+    UpstreamDown {
+        /// Which.
+        upstream: &'a Upstream,
+    },
+    /// An upstream answers again.
+    UpstreamUp {
+        /// Which.
+        upstream: &'a Upstream,
+    },
+    /// An endpoint of an upstream was taken out.
+    EndpointDown {
+        /// Of which.
+        upstream: &'a Upstream,
+        /// Its place in the upstream's list.
+        endpoint: usize,
+    },
+    /// An endpoint is back.
+    EndpointUp {
+        /// Of which.
+        upstream: &'a Upstream,
+        /// Its place in the upstream's list.
+        endpoint: usize,
+    },
+    /// A provider's keys were fetched.
+    KeysRefreshed {
+        /// Whose.
+        provider: &'a IdentityProvider,
+        /// How many can be used.
+        keys: usize,
+    },
+    /// A provider's keys could not be fetched; the last good ones serve.
+    KeysUnavailable {
+        /// Whose.
+        provider: &'a IdentityProvider,
+    },
+    /// The journal's queue is full: exchanges wait.
+    JournalSlow {
+        /// Records that wait.
+        queued: usize,
+    },
+    /// The journal cannot be written; it is tried again until it can.
+    JournalFailing {
+        /// Why.
+        kind: ErrorKind,
+    },
+    /// The journal's writer met a defect and ended: exchanges wait until the process is started again.
+    JournalPanicked,
+    /// The journal is written again.
+    JournalRecovered,
+    /// The journal's file was moved or removed, and a new one begun.
+    JournalReopened,
+    /// Records were given up because the process had to end.
+    JournalLost {
+        /// How many.
+        records: usize,
+    },
+}
+
+impl Event<'_> {
+    /// Its name in the line.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Started { .. } => "started",
+            Self::Stopped => "stopped",
+            Self::PolicyLoaded { .. } => "policy_loaded",
+            Self::PolicyRefused { .. } => "policy_refused",
+            Self::PolicyUnreadable { .. } => "policy_unreadable",
+            Self::SecretIsEphemeral => "secret_is_ephemeral",
+            Self::CertificatesReloaded { .. } => "certificates_reloaded",
+            Self::AcceptFailed { .. } => "accept_failed",
+            Self::DrainStarted => "drain_started",
+            Self::DrainFinished { .. } => "drain_finished",
+            Self::WorkerPanicked { .. } => "worker_panicked",
+            Self::StoreDown => "store_down",
+            Self::StoreUp => "store_up",
+            Self::UpstreamDown { .. } => "upstream_down",
+            Self::UpstreamUp { .. } => "upstream_up",
+            Self::EndpointDown { .. } => "endpoint_down",
+            Self::EndpointUp { .. } => "endpoint_up",
+            Self::KeysRefreshed { .. } => "keys_refreshed",
+            Self::KeysUnavailable { .. } => "keys_unavailable",
+            Self::JournalSlow { .. } => "journal_slow",
+            Self::JournalFailing { .. } => "journal_failing",
+            Self::JournalPanicked => "journal_panicked",
+            Self::JournalRecovered => "journal_recovered",
+            Self::JournalReopened => "journal_reopened",
+            Self::JournalLost { .. } => "journal_lost",
+        }
+    }
+
+    /// How much it matters.
+    pub const fn level(&self) -> Level {
+        match self {
+            Self::Started { .. }
+            | Self::Stopped
+            | Self::PolicyLoaded { .. }
+            | Self::CertificatesReloaded { .. }
+            | Self::DrainStarted
+            | Self::DrainFinished { cut: 0 }
+            | Self::StoreUp
+            | Self::UpstreamUp { .. }
+            | Self::EndpointUp { .. }
+            | Self::KeysRefreshed { .. }
+            | Self::JournalRecovered
+            | Self::JournalReopened => Level::Info,
+            Self::SecretIsEphemeral
+            | Self::AcceptFailed { .. }
+            | Self::DrainFinished { .. }
+            | Self::StoreDown
+            | Self::EndpointDown { .. }
+            | Self::KeysUnavailable { .. }
+            | Self::JournalSlow { .. } => Level::Warn,
+            Self::PolicyRefused { .. }
+            | Self::PolicyUnreadable { .. }
+            | Self::WorkerPanicked { .. }
+            | Self::UpstreamDown { .. }
+            | Self::JournalFailing { .. }
+            | Self::JournalPanicked
+            | Self::JournalLost { .. } => Level::Error,
+        }
+    }
+
+    /// The line, its line feed included. Empty if it could not be written, which the types here rule out.
+    fn line(&self, now: Timestamp) -> Vec<u8> {
+        let mut line = serde_json::to_vec(&Line { now, event: self }).unwrap_or_default();
+        line.push(b'\n');
+        line
+    }
+}
+
+struct Line<'a> {
+    now: Timestamp,
+    event: &'a Event<'a>,
+}
+
+impl Serialize for Line<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("time", &format_args!("{:.3}", self.now))?;
+        map.serialize_entry("level", self.event.level().as_str())?;
+        map.serialize_entry("event", self.event.name())?;
+        match *self.event {
+            Event::Started { https, http, admin } => {
+                map.serialize_entry("version", env!("CARGO_PKG_VERSION"))?;
+                map.serialize_entry("https", https)?;
+                map.serialize_entry("http", http)?;
+                map.serialize_entry("admin", &admin)?;
+            }
+            Event::PolicyLoaded { policy } => {
+                map.serialize_entry("digest", &policy.digest)?;
+                map.serialize_entry("routes", &policy.routes.len())?;
+                map.serialize_entry("charter_version", &policy.charter.version)?;
+            }
+            Event::PolicyRefused { errors } => map.serialize_entry("errors", &errors)?,
+            Event::CertificatesReloaded { certificates } => {
+                map.serialize_entry("certificates", &certificates)?;
+            }
+            Event::DrainFinished { cut } => map.serialize_entry("cut", &cut)?,
+            Event::WorkerPanicked { worker } => map.serialize_entry("worker", &worker)?,
+            Event::UpstreamDown { upstream } | Event::UpstreamUp { upstream } => {
+                map.serialize_entry("upstream", &upstream.name)?;
+            }
+            Event::EndpointDown { upstream, endpoint } | Event::EndpointUp { upstream, endpoint } => {
+                map.serialize_entry("upstream", &upstream.name)?;
+                map.serialize_entry("endpoint", &endpoint)?;
+            }
+            Event::KeysRefreshed { provider, keys } => {
+                map.serialize_entry("provider", &provider.name)?;
+                map.serialize_entry("keys", &keys)?;
+            }
+            Event::KeysUnavailable { provider } => map.serialize_entry("provider", &provider.name)?,
+            Event::JournalSlow { queued } => map.serialize_entry("queued", &queued)?,
+            Event::PolicyUnreadable { kind }
+            | Event::AcceptFailed { kind }
+            | Event::JournalFailing { kind } => map.serialize_entry("error", &format_args!("{kind}"))?,
+            Event::JournalLost { records } => map.serialize_entry("records", &records)?,
+            Event::Stopped
+            | Event::DrainStarted
+            | Event::SecretIsEphemeral
+            | Event::StoreDown
+            | Event::StoreUp
+            | Event::JournalPanicked
+            | Event::JournalRecovered
+            | Event::JournalReopened => {}
+        }
+        map.end()
+    }
+}
+
+/// Tells the operator. One write, so that lines of several threads do not mix; an error is ignored, because standard
+/// error is where it would have to be told.
+#[allow(clippy::needless_pass_by_value)]
+pub fn event(event: Event<'_>) {
+    let _ = std::io::stderr().lock().write_all(&event.line(Timestamp::now()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(event: &Event<'_>) -> String {
+        String::from_utf8(event.line("2026-11-23T06:18:23.123456Z".parse().unwrap())).unwrap()
+    }
+
+    #[test]
+    fn an_event_is_one_line_of_json() {
+        assert_eq!(
+            line(&Event::PolicyRefused { errors: 3 }),
+            "{\"time\":\"2026-11-23T06:18:23.123Z\",\"level\":\"error\",\"event\":\"policy_refused\",\"errors\":3}\n"
+        );
+        assert_eq!(
+            line(&Event::StoreDown),
+            "{\"time\":\"2026-11-23T06:18:23.123Z\",\"level\":\"warn\",\"event\":\"store_down\"}\n"
+        );
+    }
+
+    #[test]
+    fn an_io_error_is_its_kind_only() {
+        let kind = ErrorKind::PermissionDenied;
+        assert!(line(&Event::JournalFailing { kind }).ends_with(",\"error\":\"permission denied\"}\n"));
+    }
+
+    #[test]
+    fn a_cut_exchange_is_a_warning() {
+        assert_eq!(Event::DrainFinished { cut: 0 }.level(), Level::Info);
+        assert_eq!(Event::DrainFinished { cut: 1 }.level(), Level::Warn);
+    }
+}

@@ -1,0 +1,269 @@
+//! Label values: closed sets, so that neither a metric, an event nor a journal record can carry free text.
+
+/// Declares an enum whose every variant has one text.
+macro_rules! labels {
+    ($(
+        $(#[$doc:meta])*
+        $name:ident { $( $(#[$variant_doc:meta])* $variant:ident = $text:literal, )+ }
+    )+) => {
+        $(
+            $(#[$doc])*
+            #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+            pub enum $name { $( $(#[$variant_doc])* $variant, )+ }
+
+            impl $name {
+                /// Every value, in the order of declaration.
+                pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+                /// The text in metrics, events and the journal.
+                pub const fn as_str(self) -> &'static str {
+                    match self { $( Self::$variant => $text, )+ }
+                }
+            }
+
+            impl serde::Serialize for $name {
+                fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                    serializer.serialize_str(self.as_str())
+                }
+            }
+        )+
+
+        #[cfg(test)]
+        const TEXTS: &[(&str, &[&str])] = &[$((stringify!($name), &[$($text),+])),+];
+    };
+}
+
+labels! {
+    /// Method of a request (RFC 9110, RFC 5789); what is not standard is `OTHER`, since a client chooses it.
+    MethodLabel {
+        /// RFC 9110 §9.3.1
+        Get = "GET",
+        /// RFC 9110 §9.3.2
+        Head = "HEAD",
+        /// RFC 9110 §9.3.3
+        Post = "POST",
+        /// RFC 9110 §9.3.4
+        Put = "PUT",
+        /// RFC 9110 §9.3.5
+        Delete = "DELETE",
+        /// RFC 9110 §9.3.6
+        Connect = "CONNECT",
+        /// RFC 9110 §9.3.7
+        Options = "OPTIONS",
+        /// RFC 9110 §9.3.8
+        Trace = "TRACE",
+        /// RFC 5789
+        Patch = "PATCH",
+        /// Any other.
+        Other = "OTHER",
+    }
+
+    /// Version of HTTP that the client speaks.
+    Protocol {
+        /// HTTP/1.0 or 1.1.
+        Http1 = "h1",
+        /// HTTP/2.
+        Http2 = "h2",
+    }
+
+    /// Version of TLS.
+    TlsVersion {
+        /// RFC 5246, with ECDHE and AEAD only.
+        Tls12 = "1.2",
+        /// RFC 8446.
+        Tls13 = "1.3",
+        /// The handshake ended before one was agreed on.
+        None = "none",
+    }
+
+    /// How a handshake with a client ended.
+    HandshakeOutcome {
+        /// Done in full.
+        Full = "full",
+        /// Resumed from a ticket or a session.
+        Resumed = "resumed",
+        /// The client offered nothing acceptable, or broke the protocol.
+        Failed = "failed",
+        /// The client went away.
+        Abandoned = "abandoned",
+        /// The deadline passed, or the server stopped.
+        TimedOut = "timed_out",
+    }
+
+    /// Why a client connection was closed before its first exchange.
+    ConnectionRefusal {
+        /// As many as `limits.connections` were open.
+        Limit = "limit",
+        /// The operating system had no descriptor or memory for it.
+        Resources = "resources",
+    }
+
+    /// Which phase of a connection lasted too long.
+    TimeoutPhase {
+        /// TLS handshake.
+        Handshake = "handshake",
+        /// Header section of a request.
+        Headers = "headers",
+        /// Nothing asked.
+        Idle = "idle",
+        /// A request body that made no progress.
+        RequestBody = "request_body",
+        /// A response body that the client did not take.
+        ResponseBody = "response_body",
+    }
+
+    /// Why the gateway answered by itself instead of forwarding.
+    RefusalReason {
+        /// Not HTTP, or HTTP that two parsers could read differently (RFC 9112 §11).
+        Malformed = "malformed",
+        /// `Host` is missing, twice there or not the one of the target.
+        BadHost = "bad_host",
+        /// The connection's server name is not the request's host (421).
+        Misdirected = "misdirected",
+        /// A path that gateway and platform could read differently.
+        AmbiguousPath = "ambiguous_path",
+        /// 414
+        UriTooLong = "uri_too_long",
+        /// 431
+        HeadersTooLarge = "headers_too_large",
+        /// 413
+        BodyTooLarge = "body_too_large",
+        /// 408
+        BodyTimeout = "body_timeout",
+        /// 417
+        Expectation = "expectation",
+        /// No route takes it (404).
+        NoRoute = "no_route",
+        /// A route takes the path, not the method (405).
+        Method = "method",
+        /// An upgrade that the route does not allow.
+        Upgrade = "upgrade",
+        /// An account or address has used up its attempts (429).
+        Throttled = "throttled",
+        /// The route wants a known caller (401).
+        Unauthenticated = "unauthenticated",
+        /// The caller is known and may not (403).
+        Forbidden = "forbidden",
+        /// Nobody could say who the caller is, because the provider does not answer (503).
+        IdentityUnavailable = "identity_unavailable",
+        /// A login body in which the account could not be read (400, 413 or 415).
+        UnreadableLogin = "unreadable_login",
+        /// The upstream did not answer in time or at all (502, 504).
+        Upstream = "upstream",
+        /// The upstream's answer could not be proven safe (502).
+        Redaction = "redaction",
+        /// As many as `limits.exchanges` were under way (503).
+        Overloaded = "overloaded",
+        /// The gateway is stopping (503).
+        Draining = "draining",
+        /// A defect of the gateway (500).
+        Internal = "internal",
+    }
+
+    /// Whom a limit counts.
+    Scope {
+        /// One account, whatever the address.
+        Account = "account",
+        /// One address prefix, whatever the account.
+        Address = "address",
+    }
+
+    /// What went wrong with an upstream.
+    UpstreamError {
+        /// Its name does not resolve.
+        Resolve = "resolve",
+        /// It refuses or resets connections.
+        Connect = "connect",
+        /// TCP and TLS together lasted too long.
+        ConnectTimeout = "connect_timeout",
+        /// Its certificate is not trusted, or the handshake failed.
+        Tls = "tls",
+        /// No response head in time.
+        ResponseTimeout = "response_timeout",
+        /// The body stopped.
+        BodyTimeout = "body_timeout",
+        /// It closed before the response was complete.
+        Closed = "closed",
+        /// What it sent is not valid HTTP.
+        Protocol = "protocol",
+        /// Its response head or body is larger than allowed.
+        TooLarge = "too_large",
+        /// Every endpoint is out of service.
+        NoEndpoint = "no_endpoint",
+    }
+
+    /// Which way.
+    Direction {
+        /// From the client to the platform.
+        Request = "request",
+        /// From the platform to the client.
+        Response = "response",
+    }
+
+    /// Whether a cache knew.
+    CacheOutcome {
+        /// It did.
+        Hit = "hit",
+        /// It did not.
+        Miss = "miss",
+    }
+
+    /// How an attempt to load the policy again ended.
+    ReloadOutcome {
+        /// A new policy serves.
+        Loaded = "loaded",
+        /// It was read and is the one already served.
+        Unchanged = "unchanged",
+        /// It has errors; the last good one serves.
+        Refused = "refused",
+    }
+}
+
+impl From<&http::Method> for MethodLabel {
+    fn from(method: &http::Method) -> Self {
+        match *method {
+            http::Method::GET => Self::Get,
+            http::Method::HEAD => Self::Head,
+            http::Method::POST => Self::Post,
+            http::Method::PUT => Self::Put,
+            http::Method::DELETE => Self::Delete,
+            http::Method::CONNECT => Self::Connect,
+            http::Method::OPTIONS => Self::Options,
+            http::Method::TRACE => Self::Trace,
+            http::Method::PATCH => Self::Patch,
+            _ => Self::Other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn texts_are_unique_and_plain() {
+        for (name, texts) in TEXTS {
+            let unique: HashSet<_> = texts.iter().collect();
+            assert_eq!(unique.len(), texts.len(), "{name}");
+            for text in *texts {
+                assert!(
+                    text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.')),
+                    "{name}: {text}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_method_that_a_client_invented_is_other() {
+        assert_eq!(MethodLabel::from(&http::Method::PATCH).as_str(), "PATCH");
+        let invented = http::Method::from_bytes(b"jean.dupont").unwrap();
+        assert_eq!(MethodLabel::from(&invented), MethodLabel::Other);
+        for method in MethodLabel::ALL.iter().filter(|m| **m != MethodLabel::Other) {
+            let parsed = http::Method::from_bytes(method.as_str().as_bytes()).unwrap();
+            assert_eq!(MethodLabel::from(&parsed), *method);
+        }
+    }
+}
