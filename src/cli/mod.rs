@@ -50,7 +50,10 @@ enum Command {
 pub fn run() -> ExitCode {
     match Arguments::parse().command {
         Command::Serve { policies, addresses } => serve::run(&policies, addresses),
-        Command::Check { policies } => check::run(&policies),
+        Command::Check { policies } => match check::run(&policies, &mut std::io::stdout()) {
+            Ok(outcome) => ExitCode::from(outcome.exit_code()),
+            Err(error) => failed(&error),
+        },
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Health(arguments) => match health::run(&arguments) {
             Ok(()) => ExitCode::SUCCESS,

@@ -15,7 +15,8 @@ const VIEW_DIGITS: usize = 16;
 /// `view` is only computed when a marked tag is there.
 pub fn restore_validators(headers: &mut HeaderMap, view: impl Fn() -> String) {
     for name in [header::IF_NONE_MATCH, header::IF_MATCH] {
-        if !headers.get_all(&name).iter().any(|value| memchr::memmem::find(value.as_bytes(), MARK).is_some()) {
+        if !headers.get_all(&name).iter().any(|value| memchr::memmem::find(value.as_bytes(), MARK).is_some())
+        {
             continue;
         }
         let view = view();
@@ -67,9 +68,15 @@ pub fn protect(headers: &mut HeaderMap, view: impl Fn() -> String) {
 
 /// Takes out what speaks of the bytes that the platform sent and not of those that leave.
 pub fn forget_representation(headers: &mut HeaderMap) {
-    for name in
-        ["content-length", "digest", "content-digest", "repr-digest", "want-digest", "content-md5", "accept-ranges"]
-    {
+    for name in [
+        "content-length",
+        "digest",
+        "content-digest",
+        "repr-digest",
+        "want-digest",
+        "content-md5",
+        "accept-ranges",
+    ] {
         headers.remove(name);
     }
 }
@@ -118,9 +125,12 @@ mod tests {
     const OTHER: &str = "fedcba9876543210";
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
-        pairs.iter().map(|(name, value)| {
-            (http::HeaderName::from_static(name), HeaderValue::from_bytes(value.as_bytes()).unwrap())
-        }).collect()
+        pairs
+            .iter()
+            .map(|(name, value)| {
+                (http::HeaderName::from_static(name), HeaderValue::from_bytes(value.as_bytes()).unwrap())
+            })
+            .collect()
     }
 
     #[test]

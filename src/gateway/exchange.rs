@@ -31,11 +31,11 @@ use super::{
 };
 use crate::{
     identity::{Caller, Credentials, Identified, Outcome},
-    limit::{self, Admission, Attempt},
+    limit::{self, Admission, Attempt, Submission},
     policy::set::{PersonalData, RelaxedPaths, RoutePolicy},
     redact::Audience,
-    telemetry::{Direction, RefusalReason, Scope},
     secret::Sensitive,
+    telemetry::{Direction, RefusalReason, Scope},
     upstream::{UpstreamBody, UpstreamError},
 };
 
@@ -46,8 +46,7 @@ impl Gateway {
         self.journal.ready().await;
         let view = self.view();
         let notes = Notes::default();
-        let mut ledger =
-            Box::new(Ledger::open(&view, &self.journal, self.metrics.begin(), notes.clone()));
+        let mut ledger = Box::new(Ledger::open(&view, &self.journal, self.metrics.begin(), notes.clone()));
         ledger.arrived(request.method(), request.version(), connection.tls_version);
         let is_head = *request.method() == Method::HEAD;
 
@@ -108,7 +107,11 @@ struct Exchange<'a> {
 }
 
 impl Exchange<'_> {
-    async fn run(&mut self, mut request: Request<Upload>, ledger: &mut Ledger) -> Result<Answer, ExchangeError> {
+    async fn run(
+        &mut self,
+        mut request: Request<Upload>,
+        ledger: &mut Ledger,
+    ) -> Result<Answer, ExchangeError> {
         let view = self.view;
         let snapshot: &Snapshot = view.snapshot();
         let policy = &snapshot.policy;
@@ -136,8 +139,7 @@ impl Exchange<'_> {
         let caller = self.identify(snapshot, route, &credentials, &target.host_field, ledger).await?;
 
         // 5. protect the account: the guess is counted before the platform sees it.
-        let most = route.body_bytes.unwrap_or(policy.gateway.limits.body_bytes);
-        let (payload, attempt) = self.protect(snapshot, route, &head, &client, upload, most).await?;
+        let (payload, attempt) = self.protect(snapshot, route, &head, &target, &client, upload).await?;
 
         // 6. clean the request.
         let audience = Arc::new(audience(snapshot, caller));
@@ -187,8 +189,7 @@ impl Exchange<'_> {
         // 9. redact the body.
         let (mut head_out, body) = response.into_parts();
         let asked = Asked { method: &head.method, accept_encoding: &accept_encoding };
-        let (content, tally) =
-            reader.read(&asked, status, &mut head_out.headers, Replay::new(body)).await?;
+        let (content, tally) = reader.read(&asked, status, &mut head_out.headers, Replay::new(body)).await?;
         if let Some(tally) = tally {
             ledger.tally(&tally);
         }
@@ -271,17 +272,18 @@ impl Exchange<'_> {
         snapshot: &'l Snapshot,
         route: &RoutePolicy,
         head: &Parts,
+        target: &Target,
         client: &ClientAddress,
         upload: Upload,
-        most: u64,
     ) -> Result<(Payload, Option<Attempt<'l>>), ExchangeError> {
+        let most = route.body_bytes.unwrap_or(snapshot.policy.gateway.limits.body_bytes);
         let Some(authentication) = &route.authentication else {
             return Ok((Payload::stream(upload, most, self.notes.clone())?, None));
         };
         let most = most.min(authentication.peek_bytes as u64);
         let body = Payload::read(upload, most, self.notes.clone()).await?;
-        let peek = limit::peek(authentication, &head.headers, &body)
-            .map_err(|_| ExchangeError::BadRequest(RefusalReason::UnreadableLogin))?;
+        let submission = Submission { headers: &head.headers, query: target.query.as_deref(), body: &body };
+        let peek = limit::peek(authentication, &submission)?;
         match snapshot.limits.admit(route, authentication, client.address, &peek).await {
             Admission::Allowed(attempt) => Ok((Payload::whole(body), Some(attempt))),
             Admission::Throttled { decisions, scope } => {
@@ -366,17 +368,11 @@ impl Exchange<'_> {
     }
 
     /// Leaves in the response's head what may reach the client; says whether the caller's session changed.
-    fn clean_response(
-        &self,
-        snapshot: &Snapshot,
-        headers: &mut HeaderMap,
-        ledger: &mut Ledger,
-    ) -> bool {
+    fn clean_response(&self, snapshot: &Snapshot, headers: &mut HeaderMap, ledger: &mut Ledger) -> bool {
         forwarded::clean_response(headers);
         // Another way to the platform would be a way around the gate (RFC 7838).
         headers.remove(header::ALT_SVC);
-        let outcome =
-            cookies::filter_response(&snapshot.policy.charter.cookies, headers, SystemTime::now());
+        let outcome = cookies::filter_response(&snapshot.policy.charter.cookies, headers, SystemTime::now());
         ledger.cookies(Direction::Response, outcome.dropped);
         outcome.session_changed
     }
@@ -398,7 +394,8 @@ fn view_tag(snapshot: &Snapshot, route: &RoutePolicy, audience: &Audience) -> St
     let bits: Vec<u8> =
         [sees.any, sees.own, sees.group, sees.ward].iter().flat_map(|set| set.0.to_be_bytes()).collect();
     let mut parts: Vec<&[u8]> = vec![route.name.as_bytes(), &bits];
-    let texts = |list: &'_ [Sensitive<Box<str>>]| list.iter().map(|text| text.expose().as_bytes().to_vec()).collect();
+    let texts =
+        |list: &'_ [Sensitive<Box<str>>]| list.iter().map(|text| text.expose().as_bytes().to_vec()).collect();
     let lists: [Vec<Vec<u8>>; 3] =
         [texts(audience.subject.as_slice()), texts(&audience.groups), texts(&audience.wards)];
     for list in &lists {

@@ -17,7 +17,7 @@ use crate::{
 const ANSWER_BYTES: usize = 256 * 1024;
 
 /// The worker's view, with the host that the client asked for: platforms answer by it.
-pub struct Asker<'a> {
+pub(super) struct Asker<'a> {
     /// Pool and policy.
     pub view: &'a View,
     /// Canonical `Host` of the exchange.
@@ -44,12 +44,8 @@ impl Asker<'_> {
         request.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         let timeout = upstream.response_timeout;
         let activity = Cell::new(Instant::now());
-        let sent = self
-            .view
-            .upstreams
-            .send(id, request, timeout, timeout, &activity)
-            .await
-            .map_err(refused)?;
+        let sent =
+            self.view.upstreams.send(id, request, timeout, timeout, &activity).await.map_err(refused)?;
         let (head, mut body) = sent.response.into_parts();
         let mut whole = BytesMut::new();
         while let Some(frame) = body.frame().await {
@@ -72,12 +68,17 @@ fn refused(error: UpstreamError) -> FetchError {
 }
 
 /// The `Host` that an upstream gets.
-pub fn host_for(kind: HostHeader, client: &HeaderValue, upstream: &crate::policy::set::Upstream) -> HeaderValue {
+pub(super) fn host_for(
+    kind: HostHeader,
+    client: &HeaderValue,
+    upstream: &crate::policy::set::Upstream,
+) -> HeaderValue {
     match (kind, upstream.endpoints.first()) {
         (HostHeader::Endpoint, Some(endpoint)) => {
             let default = if upstream.tls.is_some() { 443 } else { 80 };
             let host = &endpoint.host;
-            let text = if endpoint.port == default { host.clone() } else { format!("{host}:{}", endpoint.port) };
+            let text =
+                if endpoint.port == default { host.clone() } else { format!("{host}:{}", endpoint.port) };
             HeaderValue::try_from(text).unwrap_or_else(|_| client.clone())
         }
         _ => client.clone(),

@@ -11,7 +11,7 @@ use super::{
 use crate::{policy::set::ClientLimits, telemetry::RefusalReason};
 
 /// Where a request goes, in canonical form.
-pub struct Target {
+pub(super) struct Target {
     /// Host.
     pub host: CanonicalHost,
     /// The same as a `Host` field.
@@ -27,7 +27,7 @@ impl Target {
     ///
     /// # Errors
     /// A path that the `http` crate does not take; the canonical form has none.
-    pub fn path_and_query(&self) -> Result<PathAndQuery, ExchangeError> {
+    pub(super) fn path_and_query(&self) -> Result<PathAndQuery, ExchangeError> {
         let text = match &self.query {
             Some(query) => PathAndQuery::try_from(format!("{}?{query}", self.path.path)),
             None => PathAndQuery::try_from(self.path.path.as_ref()),
@@ -40,7 +40,7 @@ impl Target {
 ///
 /// # Errors
 /// The refusal that the client gets; the upstream is not touched.
-pub fn read(head: &Parts, limits: &ClientLimits) -> Result<Target, ExchangeError> {
+pub(super) fn read(head: &Parts, limits: &ClientLimits) -> Result<Target, ExchangeError> {
     check_size(head, limits)?;
     check_method(&head.method)?;
     check_framing(head)?;
@@ -161,7 +161,11 @@ mod tests {
             ("two hosts", get().header("host", "x.fr"), 400),
             ("absolute form", Request::get("http://X.fr/a").header("host", "x.FR"), 200),
             ("absolute form of another host", Request::get("http://y.fr/a").header("host", "x.fr"), 400),
-            ("both lengths", post().header("content-length", "3").header("transfer-encoding", "chunked"), 400),
+            (
+                "both lengths",
+                post().header("content-length", "3").header("transfer-encoding", "chunked"),
+                400,
+            ),
             ("two lengths", post().header("content-length", "3").header("content-length", "3"), 400),
             ("signed length", post().header("content-length", "+3"), 400),
             ("listed length", post().header("content-length", "3, 3"), 400),

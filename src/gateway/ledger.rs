@@ -40,8 +40,7 @@ pub struct Ledger {
 impl Ledger {
     /// Opens the account.
     pub fn open(view: &Rc<View>, journal: &Journal, in_flight: InFlight, notes: Notes) -> Self {
-        let record =
-            Record::begin(view.snapshot().policy.clone(), RequestId::generate(), Timestamp::now());
+        let record = Record::begin(view.snapshot().policy.clone(), RequestId::generate(), Timestamp::now());
         Self {
             record,
             started: Instant::now(),
@@ -81,8 +80,7 @@ impl Ledger {
         self.record.recipients = identified.caller.recipients.iter().copied().collect();
         self.recipient = identified.caller.recipients.first().copied();
         if let Some(subject) = &identified.caller.subject {
-            self.record.subject =
-                Some(self.view.pseudonyms().subject(subject.expose(), self.record.time));
+            self.record.subject = Some(self.view.pseudonyms().subject(subject.expose(), self.record.time));
         }
     }
 
@@ -154,8 +152,10 @@ impl Ledger {
     /// What the redactor did.
     pub fn tally(&mut self, tally: &Tally) {
         let counts = tally.by_category.iter().zip(0u8..);
-        self.record.redacted =
-            counts.filter(|(count, _)| **count > 0).map(|(count, place)| (CategoryId(place), *count)).collect();
+        self.record.redacted = counts
+            .filter(|(count, _)| **count > 0)
+            .map(|(count, place)| (CategoryId(place), *count))
+            .collect();
         self.record.unknown_fields = tally.unknown;
     }
 
@@ -168,8 +168,7 @@ impl Ledger {
     /// The body is over: all of it was sent, or nobody waits for the rest.
     pub fn close(&mut self, complete: bool) {
         if self.open {
-            self.record.termination =
-                if complete { Termination::Complete } else { Termination::ClientGone };
+            self.record.termination = if complete { Termination::Complete } else { Termination::ClientGone };
             self.finish();
         }
     }

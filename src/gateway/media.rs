@@ -35,8 +35,13 @@ pub fn media(headers: &HeaderMap) -> Result<Media, Unreadable> {
     let media = match essence.as_slice() {
         b"application/json" | b"text/json" | b"application/x-json" => Media::Json,
         other if other.ends_with(b"+json") => Media::Json,
-        b"" | b"text/html" | b"text/plain" | b"application/octet-stream" | b"text/javascript-object"
-        | b"unknown/unknown" | b"*/*" => Media::Doubtful,
+        b""
+        | b"text/html"
+        | b"text/plain"
+        | b"application/octet-stream"
+        | b"text/javascript-object"
+        | b"unknown/unknown"
+        | b"*/*" => Media::Doubtful,
         _ => Media::Other,
     };
     if media == Media::Json {

@@ -28,7 +28,7 @@ const HOLD: usize = 64 * 1024;
 const LOOK: usize = 16 * 1024;
 
 /// The audience of a response, with what redaction needs.
-pub struct Reader<'a> {
+pub(super) struct Reader<'a> {
     /// What the route declared.
     pub data: &'a PersonalData,
     /// The route's plan; `None` on exempt routes.
@@ -44,7 +44,7 @@ pub struct Reader<'a> {
 }
 
 /// A request as its answer is judged by.
-pub struct Asked<'a> {
+pub(super) struct Asked<'a> {
     /// Method.
     pub method: &'a Method,
     /// `Accept-Encoding` of the client, before it was rewritten.
@@ -58,7 +58,7 @@ impl Reader<'_> {
     }
 
     /// Prepares the head of the request so that the answer can be judged.
-    pub fn prepare(&self, headers: &mut HeaderMap) {
+    pub(super) fn prepare(&self, headers: &mut HeaderMap) {
         if self.plan.is_none() {
             return;
         }
@@ -74,7 +74,7 @@ impl Reader<'_> {
     ///
     /// # Errors
     /// [`Unreadable`]; nothing of the body may leave.
-    pub async fn read(
+    pub(super) async fn read(
         &self,
         asked: &Asked<'_>,
         status: StatusCode,
@@ -119,7 +119,11 @@ impl Reader<'_> {
         }
         let coding = Coding::of(headers);
         if media != Media::Json && !self.begins_as_json(&coding, &mut body).await? {
-            return if self.declared() { Err(Unreadable::MediaType) } else { Ok((Content::Upstream(body), None)) };
+            return if self.declared() {
+                Err(Unreadable::MediaType)
+            } else {
+                Ok((Content::Upstream(body), None))
+            };
         }
         if !json {
             caching::protect(headers, self.view);
@@ -154,7 +158,9 @@ impl Reader<'_> {
         let mut start = Vec::new();
         let mut block = vec![0; if decoder.is_some() { BLOCK } else { 0 }];
         while start.len() < LOOK {
-            let Some(data) = body.look().await? else { return Ok(!start.is_empty() && looks_like_json(&start) != Some(false)) };
+            let Some(data) = body.look().await? else {
+                return Ok(!start.is_empty() && looks_like_json(&start) != Some(false));
+            };
             match &mut decoder {
                 None => start.extend_from_slice(&data[..data.len().min(LOOK)]),
                 Some(decoder) => {
@@ -193,11 +199,13 @@ async fn hold(mut redaction: Redaction<Replay>) -> Result<(Content, Option<Tally
             None => {
                 let whole = match ready.len() {
                     1 => ready.pop_front().unwrap_or_default(),
-                    _ => ready.into_iter().fold(Vec::with_capacity(held), |mut all, bytes| {
-                        all.extend_from_slice(&bytes);
-                        all
-                    })
-                    .into(),
+                    _ => ready
+                        .into_iter()
+                        .fold(Vec::with_capacity(held), |mut all, bytes| {
+                            all.extend_from_slice(&bytes);
+                            all
+                        })
+                        .into(),
                 };
                 return Ok((Content::Whole(whole), Some(redaction.tally().clone())));
             }

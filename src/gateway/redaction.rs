@@ -57,7 +57,13 @@ where
     S: Body<Data = Bytes, Error = UpstreamError> + Unpin,
 {
     /// Prepares a body for one audience.
-    pub fn new(source: S, codings: Codings, plan: Arc<Plan>, audience: Arc<Audience>, key: Arc<DomainKey>) -> Self {
+    pub fn new(
+        source: S,
+        codings: Codings,
+        plan: Arc<Plan>,
+        audience: Arc<Audience>,
+        key: Arc<DomainKey>,
+    ) -> Self {
         let decoder = codings.from.map(|coding| Decoder::new(coding, codings.cap));
         let block = if decoder.is_some() { vec![0; BLOCK] } else { Vec::new() };
         Self {
@@ -92,7 +98,9 @@ where
                 State::Decoding => self.decode(&mut redacted),
                 State::Reading => match ready!(Pin::new(&mut self.source).poll_frame(cx)) {
                     // Trailers of a redacted body speak of other bytes: dropped.
-                    Some(Ok(frame)) => frame.into_data().map_or(Ok(()), |data| self.take(data, &mut redacted)),
+                    Some(Ok(frame)) => {
+                        frame.into_data().map_or(Ok(()), |data| self.take(data, &mut redacted))
+                    }
                     Some(Err(error)) => Err(error.into()),
                     None => self.finish(&mut redacted),
                 },

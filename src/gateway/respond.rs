@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 
 use super::coding::CodingError;
-use crate::{redact::RedactError, telemetry::RefusalReason, upstream::UpstreamError};
+use crate::{limit::PeekError, redact::RedactError, telemetry::RefusalReason, upstream::UpstreamError};
 
 /// Why an exchange ended before, or instead of, the upstream's answer.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +39,9 @@ pub enum ExchangeError {
     /// An expectation other than `100-continue`.
     #[error("unknown expectation")]
     Expectation,
+    /// A login in which the account could not be read in exactly one way.
+    #[error(transparent)]
+    UnreadableLogin(#[from] PeekError),
     /// Plain HTTP for something that is only served over TLS.
     #[error("moved to https")]
     ToHttps {
@@ -128,6 +131,7 @@ impl ExchangeError {
             Self::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Expectation => StatusCode::EXPECTATION_FAILED,
+            Self::UnreadableLogin(error) => error.status(),
             Self::ToHttps { .. } => StatusCode::PERMANENT_REDIRECT,
             Self::Throttled { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Unauthenticated => StatusCode::UNAUTHORIZED,
@@ -151,6 +155,7 @@ impl ExchangeError {
             Self::HeadersTooLarge => RefusalReason::HeadersTooLarge,
             Self::BodyTooLarge => RefusalReason::BodyTooLarge,
             Self::Expectation => RefusalReason::Expectation,
+            Self::UnreadableLogin(_) => RefusalReason::UnreadableLogin,
             Self::Throttled { .. } => RefusalReason::Throttled,
             Self::Unauthenticated => RefusalReason::Unauthenticated,
             Self::IdentityUnavailable => RefusalReason::IdentityUnavailable,
@@ -171,6 +176,7 @@ impl ExchangeError {
             Self::UriTooLong => "The address is too long.",
             Self::HeadersTooLarge => "The request header fields are too large.",
             Self::BodyTooLarge => "The request body is too large.",
+            Self::UnreadableLogin(_) => "The sign-in request cannot be read.",
             Self::Expectation => "This expectation cannot be met.",
             Self::ToHttps { .. } => "This service is only available over HTTPS.",
             Self::Throttled { .. } => "Too many attempts. Please wait before you try again.",
@@ -203,6 +209,7 @@ impl ExchangeError {
             | Self::HeadersTooLarge
             | Self::BodyTooLarge
             | Self::Expectation
+            | Self::UnreadableLogin(_)
             | Self::RequestBody
             | Self::Upstream(UpstreamError::RequestBody) => true,
             Self::NoRoute

@@ -58,10 +58,11 @@ impl Router {
             let table = match &route.matches.host {
                 HostPattern::Exact(host) => router.exact.entry(host.clone()).or_default(),
                 HostPattern::Suffix(suffix) => {
-                    let place = router.suffix.iter().position(|(known, _)| known == suffix).unwrap_or_else(|| {
-                        router.suffix.push((suffix.clone(), PathTable::default()));
-                        router.suffix.len() - 1
-                    });
+                    let place =
+                        router.suffix.iter().position(|(known, _)| known == suffix).unwrap_or_else(|| {
+                            router.suffix.push((suffix.clone(), PathTable::default()));
+                            router.suffix.len() - 1
+                        });
                     &mut router.suffix[place].1
                 }
                 HostPattern::Any => router.any.get_or_insert_default(),
@@ -82,7 +83,8 @@ impl Router {
             // One label in front, as with certificates.
             host.strip_suffix(suffix.as_str()).is_some_and(|label| !label.is_empty() && !label.contains('.'))
         });
-        let tables = self.exact.get(host).into_iter().chain(suffixes.map(|(_, table)| table)).chain(&self.any);
+        let tables =
+            self.exact.get(host).into_iter().chain(suffixes.map(|(_, table)| table)).chain(&self.any);
         for table in tables {
             if let Some(leaf) = table.leaf(path) {
                 return choose(leaf, method);
@@ -93,7 +95,11 @@ impl Router {
 }
 
 impl PathTable {
-    fn insert(&mut self, template: &str, entry: (Vec<Method>, RouteId, usize)) -> Result<(), matchit::InsertError> {
+    fn insert(
+        &mut self,
+        template: &str,
+        entry: (Vec<Method>, RouteId, usize),
+    ) -> Result<(), matchit::InsertError> {
         let place = match self.places.get(template) {
             Some(&place) => place,
             None => {
@@ -123,7 +129,8 @@ fn choose(leaf: &Leaf, method: &Method) -> Found {
     match named.or_else(|| leaf.iter().find(|(methods, ..)| methods.is_empty())) {
         Some((_, id, place)) => Found::Route(*id, *place),
         None => {
-            let mut allowed: Vec<&str> = leaf.iter().flat_map(|(methods, ..)| methods).map(Method::as_str).collect();
+            let mut allowed: Vec<&str> =
+                leaf.iter().flat_map(|(methods, ..)| methods).map(Method::as_str).collect();
             if allowed.contains(&"GET") {
                 allowed.push("HEAD");
             }

@@ -10,7 +10,7 @@ use tokio::io::copy_bidirectional;
 use super::{connection::Connection, ledger::Ledger};
 
 /// Whether a request asks for a WebSocket, in the one form that does.
-pub fn is_websocket<B>(request: &Request<B>) -> bool {
+pub(super) fn is_websocket<B>(request: &Request<B>) -> bool {
     request.method() == Method::GET
         && request.version() == Version::HTTP_11
         && has_token(request.headers(), &header::UPGRADE, b"websocket")
@@ -19,18 +19,23 @@ pub fn is_websocket<B>(request: &Request<B>) -> bool {
 }
 
 /// Writes the fields that [`super::forwarded::clean_request`] took away; nothing but `websocket` is ever asked for.
-pub fn ask(headers: &mut HeaderMap) {
+pub(super) fn ask(headers: &mut HeaderMap) {
     headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
 }
 
 /// Whether the platform's 101 is the answer to [`ask`].
-pub fn is_accepted(headers: &HeaderMap) -> bool {
+pub(super) fn is_accepted(headers: &HeaderMap) -> bool {
     has_token(headers, &header::UPGRADE, b"websocket")
 }
 
 /// Copies both ways until either side ends or the server gives the connection up.
-pub async fn run(client: OnUpgrade, upstream: OnUpgrade, connection: Rc<Connection>, mut ledger: Box<Ledger>) {
+pub(super) async fn run(
+    client: OnUpgrade,
+    upstream: OnUpgrade,
+    connection: Rc<Connection>,
+    mut ledger: Box<Ledger>,
+) {
     let (Ok(client), Ok(upstream)) = (client.await, upstream.await) else {
         ledger.close(false);
         return;

@@ -2,7 +2,9 @@
 
 use super::Addresses;
 use crate::telemetry::{self, Event, RefusalReason};
-pub use crate::telemetry::{ConnectionRefusal as Refusal, HandshakeOutcome, TimeoutPhase as Deadline, TlsVersion};
+pub use crate::telemetry::{
+    ConnectionRefusal as Refusal, HandshakeOutcome, TimeoutPhase as Deadline, TlsVersion,
+};
 
 /// Hears of what happens below exchanges. Called from every worker; must not block.
 pub trait Observe: Send + Sync {
@@ -91,11 +93,9 @@ impl Observe for Counted {
 
     fn stage(&self, event: StageEvent<'_>) {
         telemetry::event(match event {
-            StageEvent::Started(addresses) => Event::Started {
-                https: &addresses.https,
-                http: &addresses.http,
-                admin: addresses.admin,
-            },
+            StageEvent::Started(addresses) => {
+                Event::Started { https: &addresses.https, http: &addresses.http, admin: addresses.admin }
+            }
             StageEvent::Draining => Event::DrainStarted,
             StageEvent::Stopped { aborted } => Event::DrainFinished { cut: aborted },
         });

@@ -192,7 +192,14 @@ fn limits() -> ClientLimits {
 
 /// Bounds that no test runs into unless it shortens one.
 fn timeouts() -> Timeouts {
-    Timeouts { handshake: PATIENCE, headers: PATIENCE, idle: PATIENCE, body: PATIENCE, drain: PATIENCE, drain_delay: Duration::ZERO }
+    Timeouts {
+        handshake: PATIENCE,
+        headers: PATIENCE,
+        idle: PATIENCE,
+        body: PATIENCE,
+        drain: PATIENCE,
+        drain_delay: Duration::ZERO,
+    }
 }
 
 const SHORT: Duration = Duration::from_millis(150);

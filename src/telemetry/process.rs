@@ -6,8 +6,6 @@ use std::time::{Duration, SystemTime};
 use metrics::SharedString;
 
 use super::{
-    labels::{ConnectionRefusal, HandshakeOutcome, RefusalReason, ReloadOutcome, TimeoutPhase, TlsVersion},
-    handles::InFlight,
     labels::{
         ConnectionRefusal, HandshakeOutcome, RefusalReason, ReloadOutcome, Scope, TimeoutPhase, TlsVersion,
     },

@@ -34,7 +34,13 @@ impl Dialers {
     /// # Errors
     /// A certificate authority that cannot be used.
     pub fn build(policy: &PolicySet) -> Result<Self, rustls::Error> {
-        policy.gateway.upstreams.iter().map(|upstream| Dialer::new(upstream.tls.as_ref())).collect::<Result<_, _>>().map(Self)
+        policy
+            .gateway
+            .upstreams
+            .iter()
+            .map(|upstream| Dialer::new(upstream.tls.as_ref()))
+            .collect::<Result<_, _>>()
+            .map(Self)
     }
 
     pub(super) fn of(&self, place: usize) -> Dialer {

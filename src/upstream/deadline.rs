@@ -13,7 +13,7 @@ use std::{
 };
 
 /// How often deadlines are looked at.
-pub const TICK: Duration = Duration::from_millis(250);
+pub(super) const TICK: Duration = Duration::from_millis(250);
 
 /// The deadlines of one worker. Clones share the sweep.
 #[derive(Clone)]

@@ -13,7 +13,12 @@ use http_body::Body;
 use hyper::{body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
 
-use super::{UpstreamBody, UpstreamError, body::Lease, connect::{Dialer, Dialers}, deadline::Deadlines};
+use super::{
+    UpstreamBody, UpstreamError,
+    body::Lease,
+    connect::{Dialer, Dialers},
+    deadline::Deadlines,
+};
 use crate::{
     policy::set::{Endpoint, PolicySet, Upstream, UpstreamId},
     telemetry::{InFlight, UpstreamMetrics},
