@@ -67,7 +67,7 @@ fn keys_that_cannot_verify_are_counted_and_passed_over() {
         ("X25519", changed(ED.jwk(), "crv", "X25519".into())),
         ("a text", "key".into()),
     ] {
-        let lone = build(&key_set(&[jwk.clone()]), &all).err();
+        let lone = build(&key_set(std::slice::from_ref(&jwk)), &all).err();
         let none = IdentityError::Keys { provider: "id".into(), cause: KeySetError::NoUsableKey };
         assert_eq!(lone, Some(none), "{name}");
         let status = build(&key_set(&[jwk, P384.jwk()]), &all).unwrap().key_status();
@@ -232,6 +232,27 @@ async fn concurrent_misses_ask_once_and_all_learn() {
     let ask = || room.token(&token, &endpoint, after(20.0));
     let (a, b, c, ()) = tokio::join!(ask(), ask(), ask(), async { gate.notify_one() });
     assert_eq!([a, b, c], [Outcome::Accepted; 3]);
+    assert_eq!(endpoint.asked(), 2);
+}
+
+#[tokio::test]
+async fn those_who_wait_for_a_hanging_endpoint_do_not_ask_one_after_the_other() {
+    let room = Room::jwt(remote());
+    let mut endpoint = Platform::new([Err(FetchError::TimedOut)]);
+    let gate = Arc::new(Notify::new());
+    endpoint.gate = Some(Arc::clone(&gate));
+    let token = P256.token();
+    // They began further apart than the pace, while the first was waiting.
+    let ask = |seconds| room.token(&token, &endpoint, after(seconds));
+    let (a, b, c, ()) = tokio::join!(ask(0.0), ask(11.0), ask(22.0), async { gate.notify_one() });
+    assert_eq!([a, b, c], [Outcome::Unavailable; 3]);
+    assert_eq!(endpoint.asked(), 1);
+    let good = Platform::new([serving(&[P256.jwk()])]);
+    assert_eq!(room.token(&token, &good, after(40.0)).await, Outcome::Accepted);
+    let token = NEXT_P256.token();
+    let ask = |seconds| room.token(&token, &endpoint, after(seconds));
+    let (a, b, c, ()) = tokio::join!(ask(60.0), ask(71.0), ask(82.0), async { gate.notify_one() });
+    assert_eq!([a, b, c], [UNKNOWN; 3]);
     assert_eq!(endpoint.asked(), 2);
 }
 

@@ -148,6 +148,7 @@ async fn answers_are_believed_for_their_time() {
     let cases = [
         (teacher(), 4.9, 5.0),
         (answer(401, ""), 1.9, 2.0),
+        (answer(200, "{\"role\":\"visitor\"}"), 1.9, 2.0),
         (answer(200, "{\"sub\":[1,2]}"), 1.9, 2.0),
         (answer(503, ""), 0.9, 1.0),
         (Err(FetchError::TimedOut), 0.9, 1.0),
