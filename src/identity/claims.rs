@@ -63,7 +63,7 @@ impl Claims {
             .filter(|(text, recipient)| {
                 *recipient != charter.anonymous
                     && recipient.index() < charter.recipients.len()
-                    && self.roles.iter().any(|role| **role.expose() == **text)
+                    && self.has_role(text)
             })
             .map(|(_, recipient)| *recipient)
             .collect();
@@ -76,6 +76,15 @@ impl Claims {
             wards: self.wards.clone(),
             provider: Some(provider),
         })
+    }
+
+    /// Whether the role table has at least one of the roles.
+    pub(super) fn has_known_role(&self, table: &[(String, RecipientId)]) -> bool {
+        table.iter().any(|(text, _)| self.has_role(text))
+    }
+
+    fn has_role(&self, text: &str) -> bool {
+        self.roles.iter().any(|role| **role.expose() == *text)
     }
 
     /// Bytes held, for caches that are bounded by weight.

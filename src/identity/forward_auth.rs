@@ -24,7 +24,7 @@ use super::{
     json,
 };
 use crate::{
-    policy::set::{ClaimPaths, ForwardAuthSettings},
+    policy::set::{ClaimPaths, ForwardAuthSettings, IdentityProvider},
     secret::DomainKey,
 };
 
@@ -177,11 +177,12 @@ impl Sessions {
     pub(super) async fn ask(
         &self,
         settings: &ForwardAuthSettings,
-        paths: &ClaimPaths,
+        provider: &IdentityProvider,
         credentials: &Credentials<'_>,
         fetch: &dyn Fetch,
         now: SystemTime,
     ) -> Answer {
+        let paths = &provider.claims;
         let forwarded = match Forwarded::collect(settings, credentials) {
             Ok(Some(forwarded)) => forwarded,
             Ok(None) => return Answer::Absent,
@@ -205,9 +206,10 @@ impl Sessions {
             Err(place) => place,
         };
         let verdict = look_up(&forwarded, settings, paths, fetch).await;
-        let during = settings.cache.min(match verdict {
-            Verdict::Known(_) => Duration::MAX,
-            Verdict::Rejected(_) => REFUSAL,
+        let during = settings.cache.min(match &verdict {
+            Verdict::Known(claims) if claims.has_known_role(&provider.roles) => Duration::MAX,
+            // Platforms that answer guests with 200, or send them to the login page, refuse as much as those with 401.
+            Verdict::Known(_) | Verdict::Rejected(_) => REFUSAL,
             Verdict::Unavailable => FAILURE,
         });
         // Not kept if it was forgotten meanwhile: the session may have changed under the question.

@@ -49,6 +49,8 @@ pub(super) struct Jwks {
     allowed: Vec<Algorithm>,
     set: ArcSwapOption<Loaded>,
     pace: Mutex<Pace>,
+    /// Attempts that came to an end, good or bad.
+    ended: AtomicU64,
     failures: AtomicU64,
 }
 
@@ -65,6 +67,7 @@ impl Jwks {
             allowed,
             set: ArcSwapOption::new(set),
             pace: Mutex::new(Pace::default()),
+            ended: AtomicU64::new(0),
             failures: AtomicU64::new(0),
         })
     }
@@ -95,10 +98,7 @@ impl Jwks {
             return Some(fresh);
         }
         if self.loaded().is_none() {
-            let pace = self.pace.lock().await;
-            if self.loaded().is_none() {
-                self.load(pace, source, fetch, now).await;
-            }
+            self.load_or_wait(source, fetch, now).await;
         } else if let Ok(pace) = self.pace.try_lock() {
             self.load(pace, source, fetch, now).await;
         }
@@ -113,15 +113,23 @@ impl Jwks {
         fetch: &dyn Fetch,
         now: SystemTime,
     ) -> Option<Arc<Loaded>> {
-        let newer = || self.loaded().filter(|loaded| loaded.generation != than.generation);
         // Keys of the policy itself have no newer ones.
         than.at?;
-        // Those who wait here find what the one before them brought.
-        let pace = self.pace.lock().await;
+        let newer = || self.loaded().filter(|loaded| loaded.generation != than.generation);
         if newer().is_none() {
-            self.load(pace, source, fetch, now).await;
+            self.load_or_wait(source, fetch, now).await;
         }
         newer()
+    }
+
+    /// Loads the set, or waits for an exchange that is loading it and makes do with what that one brings: if those who
+    /// waited for a hanging endpoint went on to ask it themselves, each would wait for all before it.
+    async fn load_or_wait(&self, source: &KeySource, fetch: &dyn Fetch, now: SystemTime) {
+        let ended = self.ended.load(Ordering::Acquire);
+        let pace = self.pace.lock().await;
+        if self.ended.load(Ordering::Acquire) == ended {
+            self.load(pace, source, fetch, now).await;
+        }
     }
 
     /// Fetches the set, if the pace allows it. The guard is held to the end: that is what coalesces.
@@ -157,6 +165,7 @@ impl Jwks {
                 self.failures.fetch_add(1, Ordering::Relaxed);
             }
         }
+        self.ended.fetch_add(1, Ordering::Release);
     }
 }
 

@@ -199,7 +199,7 @@ impl Identity {
                     tokens.ask(jwt, &settings.claims, credentials, fetch, now).await
                 }
                 (ProviderKind::ForwardAuth(endpoint), Live::ForwardAuth(sessions)) => {
-                    sessions.ask(endpoint, &settings.claims, credentials, fetch, now).await
+                    sessions.ask(endpoint, settings, credentials, fetch, now).await
                 }
                 // Only another policy's providers could be of another kind.
                 _ => Answer::Unavailable,

@@ -67,7 +67,7 @@ fn keys_that_cannot_verify_are_counted_and_passed_over() {
         ("X25519", changed(ED.jwk(), "crv", "X25519".into())),
         ("a text", "key".into()),
     ] {
-        let lone = build(&key_set(&[jwk.clone()]), &all).err();
+        let lone = build(&key_set(std::slice::from_ref(&jwk)), &all).err();
         let none = IdentityError::Keys { provider: "id".into(), cause: KeySetError::NoUsableKey };
         assert_eq!(lone, Some(none), "{name}");
         let status = build(&key_set(&[jwk, P384.jwk()]), &all).unwrap().key_status();
@@ -153,22 +153,24 @@ async fn rotation_is_noticed_and_made_up_ids_do_not_hammer() {
 #[tokio::test]
 async fn a_withdrawn_key_goes_with_what_it_vouched_for() {
     let room = Room::jwt(remote());
+    // The same text each time, so that it is one that was verified before.
+    let token = P256.token();
     let endpoint = Platform::new([serving(&[P256.jwk()])]);
-    assert_eq!(room.token(&P256.token(), &endpoint, noon()).await, Outcome::Accepted);
+    assert_eq!(room.token(&token, &endpoint, noon()).await, Outcome::Accepted);
     endpoint.then(serving(&[NEXT_P256.jwk()]));
     assert_eq!(room.token(&NEXT_P256.token(), &endpoint, after(20.0)).await, Outcome::Accepted);
-    assert_eq!(room.token(&P256.token(), &endpoint, after(21.0)).await, UNKNOWN);
+    assert_eq!(room.token(&token, &endpoint, after(21.0)).await, UNKNOWN);
 }
 
 #[tokio::test]
 async fn an_old_set_is_renewed_without_being_asked_for() {
     let room = Room::jwt(remote());
     let endpoint = Platform::new([serving(&[P256.jwk(), NEXT_P256.jwk()])]);
-    let long = |signer: &Signer| signer.sign(&signer.header(), &good_but("exp", 1_900_000_000.into()));
-    assert_eq!(room.token(&long(&P256), &endpoint, noon()).await, Outcome::Accepted);
+    let long = P256.sign(&P256.header(), &good_but("exp", 1_900_000_000.into()));
+    assert_eq!(room.token(&long, &endpoint, noon()).await, Outcome::Accepted);
     endpoint.then(serving(&[NEXT_P256.jwk()]));
-    assert_eq!(room.token(&long(&P256), &endpoint, after(599.0)).await, Outcome::Accepted);
-    assert_eq!(room.token(&long(&P256), &endpoint, after(600.0)).await, UNKNOWN);
+    assert_eq!(room.token(&long, &endpoint, after(599.0)).await, Outcome::Accepted);
+    assert_eq!(room.token(&long, &endpoint, after(600.0)).await, UNKNOWN);
     assert_eq!(endpoint.asked(), 2);
 }
 
@@ -232,6 +234,27 @@ async fn concurrent_misses_ask_once_and_all_learn() {
     let ask = || room.token(&token, &endpoint, after(20.0));
     let (a, b, c, ()) = tokio::join!(ask(), ask(), ask(), async { gate.notify_one() });
     assert_eq!([a, b, c], [Outcome::Accepted; 3]);
+    assert_eq!(endpoint.asked(), 2);
+}
+
+#[tokio::test]
+async fn those_who_wait_for_a_hanging_endpoint_do_not_ask_one_after_the_other() {
+    let room = Room::jwt(remote());
+    let mut endpoint = Platform::new([Err(FetchError::TimedOut)]);
+    let gate = Arc::new(Notify::new());
+    endpoint.gate = Some(Arc::clone(&gate));
+    let token = P256.token();
+    // They began further apart than the pace, while the first was waiting.
+    let ask = |seconds| room.token(&token, &endpoint, after(seconds));
+    let (a, b, c, ()) = tokio::join!(ask(0.0), ask(11.0), ask(22.0), async { gate.notify_one() });
+    assert_eq!([a, b, c], [Outcome::Unavailable; 3]);
+    assert_eq!(endpoint.asked(), 1);
+    let good = Platform::new([serving(&[P256.jwk()])]);
+    assert_eq!(room.token(&token, &good, after(40.0)).await, Outcome::Accepted);
+    let token = NEXT_P256.token();
+    let ask = |seconds| room.token(&token, &endpoint, after(seconds));
+    let (a, b, c, ()) = tokio::join!(ask(60.0), ask(71.0), ask(82.0), async { gate.notify_one() });
+    assert_eq!([a, b, c], [UNKNOWN; 3]);
     assert_eq!(endpoint.asked(), 2);
 }
 

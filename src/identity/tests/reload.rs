@@ -133,19 +133,17 @@ async fn a_new_role_table_is_effective_at_once() {
 #[tokio::test]
 async fn stricter_token_settings_forget_tokens_but_not_keys() {
     let room = Room::new(vec![token_provider(same)]);
+    let token = P256.token();
     let keys = Platform::new([answer(200, &key_set(&[P256.jwk()]))]);
-    assert_eq!(room.token(&P256.token(), &keys, noon()).await, Outcome::Accepted);
+    assert_eq!(room.token(&token, &keys, noon()).await, Outcome::Accepted);
     let nobody = Platform::silent();
     let other_audience = room.reload(vec![token_provider(|s| s.audience = vec!["x".into()])]);
-    assert_eq!(
-        other_audience.token(&P256.token(), &nobody, noon()).await,
-        Outcome::Rejected(R::WrongAudience)
-    );
+    assert_eq!(other_audience.token(&token, &nobody, noon()).await, Outcome::Rejected(R::WrongAudience));
     let other_issuer = room.reload(vec![token_provider(|s| s.issuer = "https://x.example".into())]);
-    assert_eq!(other_issuer.token(&P256.token(), &nobody, noon()).await, Outcome::Rejected(R::WrongIssuer));
+    assert_eq!(other_issuer.token(&token, &nobody, noon()).await, Outcome::Rejected(R::WrongIssuer));
     // Other algorithms mean other pinned keys.
     let fewer = room.reload(vec![token_provider(|s| s.algorithms = vec!["RS256".into()])]);
-    assert_eq!(fewer.token(&P256.token(), &keys, after(1.0)).await, Outcome::Unavailable);
+    assert_eq!(fewer.token(&token, &keys, after(1.0)).await, Outcome::Unavailable);
 }
 
 #[tokio::test]

@@ -148,6 +148,7 @@ async fn answers_are_believed_for_their_time() {
     let cases = [
         (teacher(), 4.9, 5.0),
         (answer(401, ""), 1.9, 2.0),
+        (answer(200, "{\"role\":\"visitor\"}"), 1.9, 2.0),
         (answer(200, "{\"sub\":[1,2]}"), 1.9, 2.0),
         (answer(503, ""), 0.9, 1.0),
         (Err(FetchError::TimedOut), 0.9, 1.0),
@@ -360,4 +361,50 @@ async fn a_question_under_way_at_logout_is_not_kept() {
     let after_logout = Platform::new([answer(401, "")]);
     assert_eq!(room.session("s", &after_logout, noon()).await, Outcome::Rejected(R::SessionRefused));
     assert_eq!(after_logout.asked(), 1);
+}
+
+/// The endpoint of a Django platform as it is: PUT with a double-submit token that the gateway makes up, roles in a
+/// list, guests with 200.
+#[tokio::test]
+async fn a_platform_that_knows_only_session_cookies() {
+    let path = |text: &str| Some(text.parse().unwrap());
+    let mut settings = endpoint();
+    settings.method = Method::PUT;
+    settings.path = "/api/auth/session/current/".into();
+    settings.cookies = vec!["kolibri".into()];
+    settings.headers = Vec::new();
+    settings.fixed_cookies = vec![("kolibri_csrftoken".into(), "x".repeat(32))];
+    settings.fixed_headers =
+        vec![(HeaderName::from_static("x-csrftoken"), HeaderValue::from_bytes(&[b'x'; 32]).unwrap())];
+    settings.body = Some("{\"active\":false}".into());
+    let mut platform = provider("platform", ProviderKind::ForwardAuth(settings));
+    platform.claims.subject = path("$.user_id");
+    platform.claims.role = path("$.kind[*]");
+    let recipient = |place| crate::policy::set::RecipientId(place);
+    platform.roles = vec![
+        ("learner".into(), recipient(1)),
+        ("coach".into(), recipient(2)),
+        ("admin".into(), recipient(3)),
+    ];
+    let room = Room::new(vec![platform]);
+    let ask = async |session: &str, body: &str| {
+        let sent =
+            cookies(&[("visitor_id", "tracked"), ("kolibri", session), ("kolibri_csrftoken", "theirs")]);
+        let fetch = Platform::new([answer(200, body)]);
+        let identified = room.identify(&HeaderMap::new(), &sent, &fetch, noon()).await;
+        assert_least_unless_accepted(&identified);
+        let expected = format!("kolibri={session}; kolibri_csrftoken={}", "x".repeat(32));
+        assert_eq!(fetch.seen.borrow()[0].headers()["cookie"].as_bytes(), expected.as_bytes());
+        let caller = identified.caller;
+        let recipients: Vec<u8> = caller.recipients.iter().map(|id| id.0).collect();
+        (recipients, caller.subject.map(|text| text.expose().to_string()))
+    };
+    let id = Some("0123abcd".to_owned());
+    assert_eq!(
+        ask("a", r#"{"kind":["learner"],"user_id":"0123abcd","id":"current"}"#).await,
+        (vec![1], id.clone())
+    );
+    let several = r#"{"kind":["admin","coach","can manage content"],"user_id":"0123abcd"}"#;
+    assert_eq!(ask("b", several).await, (vec![2, 3], id));
+    assert_eq!(ask("c", r#"{"kind":["anonymous"],"user_id":null}"#).await, (vec![0], None));
 }
