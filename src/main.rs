@@ -1,3 +1,7 @@
 //! Rempart, the command: exit codes only.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    rempart::cli::run()
+}

@@ -134,6 +134,21 @@ pub fn clean_response(headers: &mut HeaderMap) {
     headers.remove(header::PROXY_AUTHENTICATE);
 }
 
+/// Removes from trailers, in either direction, what may only be said in a header section (RFC 9110 §6.5.1): framing,
+/// identity, cookies, and whatever a program behind could take for those.
+pub fn clean_trailers(trailers: &mut HeaderMap) {
+    let forbidden = |name: &HeaderName| {
+        is_hop_by_hop(name)
+            || is_spoofable(name.as_str())
+            || REQUEST_END_TO_END.contains(name)
+            || RESPONSE_END_TO_END.contains(name)
+    };
+    let doomed: Vec<HeaderName> = trailers.keys().filter(|name| forbidden(name)).cloned().collect();
+    for name in doomed {
+        trailers.remove(name);
+    }
+}
+
 /// Fields that end at each hop (RFC 9110 §7.6.1, RFC 7540 §3.2.1), and credentials meant for a proxy.
 static HOP_BY_HOP: [HeaderName; 8] = [
     header::CONNECTION,

@@ -1,5 +1,27 @@
-//! One exchange, from the client's request to the record of it.
+//! One exchange, from the request's head to the journal's record. Read `exchange` first.
 
+mod body;
+pub mod caching;
 pub mod canonical;
+pub mod coding;
+pub mod connection;
 pub mod cookies;
+mod exchange;
+mod fetch;
 pub mod forwarded;
+mod head;
+mod ledger;
+pub mod media;
+mod payload;
+mod personal;
+mod redaction;
+mod respond;
+pub mod route;
+mod snapshot;
+mod tunnel;
+mod worker;
+
+pub use body::{Body, BodyError};
+pub use connection::Connection;
+pub use snapshot::{Snapshot, SnapshotError};
+pub use worker::Gateway;

@@ -3,7 +3,10 @@
 //! There is no free text: an event carries numbers, enums and names from the policy. Of an I/O error it carries the
 //! [`ErrorKind`] only, since its message may hold a path or an address.
 
-use std::io::{ErrorKind, Write};
+use std::{
+    io::{ErrorKind, Write},
+    net::SocketAddr,
+};
 
 use jiff::Timestamp;
 use serde::ser::{Serialize, SerializeMap, Serializer};
@@ -37,12 +40,12 @@ impl Level {
 pub enum Event<'a> {
     /// Every listener is open.
     Started {
-        /// Worker threads.
-        workers: usize,
         /// TLS listeners.
-        https: usize,
+        https: &'a [SocketAddr],
         /// Plain listeners.
-        http: usize,
+        http: &'a [SocketAddr],
+        /// Metrics and probes.
+        admin: SocketAddr,
     },
     /// No more exchange is under way; the process ends.
     Stopped,
@@ -74,13 +77,10 @@ pub enum Event<'a> {
         kind: ErrorKind,
     },
     /// SIGTERM or SIGINT came.
-    DrainStarted {
-        /// Exchanges under way.
-        exchanges: usize,
-    },
+    DrainStarted,
     /// Draining is over.
     DrainFinished {
-        /// Exchanges that had to be cut.
+        /// Connections that had to be cut.
         cut: usize,
     },
     /// A worker thread met a defect; its other exchanges go on.
@@ -138,6 +138,8 @@ pub enum Event<'a> {
         /// Why.
         kind: ErrorKind,
     },
+    /// The journal's writer met a defect and ended: exchanges wait until the process is started again.
+    JournalPanicked,
     /// The journal is written again.
     JournalRecovered,
     /// The journal's file was moved or removed, and a new one begun.
@@ -161,7 +163,7 @@ impl Event<'_> {
             Self::SecretIsEphemeral => "secret_is_ephemeral",
             Self::CertificatesReloaded { .. } => "certificates_reloaded",
             Self::AcceptFailed { .. } => "accept_failed",
-            Self::DrainStarted { .. } => "drain_started",
+            Self::DrainStarted => "drain_started",
             Self::DrainFinished { .. } => "drain_finished",
             Self::WorkerPanicked { .. } => "worker_panicked",
             Self::StoreDown => "store_down",
@@ -174,6 +176,7 @@ impl Event<'_> {
             Self::KeysUnavailable { .. } => "keys_unavailable",
             Self::JournalSlow { .. } => "journal_slow",
             Self::JournalFailing { .. } => "journal_failing",
+            Self::JournalPanicked => "journal_panicked",
             Self::JournalRecovered => "journal_recovered",
             Self::JournalReopened => "journal_reopened",
             Self::JournalLost { .. } => "journal_lost",
@@ -187,7 +190,7 @@ impl Event<'_> {
             | Self::Stopped
             | Self::PolicyLoaded { .. }
             | Self::CertificatesReloaded { .. }
-            | Self::DrainStarted { .. }
+            | Self::DrainStarted
             | Self::DrainFinished { cut: 0 }
             | Self::StoreUp
             | Self::UpstreamUp { .. }
@@ -207,6 +210,7 @@ impl Event<'_> {
             | Self::WorkerPanicked { .. }
             | Self::UpstreamDown { .. }
             | Self::JournalFailing { .. }
+            | Self::JournalPanicked
             | Self::JournalLost { .. } => Level::Error,
         }
     }
@@ -231,11 +235,11 @@ impl Serialize for Line<'_> {
         map.serialize_entry("level", self.event.level().as_str())?;
         map.serialize_entry("event", self.event.name())?;
         match *self.event {
-            Event::Started { workers, https, http } => {
+            Event::Started { https, http, admin } => {
                 map.serialize_entry("version", env!("CARGO_PKG_VERSION"))?;
-                map.serialize_entry("workers", &workers)?;
-                map.serialize_entry("https", &https)?;
-                map.serialize_entry("http", &http)?;
+                map.serialize_entry("https", https)?;
+                map.serialize_entry("http", http)?;
+                map.serialize_entry("admin", &admin)?;
             }
             Event::PolicyLoaded { policy } => {
                 map.serialize_entry("digest", &policy.digest)?;
@@ -246,7 +250,6 @@ impl Serialize for Line<'_> {
             Event::CertificatesReloaded { certificates } => {
                 map.serialize_entry("certificates", &certificates)?;
             }
-            Event::DrainStarted { exchanges } => map.serialize_entry("exchanges", &exchanges)?,
             Event::DrainFinished { cut } => map.serialize_entry("cut", &cut)?,
             Event::WorkerPanicked { worker } => map.serialize_entry("worker", &worker)?,
             Event::UpstreamDown { upstream } | Event::UpstreamUp { upstream } => {
@@ -267,9 +270,11 @@ impl Serialize for Line<'_> {
             | Event::JournalFailing { kind } => map.serialize_entry("error", &format_args!("{kind}"))?,
             Event::JournalLost { records } => map.serialize_entry("records", &records)?,
             Event::Stopped
+            | Event::DrainStarted
             | Event::SecretIsEphemeral
             | Event::StoreDown
             | Event::StoreUp
+            | Event::JournalPanicked
             | Event::JournalRecovered
             | Event::JournalReopened => {}
         }
@@ -302,6 +307,74 @@ mod tests {
             line(&Event::StoreDown),
             "{\"time\":\"2026-11-23T06:18:23.123Z\",\"level\":\"warn\",\"event\":\"store_down\"}\n"
         );
+    }
+
+    /// One of each. A new event belongs here as well.
+    fn every_event(policy: &PolicySet) -> Vec<Event<'_>> {
+        let (upstream, provider) = (&policy.gateway.upstreams[0], &policy.gateway.providers[0]);
+        let kind = ErrorKind::Other;
+        vec![
+            Event::Started { workers: 2, https: 1, http: 1 },
+            Event::Stopped,
+            Event::PolicyLoaded { policy },
+            Event::PolicyRefused { errors: 1 },
+            Event::PolicyUnreadable { kind },
+            Event::SecretIsEphemeral,
+            Event::CertificatesReloaded { certificates: 1 },
+            Event::AcceptFailed { kind },
+            Event::DrainStarted { exchanges: 1 },
+            Event::DrainFinished { cut: 1 },
+            Event::WorkerPanicked { worker: 1 },
+            Event::StoreDown,
+            Event::StoreUp,
+            Event::UpstreamDown { upstream },
+            Event::UpstreamUp { upstream },
+            Event::EndpointDown { upstream, endpoint: 1 },
+            Event::EndpointUp { upstream, endpoint: 1 },
+            Event::KeysRefreshed { provider, keys: 1 },
+            Event::KeysUnavailable { provider },
+            Event::JournalSlow { queued: 1 },
+            Event::JournalFailing { kind },
+            Event::JournalPanicked,
+            Event::JournalRecovered,
+            Event::JournalReopened,
+            Event::JournalLost { records: 1 },
+        ]
+    }
+
+    #[test]
+    fn every_event_is_one_valid_line_with_a_name_of_its_own() {
+        let policy = crate::telemetry::sample::policy(std::path::Path::new(""));
+        let mut names = std::collections::HashSet::new();
+        for event in every_event(&policy) {
+            let line = line(&event);
+            assert!(line.ends_with('\n') && line.matches('\n').count() == 1, "{line}");
+            let value: serde_json::Value = serde_json::from_str(&line).unwrap();
+            assert_eq!(value["event"], event.name());
+            assert_eq!(value["level"], event.level().as_str());
+            assert!(names.insert(event.name()), "{} twice", event.name());
+        }
+    }
+
+    /// ANSSI-PA-012, annex A: what a gateway can know of the events that must be journalled (R11). Authentication and
+    /// access to sensitive data are journal records, account and privilege changes the platform's own, erasure of logs
+    /// belongs to retention.
+    #[test]
+    fn the_events_that_must_be_told_are_told() {
+        let policy = crate::telemetry::sample::policy(std::path::Path::new(""));
+        let told: Vec<_> = every_event(&policy).iter().map(Event::name).collect();
+        for (required, by) in [
+            ("start of the service", "started"),
+            ("end of the service", "stopped"),
+            ("change of the security policy", "policy_loaded"),
+            ("refused change of the security policy", "policy_refused"),
+            ("change of keys and certificates", "certificates_reloaded"),
+            ("failure of the service", "worker_panicked"),
+            ("failure of the journal", "journal_failing"),
+            ("loss of journal records", "journal_lost"),
+        ] {
+            assert!(told.contains(&by), "{required}: {by}");
+        }
     }
 
     #[test]

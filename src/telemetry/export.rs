@@ -89,3 +89,52 @@ pub(crate) fn observe(scenario: impl FnOnce()) -> String {
     exporter.upkeep();
     exporter.render()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+    use crate::telemetry::{self, ReloadOutcome, names::Kind};
+
+    #[test]
+    fn metrics_without_labels_are_there_from_the_start() {
+        let exposed = observe(|| {});
+        for metric in names::METRICS.iter().filter(|metric| metric.labels.is_empty()) {
+            assert!(metric.kind != Kind::Histogram, "{}: a distribution has no first value", metric.name);
+            assert!(
+                exposed.contains(&format!("# HELP {} {}\n", metric.name, metric.help)),
+                "{}",
+                metric.name
+            );
+            assert!(exposed.contains(&format!("\n{} ", metric.name)), "{}\n{exposed}", metric.name);
+        }
+        assert!(
+            exposed.contains(&format!("rempart_build_info{{version=\"{}\"}} 1", env!("CARGO_PKG_VERSION")))
+        );
+    }
+
+    #[test]
+    fn a_refused_policy_keeps_the_time_of_the_last_good_one() {
+        let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        let exposed = observe(|| {
+            telemetry::policy_reloaded(ReloadOutcome::Loaded, at(1_000));
+            telemetry::policy_reloaded(ReloadOutcome::Refused, at(2_000));
+        });
+        assert!(exposed.contains("rempart_policy_last_reload_successful 0"), "{exposed}");
+        assert!(exposed.contains("rempart_policy_last_reload_success_timestamp_seconds 1000"), "{exposed}");
+        assert!(exposed.contains("rempart_policy_reloads_total{outcome=\"refused\"} 1"), "{exposed}");
+    }
+
+    #[test]
+    fn installing_twice_gives_the_same_registry() {
+        let first = install().unwrap();
+        let second = install().unwrap();
+        telemetry::journal_slowed();
+        let of = |text: String| {
+            text.lines().find(|line| line.starts_with("rempart_journal_slowed_total")).map(str::to_owned)
+        };
+        assert!(of(first.render()).is_some());
+        assert!(of(second.render()).is_some());
+    }
+}

@@ -280,3 +280,109 @@ impl ProviderMetrics {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::telemetry::{export::observe, sample};
+
+    const MS: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn a_request_is_counted_by_route_method_code_and_recipient() {
+        let policy = sample::policy(Path::new(""));
+        let exposed = observe(|| {
+            let route = RouteMetrics::new(&policy.routes[0], &policy.charter);
+            for _ in 0..3 {
+                route.request(MethodLabel::Get, 200, Some(RecipientId(1)), 7 * MS);
+            }
+            route.request(MethodLabel::Get, 200, Some(RecipientId(2)), 7 * MS);
+            route.request(MethodLabel::Post, 429, None, MS);
+            RouteMetrics::unrouted(&policy.charter).request(
+                MethodLabel::Other,
+                999,
+                Some(RecipientId(63)),
+                MS,
+            );
+        });
+        for line in [
+            r#"rempart_requests_total{route="learners",method="GET",code="200",recipient="learner"} 3"#,
+            r#"rempart_requests_total{route="learners",method="GET",code="200",recipient="teacher"} 1"#,
+            r#"rempart_requests_total{route="learners",method="POST",code="429",recipient="none"} 1"#,
+            r#"rempart_requests_total{route="none",method="OTHER",code="other",recipient="none"} 1"#,
+            r#"rempart_request_duration_seconds_bucket{route="learners",le="0.005"} 1"#,
+            r#"rempart_request_duration_seconds_bucket{route="learners",le="0.01"} 5"#,
+            r#"rempart_request_duration_seconds_count{route="learners"} 5"#,
+        ] {
+            assert!(exposed.lines().any(|found| found == line), "{line}\n{exposed}");
+        }
+    }
+
+    #[test]
+    fn two_workers_count_into_one_series() {
+        let policy = sample::policy(Path::new(""));
+        let exposed = observe(|| {
+            for _ in 0..2 {
+                let route = RouteMetrics::new(&policy.routes[0], &policy.charter);
+                route.cookies_dropped(Direction::Response, 2);
+                route.redacted(RecipientId(1), CategoryId(1), 5);
+                route.rate_limited(Scope::Account);
+                route.unknown_fields(1);
+                route.redaction_refused("truncated");
+            }
+        });
+        for line in [
+            r#"rempart_cookies_dropped_total{route="learners",direction="response"} 4"#,
+            r#"rempart_redacted_fields_total{route="learners",recipient="learner",category="email"} 10"#,
+            r#"rempart_rate_limited_total{route="learners",scope="account"} 2"#,
+            r#"rempart_unknown_fields_total{route="learners"} 2"#,
+            r#"rempart_redaction_refused_total{route="learners",reason="truncated"} 2"#,
+        ] {
+            assert!(exposed.contains(line), "{line}\n{exposed}");
+        }
+    }
+
+    #[test]
+    fn upstreams_and_providers_are_counted_by_name() {
+        let policy = sample::policy(Path::new(""));
+        let exposed = observe(|| {
+            let upstream = UpstreamMetrics::new(&policy.gateway.upstreams[0]);
+            upstream.connection_opened();
+            upstream.connection_reused();
+            let idle = upstream.connection_idle();
+            drop(upstream.connection_idle());
+            upstream.response(304, MS);
+            upstream.error(UpstreamError::ConnectTimeout);
+            let provider = ProviderMetrics::new(&policy.gateway.providers[0]);
+            provider.outcome("accepted");
+            provider.outcome("accepted");
+            provider.cache(CacheOutcome::Miss);
+            std::mem::forget(idle);
+        });
+        for line in [
+            r#"rempart_upstream_connections_opened_total{upstream="kolibri"} 1"#,
+            r#"rempart_upstream_connections_reused_total{upstream="kolibri"} 1"#,
+            r#"rempart_upstream_connections_idle{upstream="kolibri"} 1"#,
+            r#"rempart_upstream_requests_total{upstream="kolibri",code="304"} 1"#,
+            r#"rempart_upstream_errors_total{upstream="kolibri",kind="connect_timeout"} 1"#,
+            r#"rempart_identity_total{provider="sessions",outcome="accepted"} 2"#,
+            r#"rempart_identity_cache_total{provider="sessions",outcome="miss"} 1"#,
+        ] {
+            assert!(exposed.contains(line), "{line}\n{exposed}");
+        }
+    }
+
+    #[test]
+    fn an_exchange_is_in_flight_until_it_is_dropped() {
+        let exposed = observe(|| {
+            let metrics = ExchangeMetrics::resolve();
+            let first = metrics.begin();
+            drop(metrics.begin());
+            drop(first);
+            let _lasting = std::mem::ManuallyDrop::new(metrics.begin());
+        });
+        assert!(exposed.contains("rempart_requests_in_flight 1"), "{exposed}");
+    }
+}

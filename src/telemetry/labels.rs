@@ -78,28 +78,24 @@ labels! {
 
     /// How a handshake with a client ended.
     HandshakeOutcome {
-        /// With a connection.
-        Completed = "completed",
-        /// No version, suite or signature in common.
-        Incompatible = "incompatible",
-        /// The client sent an alert, such as `unknown_ca`.
-        Alert = "alert",
-        /// What came was not TLS, or broke its rules.
-        Malformed = "malformed",
+        /// Done in full.
+        Full = "full",
+        /// Resumed from a ticket or a session.
+        Resumed = "resumed",
+        /// The client offered nothing acceptable, or broke the protocol.
+        Failed = "failed",
         /// The client went away.
-        Disconnected = "disconnected",
-        /// It lasted too long.
+        Abandoned = "abandoned",
+        /// The deadline passed, or the server stopped.
         TimedOut = "timed_out",
     }
 
     /// Why a client connection was closed before its first exchange.
     ConnectionRefusal {
         /// As many as `limits.connections` were open.
-        Full = "full",
-        /// The gateway is stopping.
-        Draining = "draining",
-        /// The operating system could not give the connection (out of descriptors).
-        Accept = "accept",
+        Limit = "limit",
+        /// The operating system had no descriptor or memory for it.
+        Resources = "resources",
     }
 
     /// Which phase of a connection lasted too long.
@@ -110,10 +106,10 @@ labels! {
         Headers = "headers",
         /// Nothing asked.
         Idle = "idle",
-        /// A body that made no progress.
-        Body = "body",
-        /// An exchange that did not end while the gateway was stopping.
-        Drain = "drain",
+        /// A request body that made no progress.
+        RequestBody = "request_body",
+        /// A response body that the client did not take.
+        ResponseBody = "response_body",
     }
 
     /// Why the gateway answered by itself instead of forwarding.

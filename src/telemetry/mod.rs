@@ -13,10 +13,10 @@ mod handles;
 pub mod labels;
 pub mod names;
 mod process;
+#[cfg(test)]
+pub(crate) mod sample;
 
 pub use event::{Event, Level, event};
-#[cfg(test)]
-pub(crate) use export::observe;
 pub use export::{DURATION_BUCKETS, Exporter, TelemetryError, install};
 pub use handles::{ExchangeMetrics, InFlight, NONE, ProviderMetrics, RouteMetrics, UpstreamMetrics};
 pub use labels::*;

@@ -6,7 +6,6 @@ use std::time::{Duration, SystemTime};
 use metrics::SharedString;
 
 use super::{
-    handles::InFlight,
     labels::{
         ConnectionRefusal, HandshakeOutcome, RefusalReason, ReloadOutcome, Scope, TimeoutPhase, TlsVersion,
     },
@@ -24,9 +23,9 @@ pub fn tls_handshake(version: TlsVersion, outcome: HandshakeOutcome) {
     names::TLS_HANDSHAKES.counter(labels).increment(1);
 }
 
-/// Counts a client connection as open until the answer is dropped.
-pub fn connection_open() -> InFlight {
-    InFlight::enter(names::CONNECTIONS_OPEN.gauge([]))
+/// Client connections that were accepted (positive) or are gone (negative).
+pub fn connections_open(change: i32) {
+    names::CONNECTIONS_OPEN.gauge([]).increment(f64::from(change));
 }
 
 /// Counts a client connection closed before its first exchange.

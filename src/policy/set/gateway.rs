@@ -46,6 +46,8 @@ pub struct Listen {
     pub http: Vec<SocketAddr>,
     /// Metrics and probes.
     pub admin: SocketAddr,
+    /// The port under which clients reach the TLS listeners (443 behind a Kubernetes service): where redirects go.
+    pub public_https_port: u16,
 }
 
 /// A certificate chain with its key.

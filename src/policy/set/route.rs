@@ -46,8 +46,10 @@ pub struct RoutePolicy {
 pub struct RouteMatch {
     /// Which hosts.
     pub host: HostPattern,
-    /// Template: `/api/users/{id}`, `{*rest}` for the remainder (`matchit` syntax).
-    pub path: String,
+    /// Templates (`matchit` syntax): `/api/users/{id}`, `{*rest}` for the remainder. Where the policy's author wrote
+    /// `/api/x/{*rest}` and no other route claims `/api/x/`, that path is listed too: `matchit` gives the remainder one
+    /// character at least. Never empty; of one host, no template of a route conflicts with one of another.
+    pub paths: Vec<String>,
     /// Which methods; empty for all.
     pub methods: Vec<http::Method>,
     /// Whether it is also served on the plain listeners (ACME).

@@ -1,0 +1,239 @@
+//! `rempart serve`: brings policy, journal, gateway and server together. The composition root: nothing else knows
+//! them all.
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    rc::Rc,
+    sync::Arc,
+    thread,
+    time::{Duration, SystemTime},
+};
+
+use arc_swap::ArcSwap;
+use tokio::sync::{Notify, watch};
+
+use super::{EXIT_POLICY, EXIT_RUNTIME, complain};
+use crate::{
+    gateway::{Gateway, Snapshot, SnapshotError},
+    journal::{Journal, JournalError, Pseudonyms, Unwritten, Writer},
+    policy::{
+        report::Report,
+        set::PolicySet,
+        source::{self, WatchError, Watcher},
+    },
+    secret::{MasterSecret, SecretError},
+    server::{self, Config, Handle, Live, ServerError, tls},
+    telemetry::{self, Event, ReloadOutcome, TelemetryError},
+};
+
+/// How long the journal may take to be written out after the last exchange.
+const JOURNAL_GRACE: Duration = Duration::from_secs(10);
+
+/// How often the policy folder is compared with what was read, where file events are missed.
+const POLL: Duration = Duration::from_secs(2);
+
+/// How often the exporter compacts its histograms.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+/// Why the gateway does not start, or did not end well.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The policy has errors.
+    #[error("the policy is refused")]
+    Policy(Report),
+    /// No secret could be made.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// The policy could not be brought to life.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+    /// Certificates.
+    #[error(transparent)]
+    Tls(#[from] tls::TlsError),
+    /// The journal could not be opened.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// Metrics could not be installed.
+    #[error(transparent)]
+    Telemetry(#[from] TelemetryError),
+    /// The policy folder cannot be watched.
+    #[error(transparent)]
+    Watch(#[from] WatchError),
+    /// Listeners or workers.
+    #[error(transparent)]
+    Server(#[from] ServerError),
+    /// A thread could not be started.
+    #[error("the operating system gave no thread")]
+    Thread(#[source] std::io::Error),
+    /// Records that could not be written before the end.
+    #[error("{} journal records could not be written", .0.records)]
+    Unwritten(Unwritten),
+}
+
+/// A gateway that serves.
+pub struct Running {
+    handle: Handle,
+    writer: Writer,
+}
+
+/// Runs until a signal ends it.
+pub fn run(policies: &Path, addresses_file: Option<PathBuf>) -> ExitCode {
+    let outcome = source::load(policies)
+        .map_err(ServeError::Policy)
+        .and_then(|policy| start(policy, Some(policies), addresses_file))
+        .and_then(Running::wait);
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(ServeError::Policy(report)) => {
+            complain(&report.to_string());
+            ExitCode::from(EXIT_POLICY)
+        }
+        Err(error) => {
+            complain(&format!("rempart: {error}\n"));
+            ExitCode::from(EXIT_RUNTIME)
+        }
+    }
+}
+
+/// Starts serving a policy; with a folder, follows its changes.
+///
+/// # Errors
+/// [`ServeError`]; nothing listens then.
+pub fn start(
+    policy: PolicySet,
+    folder: Option<&Path>,
+    addresses_file: Option<PathBuf>,
+) -> Result<Running, ServeError> {
+    let exporter = telemetry::install()?;
+    let policy = Arc::new(policy);
+    let secret = match &policy.gateway.secret {
+        Some(secret) => secret.clone(),
+        None => {
+            telemetry::event(Event::SecretIsEphemeral);
+            MasterSecret::generate()?
+        }
+    };
+    let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::build(Arc::clone(&policy), &secret, None)?));
+    let tickets = tls::Tickets::new()?;
+    let live = Arc::new(ArcSwap::from_pointee(Live::new(&policy.gateway, &tickets)?));
+    let (journal, writer) = Journal::open(&policy.gateway.journal)?;
+    telemetry::policy_reloaded(ReloadOutcome::Loaded, SystemTime::now());
+    telemetry::event(Event::PolicyLoaded { policy: &policy });
+
+    let hangup = Arc::new(Notify::new());
+    let config = Config {
+        listen: policy.gateway.listen.clone(),
+        workers: policy.gateway.workers,
+        live: Arc::clone(&live),
+        tick: server::TICK,
+        drain_delay: policy.gateway.timeouts.drain_delay,
+        addresses_file,
+        metrics: Arc::new(move || exporter.render()),
+        hangup: {
+            let (hangup, journal) = (Arc::clone(&hangup), journal.clone());
+            Arc::new(move || {
+                // Log rotation and policy reload share the signal, as everywhere.
+                journal.reopen();
+                hangup.notify_one();
+            })
+        },
+        observer: Arc::new(server::observe::Counted),
+    };
+    let make_exchange = {
+        let (snapshot, secret) = (Arc::clone(&snapshot), secret.clone());
+        move |_worker| {
+            let pseudonyms = Pseudonyms::new(secret.clone());
+            Rc::new(Gateway::new(Arc::clone(&snapshot), journal.clone(), pseudonyms))
+        }
+    };
+    let watcher = folder.map(|folder| Watcher::start(folder, POLL)).transpose()?;
+    let handle = server::start(config, make_exchange)?;
+    let reloader = Reloader { folder: folder.map(Path::to_owned), secret, tickets, snapshot, live };
+    let stage = handle.stage();
+    thread::Builder::new()
+        .name("policy".into())
+        .spawn(move || reloader.run(watcher, &hangup, stage))
+        .map_err(ServeError::Thread)?;
+    Ok(Running { handle, writer })
+}
+
+impl Running {
+    /// Where it listens.
+    pub fn addresses(&self) -> &server::Addresses {
+        &self.handle.addresses
+    }
+
+    /// Waits for the end: every exchange answered, every record written.
+    ///
+    /// # Errors
+    /// A worker failed, or records could not be written.
+    pub fn wait(self) -> Result<(), ServeError> {
+        let ended = self.handle.wait();
+        self.writer.close(JOURNAL_GRACE).map_err(ServeError::Unwritten)?;
+        telemetry::event(Event::Stopped);
+        Ok(ended?)
+    }
+}
+
+/// Follows the policy folder.
+struct Reloader {
+    folder: Option<PathBuf>,
+    secret: MasterSecret,
+    tickets: tls::Tickets,
+    snapshot: Arc<ArcSwap<Snapshot>>,
+    live: Arc<ArcSwap<Live>>,
+}
+
+impl Reloader {
+    /// Reloads on every change until the server ends.
+    fn run(self, watcher: Option<Watcher>, hangup: &Notify, mut stage: watch::Receiver<server::Stage>) {
+        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
+        runtime.block_on(async move {
+            let mut changes = watcher.as_ref().map(Watcher::changes);
+            loop {
+                let changed = async {
+                    match &mut changes {
+                        Some(changes) => changes.changed().await.is_ok(),
+                        None => std::future::pending().await,
+                    }
+                };
+                tokio::select! {
+                    true = changed => self.reload(),
+                    () = hangup.notified() => self.reload(),
+                    _ = stage.wait_for(|stage| *stage >= server::Stage::Closing) => return,
+                }
+            }
+        });
+    }
+
+    /// Reads, validates and swaps; whatever is wrong leaves the last good set serving.
+    fn reload(&self) {
+        let Some(folder) = &self.folder else { return };
+        let outcome = source::load(folder).map_err(ServeError::Policy).and_then(|policy| self.swap(policy));
+        let outcome = match outcome {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                let errors = if let ServeError::Policy(report) = &error { report.errors.len() } else { 1 };
+                telemetry::event(Event::PolicyRefused { errors });
+                ReloadOutcome::Refused
+            }
+        };
+        telemetry::policy_reloaded(outcome, SystemTime::now());
+    }
+
+    fn swap(&self, policy: PolicySet) -> Result<ReloadOutcome, ServeError> {
+        let current = self.snapshot.load_full();
+        if policy.digest == current.policy.digest {
+            return Ok(ReloadOutcome::Unchanged);
+        }
+        let policy = Arc::new(policy);
+        // Pseudonyms and counters are keyed by the secret that the process began with; another takes a restart.
+        let snapshot = Snapshot::build(Arc::clone(&policy), &self.secret, Some(&current))?;
+        let live = Live::new(&policy.gateway, &self.tickets)?;
+        self.live.store(Arc::new(live));
+        self.snapshot.store(Arc::new(snapshot));
+        telemetry::event(Event::PolicyLoaded { policy: &policy });
+        Ok(ReloadOutcome::Loaded)
+    }
+}

@@ -1,0 +1,191 @@
+//! A coarse clock, and what a stream notes with it.
+//!
+//! Both are `Sync` only because hyper wants a stream it can upgrade to be `Send`; all parties live on one core, and
+//! relaxed atomics cost them what plain cells would.
+
+use std::{
+    num::NonZeroU64,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+/// A reading of a core's coarse clock: milliseconds since the worker started, plus one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Instant(NonZeroU64);
+
+impl Instant {
+    /// The reading after `elapsed` since the start.
+    pub fn after(elapsed: Duration) -> Self {
+        let millis = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX - 1);
+        Self(NonZeroU64::MIN.saturating_add(millis))
+    }
+
+    /// How long ago `earlier` was.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.get().saturating_sub(earlier.0.get()))
+    }
+}
+
+/// The clock of a core: as fine as the sweep's tick, free to read.
+#[derive(Debug)]
+pub struct Clock(AtomicU64);
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self(AtomicU64::new(1))
+    }
+}
+
+impl Clock {
+    /// Moves it to `elapsed` since the worker started.
+    pub fn advance(&self, elapsed: Duration) {
+        self.0.store(Instant::after(elapsed).0.get(), Relaxed);
+    }
+
+    /// What it shows.
+    pub fn now(&self) -> Instant {
+        Instant(NonZeroU64::new(self.0.load(Relaxed)).unwrap_or(NonZeroU64::MIN))
+    }
+}
+
+/// What a connection is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Phase {
+    /// TLS handshake.
+    Handshake = 0,
+    /// No exchange under way, and on HTTP/1 no byte of the next one.
+    Idle = 1,
+    /// HTTP/1: bytes of a request came, but not yet its whole header section.
+    Headers = 2,
+    /// At least one exchange under way.
+    Exchange = 3,
+    /// Closed for writing, swallowing what the client still sends so that it can read the answer (RFC 9112 §9.6).
+    Linger = 4,
+}
+
+/// What a stream notes.
+#[derive(Debug)]
+pub struct Progress {
+    clock: Arc<Clock>,
+    phase: AtomicU8,
+    since: AtomicU64,
+    last_byte: AtomicU64,
+    write_blocked: AtomicU64,
+    multiplexed: AtomicBool,
+    unread: AtomicBool,
+    closed: AtomicBool,
+}
+
+impl Progress {
+    /// A stream that starts in `phase` now.
+    pub fn new(clock: Arc<Clock>, phase: Phase) -> Arc<Self> {
+        let now = clock.now().0.get();
+        Arc::new(Self {
+            clock,
+            phase: AtomicU8::new(phase as u8),
+            since: AtomicU64::new(now),
+            last_byte: AtomicU64::new(now),
+            write_blocked: AtomicU64::new(0),
+            multiplexed: AtomicBool::new(false),
+            unread: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
+        })
+    }
+
+    /// The core's clock.
+    pub fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
+    /// The phase and when it began.
+    pub fn phase(&self) -> (Phase, Instant) {
+        let phase = match self.phase.load(Relaxed) {
+            0 => Phase::Handshake,
+            1 => Phase::Idle,
+            2 => Phase::Headers,
+            3 => Phase::Exchange,
+            _ => Phase::Linger,
+        };
+        (phase, instant(&self.since).unwrap_or(self.now()))
+    }
+
+    /// Enters a phase; entering the present one again does not restart it.
+    pub fn enter(&self, phase: Phase) {
+        if self.phase.load(Relaxed) != phase as u8 {
+            self.phase.store(phase as u8, Relaxed);
+            self.since.store(self.clock.now().0.get(), Relaxed);
+        }
+    }
+
+    /// HTTP/2: bytes that bring no stream (`PING`, `WINDOW_UPDATE`, `SETTINGS`, half a header block) neither start a
+    /// request nor make the connection less idle.
+    pub fn multiplex(&self) {
+        self.multiplexed.store(true, Relaxed);
+    }
+
+    /// Whether it speaks HTTP/2.
+    pub fn is_multiplexed(&self) -> bool {
+        self.multiplexed.load(Relaxed)
+    }
+
+    /// Bytes came from the client.
+    pub fn read(&self) {
+        let now = self.clock.now().0.get();
+        self.last_byte.store(now, Relaxed);
+        if self.phase.load(Relaxed) == Phase::Idle as u8 && !self.is_multiplexed() {
+            self.phase.store(Phase::Headers as u8, Relaxed);
+            self.since.store(now, Relaxed);
+        }
+    }
+
+    /// The client took bytes.
+    pub fn wrote(&self) {
+        self.last_byte.store(self.clock.now().0.get(), Relaxed);
+        self.write_blocked.store(0, Relaxed);
+    }
+
+    /// The client takes no bytes at present.
+    pub fn blocked(&self) {
+        if self.write_blocked.load(Relaxed) == 0 {
+            self.write_blocked.store(self.clock.now().0.get(), Relaxed);
+        }
+    }
+
+    /// Since when the client takes no bytes that wait for it.
+    pub fn blocked_since(&self) -> Option<Instant> {
+        instant(&self.write_blocked)
+    }
+
+    /// When a byte last went either way.
+    pub fn last_byte(&self) -> Instant {
+        instant(&self.last_byte).unwrap_or(self.now())
+    }
+
+    /// An exchange ended before its request body did.
+    pub(super) fn leave_unread(&self) {
+        self.unread.store(true, Relaxed);
+    }
+
+    /// Whether closing now could take an answer away from the client: it may still be sending.
+    pub fn should_linger(&self) -> bool {
+        !self.is_multiplexed() && (self.unread.load(Relaxed) || self.phase().0 == Phase::Headers)
+    }
+
+    /// The stream is gone.
+    pub fn close(&self) {
+        self.closed.store(true, Relaxed);
+    }
+
+    /// Whether the stream is gone.
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Relaxed)
+    }
+}
+
+fn instant(cell: &AtomicU64) -> Option<Instant> {
+    NonZeroU64::new(cell.load(Relaxed)).map(Instant)
+}

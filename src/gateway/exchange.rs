@@ -1,0 +1,416 @@
+//! One exchange from start to finish. The order of the steps is the protection: read it here.
+//!
+//! Tower carries what is generic around this (concurrency, load shedding: `server`); the privacy steps are a plain sequence.
+
+use std::{
+    rc::Rc,
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header, request::Parts};
+use http_body::Body as _;
+use hyper::upgrade::OnUpgrade;
+
+use super::{
+    body::{Body, Content, Replay},
+    connection::{Connection, Upload},
+    cookies,
+    fetch::{Asker, host_for},
+    forwarded::{self, ClientAddress, Forwarding},
+    head::{self, Target},
+    ledger::Ledger,
+    payload::{Notes, Payload},
+    personal::{Asked, Reader},
+    respond::ExchangeError,
+    route::Found,
+    snapshot::Snapshot,
+    tunnel,
+    worker::{Gateway, View},
+};
+use crate::{
+    identity::{Caller, Credentials, Identified, Outcome},
+    limit::{self, Admission, Attempt},
+    policy::set::{PersonalData, RelaxedPaths, RoutePolicy},
+    redact::Audience,
+    telemetry::{Direction, RefusalReason, Scope},
+    secret::Sensitive,
+    upstream::{UpstreamBody, UpstreamError},
+};
+
+impl Gateway {
+    /// Answers one request; whatever happens is recorded.
+    pub async fn handle(&self, connection: Rc<Connection>, request: Request<Upload>) -> Response<Body> {
+        // A full journal slows requests; no record is lost.
+        self.journal.ready().await;
+        let view = self.view();
+        let notes = Notes::default();
+        let mut ledger =
+            Box::new(Ledger::open(&view, &self.journal, self.metrics.begin(), notes.clone()));
+        ledger.arrived(request.method(), request.version(), connection.tls_version);
+        let is_head = *request.method() == Method::HEAD;
+
+        let mut exchange = Exchange { view: &view, connection: &connection, notes, throttled: None };
+        let mut response = match exchange.run(request, &mut ledger).await {
+            Ok(Answer::Response(response)) => response.map(|content| Body::new(content, Some(ledger))),
+            Ok(Answer::Tunnel { response, client, upstream }) => {
+                ledger.status(StatusCode::SWITCHING_PROTOCOLS);
+                ledger.upgraded();
+                tokio::task::spawn_local(tunnel::run(client, upstream, Rc::clone(&connection), ledger));
+                response.map(|()| Body::new(Content::empty(), None))
+            }
+            Err(error) => {
+                ledger.refused(&error, exchange.throttled);
+                refuse(&error, is_head, ledger)
+            }
+        };
+        if connection.tls {
+            response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, view.snapshot().hsts.clone());
+        }
+        response
+    }
+
+    /// The answer when there is too much work: `server` sheds before [`Gateway::handle`] sees the request.
+    pub fn overloaded(&self) -> Response<Body> {
+        let mut ledger =
+            Box::new(Ledger::open(&self.view(), &self.journal, self.metrics.begin(), Notes::default()));
+        ledger.refused(&ExchangeError::Overloaded, None);
+        refuse(&ExchangeError::Overloaded, false, ledger)
+    }
+}
+
+/// The gateway's own answer.
+fn refuse(error: &ExchangeError, is_head: bool, mut ledger: Box<Ledger>) -> Response<Body> {
+    let mut response = error.response();
+    ledger.status(response.status());
+    if error.closes_connection() {
+        // RFC 9112 9.6; HTTP/2 has no such field and hyper leaves it out there.
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    let length = response.body().len();
+    response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    response.map(|bytes| Body::new(Content::Whole(if is_head { Bytes::new() } else { bytes }), Some(ledger)))
+}
+
+/// What comes of an exchange.
+enum Answer {
+    Response(Response<Content>),
+    Tunnel { response: Response<()>, client: OnUpgrade, upstream: OnUpgrade },
+}
+
+/// One exchange under way.
+struct Exchange<'a> {
+    view: &'a Rc<View>,
+    connection: &'a Connection,
+    notes: Notes,
+    throttled: Option<Scope>,
+}
+
+impl Exchange<'_> {
+    async fn run(&mut self, mut request: Request<Upload>, ledger: &mut Ledger) -> Result<Answer, ExchangeError> {
+        let view = self.view;
+        let snapshot: &Snapshot = view.snapshot();
+        let policy = &snapshot.policy;
+        let wants_websocket = tunnel::is_websocket(&request);
+        let client_upgrade = wants_websocket.then(|| hyper::upgrade::on(&mut request));
+        let (mut head, upload) = request.into_parts();
+
+        // 1. accept: done by `server`.
+
+        // 2. canonicalise: one reading of the head, the client's address from the right of the trusted hops.
+        let client =
+            forwarded::client_address(self.connection.peer, &policy.gateway.trusted_proxies, &head.headers);
+        ledger.client(client.address);
+        let target = head::read(&head, &policy.gateway.limits)?;
+
+        // 3. route.
+        let route = self.route(snapshot, &head, &target, ledger)?;
+        if !self.connection.tls && !route.matches.plain_http {
+            return Err(self.to_https(snapshot, &target)?);
+        }
+
+        // 4. identify: nobody is asked where nothing depends on the answer.
+        let jar = cookies::parse_cookie_headers(&head.headers).map_err(|_| ExchangeError::HeadersTooLarge)?;
+        let credentials = Credentials { headers: &head.headers, cookies: &jar };
+        let caller = self.identify(snapshot, route, &credentials, &target.host_field, ledger).await?;
+
+        // 5. protect the account: the guess is counted before the platform sees it.
+        let most = route.body_bytes.unwrap_or(policy.gateway.limits.body_bytes);
+        let (payload, attempt) = self.protect(snapshot, route, &head, &client, upload, most).await?;
+
+        // 6. clean the request.
+        let audience = Arc::new(audience(snapshot, caller));
+        let tag = || view_tag(snapshot, route, &audience);
+        let reader = Reader {
+            data: &route.personal_data,
+            plan: snapshot.plan(route.id),
+            audience: &audience,
+            key: &snapshot.pseudonym_key,
+            view: &tag,
+            cap: policy.gateway.limits.decoded_bytes,
+        };
+        let accept_encoding = accept_encoding(&head.headers);
+        let before = (!head.method.is_safe()).then(|| head.headers.clone());
+        let kept = cookies::filter_request(&policy.charter.cookies, &jar);
+        ledger.cookies(Direction::Request, kept.dropped);
+        self.clean_request(&mut head, &target, &client, kept.field)?;
+        reader.prepare(&mut head.headers);
+        let upgrade = client_upgrade.filter(|_| route.websocket);
+        if upgrade.is_some() {
+            tunnel::ask(&mut head.headers);
+        }
+
+        // 7. forward.
+        let mut response = self.forward(snapshot, route, &mut head, &target, payload, ledger).await?;
+        let status = response.status();
+        if let Some(attempt) = attempt {
+            attempt.settle(status).await;
+        }
+        let accepted = tunnel::is_accepted(response.headers());
+
+        // 8. clean the response's head.
+        let session_changed = self.clean_response(snapshot, response.headers_mut(), ledger);
+        if let Some(headers) = before.filter(|_| session_changed || route.authentication.is_some()) {
+            let credentials = Credentials { headers: &headers, cookies: &jar };
+            snapshot.identity.forget(policy, &route.identity, &credentials);
+        }
+        if status == StatusCode::SWITCHING_PROTOCOLS {
+            // Only what was asked for is a tunnel (Pingora CVE-2026-2833).
+            let (Some(client), true) = (upgrade, accepted) else { return Err(UpstreamError::Broken.into()) };
+            let upstream = hyper::upgrade::on(&mut response);
+            let mut response = response.map(drop);
+            tunnel::ask(response.headers_mut());
+            return Ok(Answer::Tunnel { response, client, upstream });
+        }
+
+        // 9. redact the body.
+        let (mut head_out, body) = response.into_parts();
+        let asked = Asked { method: &head.method, accept_encoding: &accept_encoding };
+        let (content, tally) =
+            reader.read(&asked, status, &mut head_out.headers, Replay::new(body)).await?;
+        if let Some(tally) = tally {
+            ledger.tally(&tally);
+        }
+        if let Content::Whole(bytes) = &content {
+            head_out.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(bytes.len()));
+        }
+
+        // 10. record: the ledger goes with the body and is closed behind its last byte.
+        ledger.status(status);
+        Ok(Answer::Response(Response::from_parts(head_out, content)))
+    }
+
+    /// The route of a target, if its path needs nothing that the route does not relax.
+    fn route<'s>(
+        &self,
+        snapshot: &'s Snapshot,
+        head: &Parts,
+        target: &Target,
+        ledger: &mut Ledger,
+    ) -> Result<&'s RoutePolicy, ExchangeError> {
+        let ambiguous = |_| ExchangeError::BadRequest(RefusalReason::AmbiguousPath);
+        match snapshot.router.find(&target.host.host, &target.path.path, &head.method) {
+            Found::Route(id, template) => {
+                let route = snapshot.policy.routes.get(usize::from(id.0)).ok_or(ExchangeError::NoRoute)?;
+                ledger.route(id, template);
+                target.path.accept(route.relaxed_paths).map_err(ambiguous)?;
+                Ok(route)
+            }
+            found => {
+                target.path.accept(RelaxedPaths::default()).map_err(ambiguous)?;
+                match found {
+                    Found::OtherMethods(allow) => Err(ExchangeError::MethodNotAllowed { allow }),
+                    _ => Err(ExchangeError::NoRoute),
+                }
+            }
+        }
+    }
+
+    /// The same target over TLS. Only hosts that a route names get here, so that this is no open redirect.
+    fn to_https(&self, snapshot: &Snapshot, target: &Target) -> Result<ExchangeError, ExchangeError> {
+        let port = match snapshot.policy.gateway.listen.public_https_port {
+            443 => String::new(),
+            port => format!(":{port}"),
+        };
+        let location = format!("https://{}{port}{}", target.host.host, target.path_and_query()?);
+        let location = HeaderValue::try_from(location)
+            .map_err(|_| ExchangeError::BadRequest(RefusalReason::AmbiguousPath))?;
+        Ok(ExchangeError::ToHttps { location })
+    }
+
+    /// Who asks. Where nothing is redacted and nobody required, nobody is asked either.
+    async fn identify(
+        &self,
+        snapshot: &Snapshot,
+        route: &RoutePolicy,
+        credentials: &Credentials<'_>,
+        host: &HeaderValue,
+        ledger: &mut Ledger,
+    ) -> Result<Caller, ExchangeError> {
+        let policy = &snapshot.policy;
+        if matches!(route.personal_data, PersonalData::Exempt { .. }) && !route.require_identity {
+            return Ok(Caller::anonymous(&policy.charter));
+        }
+        let asker = Asker { view: self.view, host };
+        let now = SystemTime::now();
+        let identified: Identified =
+            snapshot.identity.identify(policy, &route.identity, credentials, &asker, now).await;
+        ledger.caller(&identified);
+        match identified.outcome {
+            Outcome::Accepted => Ok(identified.caller),
+            Outcome::Unavailable if route.require_identity => Err(ExchangeError::IdentityUnavailable),
+            _ if route.require_identity => Err(ExchangeError::Unauthenticated),
+            _ => Ok(identified.caller),
+        }
+    }
+
+    /// On routes that check a credential, reads the body (bounded), and counts the guess before the platform sees it.
+    async fn protect<'l>(
+        &mut self,
+        snapshot: &'l Snapshot,
+        route: &RoutePolicy,
+        head: &Parts,
+        client: &ClientAddress,
+        upload: Upload,
+        most: u64,
+    ) -> Result<(Payload, Option<Attempt<'l>>), ExchangeError> {
+        let Some(authentication) = &route.authentication else {
+            return Ok((Payload::stream(upload, most, self.notes.clone())?, None));
+        };
+        let most = most.min(authentication.peek_bytes as u64);
+        let body = Payload::read(upload, most, self.notes.clone()).await?;
+        let peek = limit::peek(authentication, &head.headers, &body)
+            .map_err(|_| ExchangeError::BadRequest(RefusalReason::UnreadableLogin))?;
+        match snapshot.limits.admit(route, authentication, client.address, &peek).await {
+            Admission::Allowed(attempt) => Ok((Payload::whole(body), Some(attempt))),
+            Admission::Throttled { decisions, scope } => {
+                self.throttled = Some(scope);
+                self.view.route_metrics(Some(route.id)).rate_limited(scope);
+                Err(ExchangeError::Throttled { headers: limit::headers(&decisions) })
+            }
+        }
+    }
+
+    /// Leaves in the request's head what the platform may see, in the form that was matched.
+    fn clean_request(
+        &self,
+        head: &mut Parts,
+        target: &Target,
+        client: &ClientAddress,
+        cookies: Option<HeaderValue>,
+    ) -> Result<(), ExchangeError> {
+        let forwarding = Forwarding { client, host: &target.host, tls: self.connection.tls };
+        forwarded::clean_request(&mut head.headers, &forwarding)
+            .map_err(|_| ExchangeError::BadRequest(RefusalReason::Malformed))?;
+        // The gateway answers expectations itself, when it first asks for the body.
+        head.headers.remove(header::EXPECT);
+        head.headers.remove(header::COOKIE);
+        if let Some(cookies) = cookies {
+            head.headers.insert(header::COOKIE, cookies);
+        }
+        Ok(())
+    }
+
+    /// Sends the request on; the head is copied because the answer is judged by it.
+    async fn forward(
+        &self,
+        snapshot: &Snapshot,
+        route: &RoutePolicy,
+        head: &mut Parts,
+        target: &Target,
+        payload: Payload,
+        ledger: &mut Ledger,
+    ) -> Result<Response<UpstreamBody<Payload>>, ExchangeError> {
+        let gateway = &snapshot.policy.gateway;
+        let upstream = &gateway.upstreams[usize::from(route.upstream.0)];
+        ledger.tried(route.upstream);
+        let mut request = Request::new(payload);
+        *request.method_mut() = head.method.clone();
+        *request.uri_mut() = Uri::from(target.path_and_query()?);
+        *request.headers_mut() = std::mem::take(&mut head.headers);
+        let host = host_for(upstream.host, &target.host_field, upstream);
+        request.headers_mut().insert(header::HOST, host);
+        // Framing is hyper's: the length that the client told, or chunks.
+        if request.body().size_hint().exact().is_none() {
+            request.headers_mut().remove(header::CONTENT_LENGTH);
+        }
+
+        let timeout = route.response_timeout.unwrap_or(upstream.response_timeout);
+        let began = Instant::now();
+        let sent = self
+            .view
+            .upstreams
+            .send(route.upstream, request, timeout, gateway.timeouts.body, &self.notes.activity)
+            .await;
+        let metrics = self.view.upstream_metrics(route.upstream);
+        match sent {
+            Ok(sent) => {
+                let took = began.elapsed();
+                ledger.forwarded(route.upstream, sent.endpoint, took);
+                if let Some(metrics) = metrics {
+                    metrics.response(sent.response.status().as_u16(), took);
+                }
+                Ok(sent.response)
+            }
+            Err(error) => {
+                if let Some(failure) = self.notes.failure.get() {
+                    return Err(failure.into());
+                }
+                if let Some(metrics) = metrics {
+                    metrics.error(error.label());
+                }
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Leaves in the response's head what may reach the client; says whether the caller's session changed.
+    fn clean_response(
+        &self,
+        snapshot: &Snapshot,
+        headers: &mut HeaderMap,
+        ledger: &mut Ledger,
+    ) -> bool {
+        forwarded::clean_response(headers);
+        // Another way to the platform would be a way around the gate (RFC 7838).
+        headers.remove(header::ALT_SVC);
+        let outcome =
+            cookies::filter_response(&snapshot.policy.charter.cookies, headers, SystemTime::now());
+        ledger.cookies(Direction::Response, outcome.dropped);
+        outcome.session_changed
+    }
+}
+
+/// The caller as the redactor sees them.
+fn audience(snapshot: &Snapshot, caller: Caller) -> Audience {
+    Audience {
+        sees: snapshot.policy.charter.sees(&caller.recipients),
+        subject: caller.subject,
+        groups: caller.groups,
+        wards: caller.wards,
+    }
+}
+
+/// Names what one caller sees of one route under one policy: part of entity tags.
+fn view_tag(snapshot: &Snapshot, route: &RoutePolicy, audience: &Audience) -> String {
+    let sees = &audience.sees;
+    let bits: Vec<u8> =
+        [sees.any, sees.own, sees.group, sees.ward].iter().flat_map(|set| set.0.to_be_bytes()).collect();
+    let mut parts: Vec<&[u8]> = vec![route.name.as_bytes(), &bits];
+    let texts = |list: &'_ [Sensitive<Box<str>>]| list.iter().map(|text| text.expose().as_bytes().to_vec()).collect();
+    let lists: [Vec<Vec<u8>>; 3] =
+        [texts(audience.subject.as_slice()), texts(&audience.groups), texts(&audience.wards)];
+    for list in &lists {
+        // An empty part between the lists keeps them apart.
+        parts.push(&[]);
+        parts.extend(list.iter().map(Vec::as_slice));
+    }
+    snapshot.tag_key.hex(&parts, 8)
+}
+
+/// What the client said about codings, before it is rewritten for the platform.
+fn accept_encoding(headers: &HeaderMap) -> HeaderMap {
+    let values = headers.get_all(header::ACCEPT_ENCODING).iter();
+    values.map(|value| (header::ACCEPT_ENCODING, value.clone())).collect()
+}

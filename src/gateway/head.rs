@@ -1,0 +1,187 @@
+//! The request's head in the one reading in which it is matched and forwarded (RFC 9110, RFC 9112).
+//!
+//! hyper has parsed it; what it lets through and an origin might read otherwise is refused here.
+
+use http::{HeaderMap, HeaderValue, Method, Version, header, request::Parts, uri::PathAndQuery};
+
+use super::{
+    canonical::{self, CanonicalHost, CanonicalPath, Refusal},
+    respond::ExchangeError,
+};
+use crate::{policy::set::ClientLimits, telemetry::RefusalReason};
+
+/// Where a request goes, in canonical form.
+pub struct Target {
+    /// Host.
+    pub host: CanonicalHost,
+    /// The same as a `Host` field.
+    pub host_field: HeaderValue,
+    /// Path, with the relaxations that it needs.
+    pub path: CanonicalPath<'static>,
+    /// Query, byte for byte.
+    pub query: Option<String>,
+}
+
+impl Target {
+    /// As the request target that the platform gets.
+    ///
+    /// # Errors
+    /// A path that the `http` crate does not take; the canonical form has none.
+    pub fn path_and_query(&self) -> Result<PathAndQuery, ExchangeError> {
+        let text = match &self.query {
+            Some(query) => PathAndQuery::try_from(format!("{}?{query}", self.path.path)),
+            None => PathAndQuery::try_from(self.path.path.as_ref()),
+        };
+        text.map_err(|_| ExchangeError::BadRequest(RefusalReason::AmbiguousPath))
+    }
+}
+
+/// Reads the head.
+///
+/// # Errors
+/// The refusal that the client gets; the upstream is not touched.
+pub fn read(head: &Parts, limits: &ClientLimits) -> Result<Target, ExchangeError> {
+    check_size(head, limits)?;
+    check_method(&head.method)?;
+    check_framing(head)?;
+    check_expectation(&head.headers)?;
+    let host = host(head).map_err(|_| ExchangeError::BadRequest(RefusalReason::BadHost))?;
+    let host_field = HeaderValue::try_from(host.to_string())
+        .map_err(|_| ExchangeError::BadRequest(RefusalReason::BadHost))?;
+    let ambiguous = |_: Refusal| ExchangeError::BadRequest(RefusalReason::AmbiguousPath);
+    let path = canonical::canonical_target(&head.method, head.uri.path()).map_err(ambiguous)?;
+    let query = head.uri.query();
+    if let Some(query) = query {
+        canonical::check_query(query).map_err(ambiguous)?;
+    }
+    let path = CanonicalPath { path: path.path.into_owned().into(), needs: path.needs };
+    Ok(Target { host, host_field, path, query: query.map(str::to_owned) })
+}
+
+fn check_size(head: &Parts, limits: &ClientLimits) -> Result<(), ExchangeError> {
+    let target = head.uri.path_and_query().map_or(0, |target| target.as_str().len());
+    if target > limits.uri_bytes {
+        return Err(ExchangeError::UriTooLong);
+    }
+    let bytes: usize = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    if head.headers.len() > limits.header_count || bytes > limits.header_bytes {
+        return Err(ExchangeError::HeadersTooLarge);
+    }
+    Ok(())
+}
+
+/// CONNECT and TRACE change what a connection means or echo credentials back; they end here.
+fn check_method(method: &Method) -> Result<(), ExchangeError> {
+    if matches!(*method, Method::CONNECT | Method::TRACE) {
+        return Err(ExchangeError::MethodUnknown);
+    }
+    Ok(())
+}
+
+/// One length, in one form (RFC 9112 6.1-6.3), and no content where origins ignore it.
+fn check_framing(head: &Parts) -> Result<(), ExchangeError> {
+    let malformed = Err(ExchangeError::BadRequest(RefusalReason::Malformed));
+    let headers = &head.headers;
+    let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
+    let (length, second) = (lengths.next(), lengths.next());
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    let (coding, other) = (codings.next(), codings.next());
+    if second.is_some() || other.is_some() || (length.is_some() && coding.is_some()) {
+        return malformed;
+    }
+    if length.is_some_and(|value| value.is_empty() || !value.as_bytes().iter().all(u8::is_ascii_digit)) {
+        return malformed;
+    }
+    if let Some(coding) = coding
+        && (head.version != Version::HTTP_11 || !coding.as_bytes().eq_ignore_ascii_case(b"chunked"))
+    {
+        return malformed;
+    }
+    let has_content = coding.is_some() || length.is_some_and(|value| value.as_bytes() != b"0");
+    // RFC 9110 9.3.1: no semantics, and known to be used for smuggling.
+    if has_content && matches!(head.method, Method::GET | Method::HEAD) {
+        return malformed;
+    }
+    Ok(())
+}
+
+/// RFC 9110 10.1.1. The interim response is sent when the body is first asked for.
+fn check_expectation(headers: &HeaderMap) -> Result<(), ExchangeError> {
+    let known = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
+    if headers.get_all(header::EXPECT).iter().all(known) { Ok(()) } else { Err(ExchangeError::Expectation) }
+}
+
+/// The host: `:authority`, absolute-form or `Host`; where two of them are there they must agree.
+fn host(head: &Parts) -> Result<CanonicalHost, Refusal> {
+    let mut fields = head.headers.get_all(header::HOST).iter();
+    let (field, second) = (fields.next(), fields.next());
+    if second.is_some() {
+        return Err(Refusal::HostMalformed);
+    }
+    let field = field.map(|value| canonical::canonical_host(value.as_bytes())).transpose()?;
+    let authority =
+        head.uri.authority().map(|value| canonical::canonical_host(value.as_str().as_bytes())).transpose()?;
+    match (authority, field) {
+        (Some(authority), Some(field)) if authority == field => Ok(authority),
+        (Some(_), Some(_)) | (None, None) => Err(Refusal::HostMissing),
+        (Some(one), None) | (None, Some(one)) => Ok(one),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::Request;
+
+    fn limits() -> ClientLimits {
+        ClientLimits {
+            header_count: 20,
+            header_bytes: 1000,
+            uri_bytes: 100,
+            body_bytes: 1000,
+            connections: 10,
+            exchanges: 10,
+            h2_streams: 10,
+            decoded_bytes: 1000,
+        }
+    }
+
+    fn status(build: http::request::Builder) -> u16 {
+        let (head, ()) = build.body(()).unwrap().into_parts();
+        read(&head, &limits()).map_or_else(|error| error.status().as_u16(), |_| 200)
+    }
+
+    #[test]
+    fn one_reading_or_none() {
+        let get = || Request::get("/a").header("host", "x.fr");
+        let post = || Request::post("/a").header("host", "x.fr");
+        for (name, request, expected) in [
+            ("plain", get(), 200),
+            ("no host", Request::get("/a"), 400),
+            ("two hosts", get().header("host", "x.fr"), 400),
+            ("absolute form", Request::get("http://X.fr/a").header("host", "x.FR"), 200),
+            ("absolute form of another host", Request::get("http://y.fr/a").header("host", "x.fr"), 400),
+            ("both lengths", post().header("content-length", "3").header("transfer-encoding", "chunked"), 400),
+            ("two lengths", post().header("content-length", "3").header("content-length", "3"), 400),
+            ("signed length", post().header("content-length", "+3"), 400),
+            ("listed length", post().header("content-length", "3, 3"), 400),
+            ("chunked", post().header("transfer-encoding", "Chunked"), 200),
+            ("chunked twice", post().header("transfer-encoding", "chunked, chunked"), 400),
+            ("another coding", post().header("transfer-encoding", "gzip, chunked"), 400),
+            ("chunked in 1.0", post().version(Version::HTTP_10).header("transfer-encoding", "chunked"), 400),
+            ("content of GET", get().header("content-length", "3"), 400),
+            ("no content of GET", get().header("content-length", "0"), 200),
+            ("expectation", post().header("expect", "100-Continue"), 200),
+            ("unknown expectation", post().header("expect", "the-moon"), 417),
+            ("CONNECT", Request::builder().method("CONNECT").uri("x.fr:443").header("host", "x.fr"), 501),
+            ("TRACE", Request::builder().method("TRACE").uri("/").header("host", "x.fr"), 501),
+            ("long target", Request::get(format!("/{}", "a".repeat(100))).header("host", "x.fr"), 414),
+            ("large header", get().header("a", "b".repeat(1000)), 431),
+            ("encoded dots", Request::get("/%2e%2e/a").header("host", "x.fr"), 400),
+        ] {
+            assert_eq!(status(request), expected, "{name}");
+        }
+        let many = (0..30).fold(get(), |request, _| request.header("a", "b"));
+        assert_eq!(status(many), 431);
+    }
+}

@@ -1,0 +1,218 @@
+//! What happens to a response body that may hold personal data: passed, redacted, or refused.
+
+use std::{collections::VecDeque, sync::Arc, task::Poll};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http_body::Body as _;
+
+use super::{
+    body::{Content, Replay},
+    caching,
+    coding::{BLOCK, Coding, CodingError, Decoder},
+    media::{Media, looks_like_json, media},
+    redaction::{Codings, Redaction},
+    respond::Unreadable,
+};
+use crate::{
+    policy::set::PersonalData,
+    redact::{Audience, Plan, Tally},
+    secret::DomainKey,
+};
+
+/// Redacted bytes that are held back so that an error in a small document becomes a clean 502 and no cut connection,
+/// and so that its length can be told.
+const HOLD: usize = 64 * 1024;
+
+/// Longest beginning of a body of doubtful type that is looked at.
+const LOOK: usize = 16 * 1024;
+
+/// The audience of a response, with what redaction needs.
+pub struct Reader<'a> {
+    /// What the route declared.
+    pub data: &'a PersonalData,
+    /// The route's plan; `None` on exempt routes.
+    pub plan: Option<&'a Arc<Plan>>,
+    /// Who reads.
+    pub audience: &'a Arc<Audience>,
+    /// Key of pseudonyms.
+    pub key: &'a Arc<DomainKey>,
+    /// Names the policy and the audience in entity tags.
+    pub view: &'a dyn Fn() -> String,
+    /// Most bytes that decoding may give.
+    pub cap: u64,
+}
+
+/// A request as its answer is judged by.
+pub struct Asked<'a> {
+    /// Method.
+    pub method: &'a Method,
+    /// `Accept-Encoding` of the client, before it was rewritten.
+    pub accept_encoding: &'a HeaderMap,
+}
+
+impl Reader<'_> {
+    /// Whether the route declared its personal data, so that nothing unreadable may leave.
+    fn declared(&self) -> bool {
+        matches!(self.data, PersonalData::Declared(_))
+    }
+
+    /// Prepares the head of the request so that the answer can be judged.
+    pub fn prepare(&self, headers: &mut HeaderMap) {
+        if self.plan.is_none() {
+            return;
+        }
+        caching::restore_validators(headers, self.view);
+        if self.declared() {
+            caching::ask_for_whole(headers);
+            // Some servers compress all the same, even against `gzip;q=0`; what comes is decoded.
+            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        }
+    }
+
+    /// Turns the platform's answer into what this reader may have.
+    ///
+    /// # Errors
+    /// [`Unreadable`]; nothing of the body may leave.
+    pub async fn read(
+        &self,
+        asked: &Asked<'_>,
+        status: StatusCode,
+        headers: &mut HeaderMap,
+        mut body: Replay,
+    ) -> Result<(Content, Option<Tally>), Unreadable> {
+        let Some(plan) = self.plan else { return Ok((Content::Upstream(body), None)) };
+        let media = media(headers);
+        let json = matches!(media, Ok(Media::Json));
+        if self.declared() || json {
+            caching::protect(headers, self.view);
+        }
+        let bodiless = *asked.method == Method::HEAD
+            || status.is_informational()
+            || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        if plan.is_identity(&self.audience.sees) {
+            return Ok((Content::Upstream(body), None));
+        }
+        if bodiless {
+            if self.declared() || json {
+                // What GET would send has another length and may have another coding.
+                caching::forget_representation(headers);
+                headers.remove(header::CONTENT_ENCODING);
+            }
+            return Ok((Content::Upstream(body), None));
+        }
+        if body.is_end_stream() {
+            return Ok((Content::Upstream(body), None));
+        }
+        let media = media?;
+        if media == Media::Other && !self.declared() {
+            return match headers.get(header::CONTENT_TYPE) {
+                // The parts may be of any type.
+                Some(value) if status == StatusCode::PARTIAL_CONTENT && is_byteranges(value) => {
+                    Err(Unreadable::Partial)
+                }
+                _ => Ok((Content::Upstream(body), None)),
+            };
+        }
+        if status == StatusCode::PARTIAL_CONTENT {
+            return Err(Unreadable::Partial);
+        }
+        let coding = Coding::of(headers);
+        if media != Media::Json && !self.begins_as_json(&coding, &mut body).await? {
+            return if self.declared() { Err(Unreadable::MediaType) } else { Ok((Content::Upstream(body), None)) };
+        }
+        if !json {
+            caching::protect(headers, self.view);
+        }
+        let from = coding?;
+        let to = from.filter(|coding| coding.accepted(asked.accept_encoding));
+        caching::forget_representation(headers);
+        headers.remove(header::CONTENT_ENCODING);
+        if let Some(coding) = to {
+            headers.insert(header::CONTENT_ENCODING, coding.token());
+        }
+        if from.is_some() {
+            headers.append(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+        }
+        let codings = Codings { from, to, cap: self.cap };
+        let redaction =
+            Redaction::new(body, codings, Arc::clone(plan), Arc::clone(self.audience), Arc::clone(self.key));
+        hold(redaction).await
+    }
+
+    /// Looks at the first bytes of a body whose type says nothing, without using them up.
+    async fn begins_as_json(
+        &self,
+        coding: &Result<Option<Coding>, CodingError>,
+        body: &mut Replay,
+    ) -> Result<bool, Unreadable> {
+        let Ok(coding) = coding else {
+            // It cannot be looked at: on a declared route it may not pass, elsewhere its type is all there is.
+            return if self.declared() { Err(CodingError::Unknown.into()) } else { Ok(false) };
+        };
+        let mut decoder = coding.map(|coding| Decoder::new(coding, self.cap));
+        let mut start = Vec::new();
+        let mut block = vec![0; if decoder.is_some() { BLOCK } else { 0 }];
+        while start.len() < LOOK {
+            let Some(data) = body.look().await? else { return Ok(!start.is_empty() && looks_like_json(&start) != Some(false)) };
+            match &mut decoder {
+                None => start.extend_from_slice(&data[..data.len().min(LOOK)]),
+                Some(decoder) => {
+                    decoder.feed(data.clone());
+                    loop {
+                        match decoder.decode(&mut block) {
+                            Ok(0) => break,
+                            Ok(written) if start.len() < LOOK => start.extend_from_slice(&block[..written]),
+                            Ok(_) => break,
+                            // A page that lies about its coding is the browser's to refuse.
+                            Err(_) if !self.declared() => return Ok(false),
+                            Err(error) => return Err(error.into()),
+                        }
+                    }
+                }
+            }
+            if let Some(answer) = looks_like_json(&start) {
+                return Ok(answer);
+            }
+        }
+        // White space without end: the parser may have it.
+        Ok(true)
+    }
+}
+
+/// Runs the redactor until the body is over or [`HOLD`] bytes are safe.
+async fn hold(mut redaction: Redaction<Replay>) -> Result<(Content, Option<Tally>), Unreadable> {
+    let (mut ready, mut held) = (VecDeque::new(), 0);
+    while held < HOLD {
+        match std::future::poll_fn(|cx| poll_owned(&mut redaction, cx)).await {
+            Some(Ok(bytes)) => {
+                held += bytes.len();
+                ready.push_back(bytes);
+            }
+            Some(Err(error)) => return Err(error),
+            None => {
+                let whole = match ready.len() {
+                    1 => ready.pop_front().unwrap_or_default(),
+                    _ => ready.into_iter().fold(Vec::with_capacity(held), |mut all, bytes| {
+                        all.extend_from_slice(&bytes);
+                        all
+                    })
+                    .into(),
+                };
+                return Ok((Content::Whole(whole), Some(redaction.tally().clone())));
+            }
+        }
+    }
+    Ok((Content::Redacted(ready, Box::new(redaction)), None))
+}
+
+fn poll_owned(
+    redaction: &mut Redaction<Replay>,
+    cx: &mut std::task::Context<'_>,
+) -> Poll<Option<Result<Bytes, Unreadable>>> {
+    redaction.poll_chunk(cx)
+}
+
+fn is_byteranges(value: &HeaderValue) -> bool {
+    value.as_bytes().to_ascii_lowercase().starts_with(b"multipart/byteranges")
+}

@@ -1,0 +1,286 @@
+//! The one place where an exchange that cannot go on becomes a response.
+//!
+//! What the client reads (RFC 9457, neutral), what the journal says (`Ledger::refused`) and what the operator
+//! counts ([`ExchangeError::reason`]) are three texts of one enum.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+
+use super::coding::CodingError;
+use crate::{redact::RedactError, telemetry::RefusalReason, upstream::UpstreamError};
+
+/// Why an exchange ended before, or instead of, the upstream's answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ExchangeError {
+    /// The request can be read in two ways, or in none.
+    #[error("the request is malformed or ambiguous")]
+    BadRequest(RefusalReason),
+    /// No route takes this host and path.
+    #[error("no route")]
+    NoRoute,
+    /// A route takes the path, not the method.
+    #[error("method not allowed")]
+    MethodNotAllowed {
+        /// `Allow`
+        allow: String,
+    },
+    /// A method that an intermediary must not relay.
+    #[error("method not implemented")]
+    MethodUnknown,
+    /// The request target is too long.
+    #[error("request target too long")]
+    UriTooLong,
+    /// The header section is too large.
+    #[error("header section too large")]
+    HeadersTooLarge,
+    /// The request body is too large.
+    #[error("request body too large")]
+    BodyTooLarge,
+    /// An expectation other than `100-continue`.
+    #[error("unknown expectation")]
+    Expectation,
+    /// Plain HTTP for something that is only served over TLS.
+    #[error("moved to https")]
+    ToHttps {
+        /// Where.
+        location: HeaderValue,
+    },
+    /// Too many failures or requests.
+    #[error("throttled")]
+    Throttled {
+        /// `Retry-After`, `RateLimit`, `RateLimit-Policy`.
+        headers: Vec<(HeaderName, HeaderValue)>,
+    },
+    /// The route wants a known caller.
+    #[error("caller unknown")]
+    Unauthenticated,
+    /// Nobody can say who the caller is, and the route wants to know.
+    #[error("identity source unavailable")]
+    IdentityUnavailable,
+    /// The client's body stopped coming.
+    #[error("request body stalled or broken")]
+    RequestBody,
+    /// Too much work at once.
+    #[error("overloaded")]
+    Overloaded,
+    /// The upstream gave no answer.
+    #[error(transparent)]
+    Upstream(#[from] UpstreamError),
+    /// The answer may hold personal data and cannot be read.
+    #[error("response refused: {0}")]
+    Unreadable(#[from] Unreadable),
+}
+
+/// Why a response was refused instead of redacted (charter 6: fail closed).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    /// Not a format that can be redacted.
+    #[error("media type")]
+    MediaType,
+    /// A charset other than UTF-8.
+    #[error("charset")]
+    Charset,
+    /// A part of a representation, which cannot be judged without the rest.
+    #[error("partial content")]
+    Partial,
+    /// Content coding.
+    #[error(transparent)]
+    Coding(#[from] CodingError),
+    /// Document.
+    #[error(transparent)]
+    Redact(#[from] RedactError),
+    /// The upstream stopped in the middle.
+    #[error(transparent)]
+    Upstream(#[from] UpstreamError),
+}
+
+impl Unreadable {
+    /// The label of `rempart_redaction_refused_total`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::MediaType => "media_type",
+            Self::Charset => "charset",
+            Self::Partial => "partial_content",
+            Self::Coding(CodingError::Unknown) => "coding_unknown",
+            Self::Coding(CodingError::Damaged) => "coding_damaged",
+            Self::Coding(CodingError::TooLarge) => "decoded_too_large",
+            Self::Redact(RedactError::Malformed) => "malformed",
+            Self::Redact(RedactError::Truncated) => "truncated",
+            Self::Redact(RedactError::TooDeep) => "too_deep",
+            Self::Redact(RedactError::NotUtf8) => "not_utf8",
+            Self::Redact(RedactError::LoneSurrogate) => "lone_surrogate",
+            Self::Redact(RedactError::TooLong) => "too_long",
+            Self::Redact(RedactError::Finished) => "finished",
+            Self::Upstream(error) => error.label().as_str(),
+        }
+    }
+}
+
+impl ExchangeError {
+    /// The status that the client gets.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::NoRoute => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            Self::MethodUnknown => StatusCode::NOT_IMPLEMENTED,
+            Self::UriTooLong => StatusCode::URI_TOO_LONG,
+            Self::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Expectation => StatusCode::EXPECTATION_FAILED,
+            Self::ToHttps { .. } => StatusCode::PERMANENT_REDIRECT,
+            Self::Throttled { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::Unauthenticated => StatusCode::UNAUTHORIZED,
+            Self::RequestBody => StatusCode::REQUEST_TIMEOUT,
+            Self::IdentityUnavailable | Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Upstream(UpstreamError::ConnectTimeout | UpstreamError::ResponseTimeout) => {
+                StatusCode::GATEWAY_TIMEOUT
+            }
+            Self::Upstream(UpstreamError::RequestBody) => StatusCode::BAD_REQUEST,
+            Self::Upstream(_) | Self::Unreadable(_) => StatusCode::BAD_GATEWAY,
+        }
+    }
+
+    /// The operator's word for it: the label of `rempart_requests_refused_total`.
+    pub fn reason(&self) -> RefusalReason {
+        match self {
+            Self::BadRequest(reason) => *reason,
+            Self::NoRoute | Self::ToHttps { .. } => RefusalReason::NoRoute,
+            Self::MethodNotAllowed { .. } | Self::MethodUnknown => RefusalReason::Method,
+            Self::UriTooLong => RefusalReason::UriTooLong,
+            Self::HeadersTooLarge => RefusalReason::HeadersTooLarge,
+            Self::BodyTooLarge => RefusalReason::BodyTooLarge,
+            Self::Expectation => RefusalReason::Expectation,
+            Self::Throttled { .. } => RefusalReason::Throttled,
+            Self::Unauthenticated => RefusalReason::Unauthenticated,
+            Self::IdentityUnavailable => RefusalReason::IdentityUnavailable,
+            Self::RequestBody | Self::Upstream(UpstreamError::RequestBody) => RefusalReason::BodyTimeout,
+            Self::Overloaded => RefusalReason::Overloaded,
+            Self::Upstream(_) => RefusalReason::Upstream,
+            Self::Unreadable(_) => RefusalReason::Redaction,
+        }
+    }
+
+    /// What the client reads: no detail of the platform, of the policy or of what was sent.
+    fn title(&self) -> &'static str {
+        match self {
+            Self::BadRequest(_) => "The request is malformed or ambiguous.",
+            Self::NoRoute => "There is nothing here.",
+            Self::MethodNotAllowed { .. } => "This method is not allowed here.",
+            Self::MethodUnknown => "This method is not supported.",
+            Self::UriTooLong => "The address is too long.",
+            Self::HeadersTooLarge => "The request header fields are too large.",
+            Self::BodyTooLarge => "The request body is too large.",
+            Self::Expectation => "This expectation cannot be met.",
+            Self::ToHttps { .. } => "This service is only available over HTTPS.",
+            Self::Throttled { .. } => "Too many attempts. Please wait before you try again.",
+            Self::Unauthenticated => "Please sign in first.",
+            Self::IdentityUnavailable | Self::Overloaded => "The service is busy. Please try again shortly.",
+            Self::RequestBody => "The request body did not arrive in time.",
+            Self::Upstream(UpstreamError::RequestBody) => "The request body did not arrive whole.",
+            Self::Upstream(UpstreamError::ConnectTimeout | UpstreamError::ResponseTimeout) => {
+                "The service did not answer in time."
+            }
+            Self::Upstream(_) => "The service is not reachable.",
+            Self::Unreadable(_) => "The service's answer could not be made safe to show.",
+        }
+    }
+
+    /// RFC 9457 problem type; `about:blank` where the status says it all.
+    fn problem_type(&self) -> &'static str {
+        match self {
+            Self::Throttled { .. } => "https://iana.org/assignments/http-problem-types#quota-exceeded",
+            _ => "about:blank",
+        }
+    }
+
+    /// Whether the client's connection must not be used again: what follows on it may be part of this request.
+    pub fn closes_connection(&self) -> bool {
+        match self {
+            Self::BadRequest(_)
+            | Self::MethodUnknown
+            | Self::UriTooLong
+            | Self::HeadersTooLarge
+            | Self::BodyTooLarge
+            | Self::Expectation
+            | Self::RequestBody
+            | Self::Upstream(UpstreamError::RequestBody) => true,
+            Self::NoRoute
+            | Self::MethodNotAllowed { .. }
+            | Self::ToHttps { .. }
+            | Self::Throttled { .. }
+            | Self::Unauthenticated
+            | Self::IdentityUnavailable
+            | Self::Overloaded
+            | Self::Upstream(_)
+            | Self::Unreadable(_) => false,
+        }
+    }
+
+    /// The response: head, and a body that is left out for HEAD.
+    pub fn response(&self) -> Response<Bytes> {
+        let status = self.status();
+        let body = format!(
+            "{{\"type\":\"{}\",\"title\":\"{}\",\"status\":{}}}\n",
+            self.problem_type(),
+            self.title(),
+            status.as_u16()
+        );
+        let mut response = Response::new(Bytes::from(body));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        self.extra_headers(headers);
+        response
+    }
+
+    fn extra_headers(&self, headers: &mut HeaderMap) {
+        match self {
+            Self::MethodNotAllowed { allow } => {
+                if let Ok(allow) = HeaderValue::from_str(allow) {
+                    headers.insert(header::ALLOW, allow);
+                }
+            }
+            Self::ToHttps { location } => {
+                headers.insert(header::LOCATION, location.clone());
+            }
+            Self::Throttled { headers: limits } => {
+                for (name, value) in limits {
+                    headers.append(name.clone(), value.clone());
+                }
+            }
+            Self::Unauthenticated => {
+                // RFC 9110 15.5.2 asks for a challenge; it names no realm and no reason.
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            Self::IdentityUnavailable | Self::Overloaded => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn problems_are_json_and_never_stored() {
+        let errors = [
+            ExchangeError::BadRequest(RefusalReason::AmbiguousPath),
+            ExchangeError::NoRoute,
+            ExchangeError::Throttled { headers: vec![] },
+            ExchangeError::Upstream(UpstreamError::ResponseTimeout),
+            ExchangeError::Unreadable(Unreadable::MediaType),
+        ];
+        for error in errors {
+            let response = error.response();
+            let body: serde_json::Value = serde_json::from_slice(response.body()).unwrap();
+            assert_eq!(body["status"], error.status().as_u16());
+            assert_eq!(response.headers()[header::CACHE_CONTROL], "no-store");
+            assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
+        }
+    }
+}

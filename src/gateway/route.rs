@@ -1,0 +1,135 @@
+//! Host, path and method → one route.
+//!
+//! Hosts from the most to the least specific: a name, the longest suffix, any. Inside a host the most specific template wins
+//! (`matchit`). The path looked up is the canonical one that is forwarded, byte for byte.
+
+use std::{collections::HashMap, sync::Arc};
+
+use http::Method;
+
+use crate::policy::set::{HostPattern, RouteId, RoutePolicy};
+
+/// All routes, compiled.
+pub struct Router {
+    exact: HashMap<String, PathTable>,
+    suffix: Vec<(String, PathTable)>,
+    any: Option<PathTable>,
+}
+
+/// What a lookup found.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Found {
+    /// This route, by this template of it.
+    Route(RouteId, usize),
+    /// Routes take the path with these methods only.
+    OtherMethods(String),
+    /// No route takes the path.
+    Nothing,
+}
+
+/// The templates of one host.
+#[derive(Default)]
+struct PathTable {
+    templates: matchit::Router<usize>,
+    /// For each template the routes that share it.
+    leaves: Vec<Leaf>,
+    places: HashMap<String, usize>,
+}
+
+/// The routes of one template: methods (empty for all), route, place of the template in the route.
+type Leaf = Vec<(Vec<Method>, RouteId, usize)>;
+
+/// Two templates of one host cannot stand side by side. `policy::compile` refuses such a set with its position.
+#[derive(Debug, thiserror::Error)]
+#[error("route `{route}`: its path conflicts with another route's")]
+pub struct RouteConflict {
+    /// The route.
+    pub route: String,
+}
+
+impl Router {
+    /// Compiles the routes.
+    ///
+    /// # Errors
+    /// [`RouteConflict`].
+    pub fn build(routes: &[Arc<RoutePolicy>]) -> Result<Self, RouteConflict> {
+        let mut router = Self { exact: HashMap::new(), suffix: Vec::new(), any: None };
+        for route in routes {
+            let table = match &route.matches.host {
+                HostPattern::Exact(host) => router.exact.entry(host.clone()).or_default(),
+                HostPattern::Suffix(suffix) => {
+                    let place = router.suffix.iter().position(|(known, _)| known == suffix).unwrap_or_else(|| {
+                        router.suffix.push((suffix.clone(), PathTable::default()));
+                        router.suffix.len() - 1
+                    });
+                    &mut router.suffix[place].1
+                }
+                HostPattern::Any => router.any.get_or_insert_default(),
+            };
+            for (place, template) in route.matches.paths.iter().enumerate() {
+                table
+                    .insert(template, (route.matches.methods.clone(), route.id, place))
+                    .map_err(|_| RouteConflict { route: route.name.clone() })?;
+            }
+        }
+        router.suffix.sort_by_key(|(suffix, _)| std::cmp::Reverse(suffix.len()));
+        Ok(router)
+    }
+
+    /// The route of a canonical host and path.
+    pub fn find(&self, host: &str, path: &str, method: &Method) -> Found {
+        let suffixes = self.suffix.iter().filter(|(suffix, _)| {
+            // One label in front, as with certificates.
+            host.strip_suffix(suffix.as_str()).is_some_and(|label| !label.is_empty() && !label.contains('.'))
+        });
+        let tables = self.exact.get(host).into_iter().chain(suffixes.map(|(_, table)| table)).chain(&self.any);
+        for table in tables {
+            if let Some(leaf) = table.leaf(path) {
+                return choose(leaf, method);
+            }
+        }
+        Found::Nothing
+    }
+}
+
+impl PathTable {
+    fn insert(&mut self, template: &str, entry: (Vec<Method>, RouteId, usize)) -> Result<(), matchit::InsertError> {
+        let place = match self.places.get(template) {
+            Some(&place) => place,
+            None => {
+                let place = self.leaves.len();
+                self.templates.insert(template, place)?;
+                self.leaves.push(Vec::new());
+                self.places.insert(template.to_owned(), place);
+                place
+            }
+        };
+        self.leaves[place].push(entry);
+        Ok(())
+    }
+
+    fn leaf(&self, path: &str) -> Option<&Leaf> {
+        self.templates.at(path).ok().map(|found| &self.leaves[*found.value])
+    }
+}
+
+/// The route that names the method; failing that, the one that takes all.
+fn choose(leaf: &Leaf, method: &Method) -> Found {
+    // RFC 9110 9.3.2: HEAD is GET without the body.
+    let asked = |methods: &[Method]| {
+        methods.contains(method) || (*method == Method::HEAD && methods.contains(&Method::GET))
+    };
+    let named = leaf.iter().find(|(methods, ..)| asked(methods));
+    match named.or_else(|| leaf.iter().find(|(methods, ..)| methods.is_empty())) {
+        Some((_, id, place)) => Found::Route(*id, *place),
+        None => {
+            let mut allowed: Vec<&str> = leaf.iter().flat_map(|(methods, ..)| methods).map(Method::as_str).collect();
+            if allowed.contains(&"GET") {
+                allowed.push("HEAD");
+            }
+            allowed.sort_unstable();
+            allowed.dedup();
+            Found::OtherMethods(allowed.join(", "))
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! A policy with the live things built from it. One exchange keeps one snapshot from start to end.
+
+use std::sync::Arc;
+
+use http::HeaderValue;
+
+use super::route::{RouteConflict, Router};
+use crate::{
+    identity::{Identity, IdentityError},
+    limit::{LimitError, Limits},
+    policy::set::{PersonalData, PolicySet, RouteId},
+    redact::Plan,
+    secret::{Domain, DomainKey, MasterSecret},
+    upstream::Dialers,
+};
+
+/// Shared by all workers.
+pub struct Snapshot {
+    /// The policy.
+    pub policy: Arc<PolicySet>,
+    /// Host, path, method → route.
+    pub router: Router,
+    /// Who asks.
+    pub identity: Identity,
+    /// May they.
+    pub limits: Limits,
+    /// How upstreams are spoken to.
+    pub dialers: Dialers,
+    /// By route; `None` where nothing is read.
+    plans: Vec<Option<Arc<Plan>>>,
+    /// Key of pseudonyms that leave.
+    pub pseudonym_key: Arc<DomainKey>,
+    /// Key of views in entity tags.
+    pub tag_key: DomainKey,
+    /// `Strict-Transport-Security`.
+    pub hsts: HeaderValue,
+}
+
+/// A policy that compiled could not be brought to life.
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotError {
+    /// Routes.
+    #[error(transparent)]
+    Route(#[from] RouteConflict),
+    /// Identity providers.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// Counter store.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
+    /// TLS to an upstream.
+    #[error("TLS to an upstream: {0}")]
+    Tls(#[from] rustls::Error),
+}
+
+impl Snapshot {
+    /// Brings a policy to life; what did not change is taken over from the previous snapshot, counters first of all.
+    ///
+    /// # Errors
+    /// [`SnapshotError`]; the previous snapshot goes on serving.
+    pub fn build(
+        policy: Arc<PolicySet>,
+        secret: &MasterSecret,
+        previous: Option<&Self>,
+    ) -> Result<Self, SnapshotError> {
+        let plans = policy
+            .routes
+            .iter()
+            .map(|route| match &route.personal_data {
+                PersonalData::Exempt { .. } => None,
+                data => Some(Arc::new(Plan::compile(&policy.charter, data))),
+            })
+            .collect();
+        let hsts = policy.gateway.hsts;
+        let subdomains = if hsts.include_subdomains { "; includeSubDomains" } else { "" };
+        let hsts = HeaderValue::try_from(format!("max-age={}{subdomains}", hsts.max_age.as_secs()))
+            .unwrap_or(HeaderValue::from_static("max-age=31536000"));
+        Ok(Self {
+            router: Router::build(&policy.routes)?,
+            identity: Identity::build(&policy, secret, previous.map(|one| &one.identity))?,
+            limits: Limits::build(&policy.gateway.store, secret, previous.map(|one| &one.limits))?,
+            dialers: Dialers::build(&policy)?,
+            plans,
+            pseudonym_key: Arc::new(secret.derive(Domain::Api, "")),
+            tag_key: secret.derive(Domain::EntityTag, &policy.digest),
+            hsts,
+            policy,
+        })
+    }
+
+    /// How a route's bodies are redacted; `None` where nothing is read.
+    pub fn plan(&self, route: RouteId) -> Option<&Arc<Plan>> {
+        self.plans.get(usize::from(route.0)).and_then(Option::as_ref)
+    }
+}

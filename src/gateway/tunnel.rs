@@ -1,0 +1,57 @@
+//! WebSocket over HTTP/1.1 (RFC 6455): a tunnel, but only after the platform's own 101.
+
+use std::rc::Rc;
+
+use http::{HeaderMap, HeaderValue, Method, Request, Version, header};
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use tokio::io::copy_bidirectional;
+
+use super::{connection::Connection, ledger::Ledger};
+
+/// Whether a request asks for a WebSocket, in the one form that does.
+pub fn is_websocket<B>(request: &Request<B>) -> bool {
+    request.method() == Method::GET
+        && request.version() == Version::HTTP_11
+        && has_token(request.headers(), &header::UPGRADE, b"websocket")
+        && has_token(request.headers(), &header::CONNECTION, b"upgrade")
+        && request.headers().contains_key(header::SEC_WEBSOCKET_KEY)
+}
+
+/// Writes the fields that [`super::forwarded::clean_request`] took away; nothing but `websocket` is ever asked for.
+pub fn ask(headers: &mut HeaderMap) {
+    headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+}
+
+/// Whether the platform's 101 is the answer to [`ask`].
+pub fn is_accepted(headers: &HeaderMap) -> bool {
+    has_token(headers, &header::UPGRADE, b"websocket")
+}
+
+/// Copies both ways until either side ends or the server gives the connection up.
+pub async fn run(client: OnUpgrade, upstream: OnUpgrade, connection: Rc<Connection>, mut ledger: Box<Ledger>) {
+    let (Ok(client), Ok(upstream)) = (client.await, upstream.await) else {
+        ledger.close(false);
+        return;
+    };
+    let (mut client, mut upstream) = (TokioIo::new(client), TokioIo::new(upstream));
+    let copied = tokio::select! {
+        copied = copy_bidirectional(&mut client, &mut upstream) => copied.ok(),
+        () = connection.aborted() => None,
+    };
+    if let Some((received, sent)) = copied {
+        ledger.received(received);
+        ledger.sent(usize::try_from(sent).unwrap_or(usize::MAX));
+    }
+    ledger.close(copied.is_some());
+}
+
+/// Whether one of the fields of this name has the token in its list.
+fn has_token(headers: &HeaderMap, name: &header::HeaderName, token: &[u8]) -> bool {
+    headers
+        .get_all(name)
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
+        .any(|item| item.trim_ascii().eq_ignore_ascii_case(token))
+}

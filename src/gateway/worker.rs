@@ -1,0 +1,98 @@
+//! What one worker keeps for itself: its view of the snapshot, its pool, its metric handles.
+
+use std::{cell::RefCell, rc::Rc, sync::Arc};
+
+use arc_swap::ArcSwap;
+
+use super::{payload::Payload, snapshot::Snapshot};
+use crate::{
+    journal::{Journal, Pseudonyms},
+    policy::set::{ProviderId, RouteId, UpstreamId},
+    telemetry::{ExchangeMetrics, ProviderMetrics, RouteMetrics, UpstreamMetrics},
+    upstream::{Deadlines, Upstreams},
+};
+
+/// The gate, as one worker runs it.
+pub struct Gateway {
+    shared: Arc<ArcSwap<Snapshot>>,
+    view: RefCell<Rc<View>>,
+    pub(super) journal: Journal,
+    pub(super) metrics: ExchangeMetrics,
+}
+
+/// One snapshot with what this worker built from it.
+pub struct View {
+    snapshot: Arc<Snapshot>,
+    pub(super) upstreams: Upstreams<Payload>,
+    pseudonyms: Rc<Pseudonyms>,
+    routes: Vec<RouteMetrics>,
+    unrouted: RouteMetrics,
+    upstream_metrics: Vec<UpstreamMetrics>,
+    provider_metrics: Vec<ProviderMetrics>,
+}
+
+impl Gateway {
+    /// A worker's gate. Must be called on the worker's own thread, inside its runtime.
+    pub fn new(shared: Arc<ArcSwap<Snapshot>>, journal: Journal, pseudonyms: Pseudonyms) -> Self {
+        let snapshot = shared.load_full();
+        let upstreams = Upstreams::build(&snapshot.policy, &snapshot.dialers, None, Deadlines::start());
+        let view = Rc::new(View::new(snapshot, upstreams, Rc::new(pseudonyms)));
+        Self { shared, view: RefCell::new(view), journal, metrics: ExchangeMetrics::resolve() }
+    }
+
+    /// The view of the snapshot that serves now; rebuilt by the first exchange after a reload.
+    pub(super) fn view(&self) -> Rc<View> {
+        let current = Rc::clone(&self.view.borrow());
+        let shared = self.shared.load();
+        if Arc::ptr_eq(&shared, &current.snapshot) {
+            return current;
+        }
+        let snapshot = Arc::clone(&shared);
+        let deadlines = current.upstreams.deadlines().clone();
+        let kept = Some(&current.upstreams);
+        let upstreams = Upstreams::build(&snapshot.policy, &snapshot.dialers, kept, deadlines);
+        let view = Rc::new(View::new(snapshot, upstreams, Rc::clone(&current.pseudonyms)));
+        *self.view.borrow_mut() = Rc::clone(&view);
+        view
+    }
+}
+
+impl View {
+    fn new(snapshot: Arc<Snapshot>, upstreams: Upstreams<Payload>, pseudonyms: Rc<Pseudonyms>) -> Self {
+        let policy = &snapshot.policy;
+        Self {
+            upstreams,
+            pseudonyms,
+            routes: policy.routes.iter().map(|route| RouteMetrics::new(route, &policy.charter)).collect(),
+            unrouted: RouteMetrics::unrouted(&policy.charter),
+            upstream_metrics: policy.gateway.upstreams.iter().map(UpstreamMetrics::new).collect(),
+            provider_metrics: policy.gateway.providers.iter().map(ProviderMetrics::new).collect(),
+            snapshot,
+        }
+    }
+
+    /// The snapshot.
+    pub fn snapshot(&self) -> &Arc<Snapshot> {
+        &self.snapshot
+    }
+
+    /// Tokens for the journal.
+    pub fn pseudonyms(&self) -> &Pseudonyms {
+        &self.pseudonyms
+    }
+
+    /// Counters of a route.
+    pub fn route_metrics(&self, route: Option<RouteId>) -> &RouteMetrics {
+        route.and_then(|id| self.routes.get(usize::from(id.0))).unwrap_or(&self.unrouted)
+    }
+
+    /// Counters of an upstream.
+    pub fn upstream_metrics(&self, upstream: UpstreamId) -> Option<&UpstreamMetrics> {
+        self.upstream_metrics.get(usize::from(upstream.0))
+    }
+
+    /// Counters of an identity provider.
+    pub fn provider_metrics(&self, provider: ProviderId) -> Option<&ProviderMetrics> {
+        self.provider_metrics.get(usize::from(provider.0))
+    }
+}

@@ -1,0 +1,98 @@
+//! Which settings a provider's memory depends on: if none of them changed, a reload keeps it.
+//!
+//! The role table and the charter are not among them: they are applied to each exchange. Upstreams count by what they
+//! are, not by their place in the list, which a reload may shift.
+
+use crate::{
+    policy::set::{IdentityProvider, JsonPath, KeySource, PolicySet, ProviderKind, TokenSource, UpstreamId},
+    secret::DomainKey,
+};
+
+/// The fingerprints of all that a provider's answers depend on, and of what its key set alone depends on.
+///
+/// Keyed, so that fixed headers and cookies cannot be guessed from it, and so that another secret means another memory.
+pub(super) fn fingerprint(
+    policy: &PolicySet,
+    provider: &IdentityProvider,
+    key: &DomainKey,
+) -> ([u8; 32], [u8; 32]) {
+    let mut keys = Parts::default();
+    let mut all = Parts::default();
+    all.text(&provider.name);
+    let paths = &provider.claims;
+    for path in [&paths.subject, &paths.role, &paths.groups, &paths.wards] {
+        all.text(&path.as_ref().map(JsonPath::to_string).unwrap_or_default());
+    }
+    match &provider.kind {
+        ProviderKind::Jwt(jwt) => {
+            match &jwt.keys {
+                KeySource::Inline(bytes) => keys.text("inline").bytes(bytes),
+                KeySource::Remote { upstream, path } => {
+                    keys.text("remote").upstream(policy, *upstream).text(path)
+                }
+            };
+            keys.list(jwt.algorithms.iter());
+            all.text("jwt").bytes(&keys.tag(key)).text(&jwt.issuer).list(jwt.audience.iter());
+            match &jwt.token {
+                TokenSource::Authorization => all.text("authorization"),
+                TokenSource::Cookie(name) => all.text("cookie").text(name),
+            };
+        }
+        ProviderKind::ForwardAuth(endpoint) => {
+            all.text("forward-auth")
+                .upstream(policy, endpoint.upstream)
+                .text(endpoint.method.as_str())
+                .text(&endpoint.path)
+                .list(endpoint.cookies.iter())
+                .list(endpoint.headers.iter())
+                .list(endpoint.fixed_headers.iter().map(|(name, _)| name))
+                .list(endpoint.fixed_headers.iter().map(|(_, value)| value))
+                .list(endpoint.fixed_cookies.iter().map(|(name, _)| name))
+                .list(endpoint.fixed_cookies.iter().map(|(_, value)| value))
+                .list(endpoint.body.iter())
+                .bytes(&(endpoint.cache_entries as u64).to_be_bytes())
+                .bytes(&endpoint.cache.as_nanos().to_be_bytes());
+        }
+    }
+    (all.tag(key), keys.tag(key))
+}
+
+/// Parts of what is hashed; every list is preceded by its length.
+#[derive(Default)]
+struct Parts(Vec<Vec<u8>>);
+
+impl Parts {
+    fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
+        self.0.push(bytes.to_vec());
+        self
+    }
+
+    fn text(&mut self, text: &str) -> &mut Self {
+        self.bytes(text.as_bytes())
+    }
+
+    fn list<T: AsRef<[u8]>>(&mut self, list: impl ExactSizeIterator<Item = T>) -> &mut Self {
+        self.bytes(&(list.len() as u64).to_be_bytes());
+        for one in list {
+            self.bytes(one.as_ref());
+        }
+        self
+    }
+
+    fn upstream(&mut self, policy: &PolicySet, id: UpstreamId) -> &mut Self {
+        let Some(upstream) = policy.gateway.upstreams.get(usize::from(id.0)) else {
+            return self.text("nowhere");
+        };
+        self.text(&upstream.name).text(if upstream.tls.is_some() { "https" } else { "http" });
+        self.list(upstream.endpoints.iter().map(|endpoint| format!("{}:{}", endpoint.host, endpoint.port)));
+        if let Some(tls) = &upstream.tls {
+            self.list(tls.server_name.iter());
+            self.list(tls.ca.iter().flatten().collect::<Vec<_>>().into_iter());
+        }
+        self
+    }
+
+    fn tag(&self, key: &DomainKey) -> [u8; 32] {
+        key.tag(&self.0.iter().map(Vec::as_slice).collect::<Vec<_>>())
+    }
+}

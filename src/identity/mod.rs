@@ -1,0 +1,324 @@
+//! Who asks: from a request's credentials to a [`Caller`], whose view the charter then decides.
+//!
+//! Providers are asked in the route's order. **The first whose credential is present decides**, for good or ill: a
+//! credential that is invalid, or cannot be checked, makes the caller anonymous and nobody further is asked. Falling
+//! through would let a request choose its provider by spoiling a stronger credential. An authentic caller none of
+//! whose roles the charter knows is anonymous too, without subject or relations.
+//!
+//! [`Identity`] is built once for each snapshot of the policy and shared by all cores. What it learns (key sets,
+//! session answers) is carried into the next snapshot for providers whose settings did not change.
+
+mod cache;
+mod claims;
+mod clock;
+mod credentials;
+mod fetch;
+mod fingerprint;
+mod forward_auth;
+mod json;
+mod jwk;
+mod jwks;
+mod jwt;
+mod outcome;
+
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod tests;
+
+use std::{sync::Arc, time::SystemTime};
+
+use self::{
+    claims::Claims, fingerprint::fingerprint, forward_auth::Sessions, jwk::Algorithm, jwks::Jwks, jwt::Tokens,
+};
+pub use self::{
+    credentials::Credentials,
+    fetch::{Fetch, FetchError, LocalBoxFuture},
+    forward_auth::SESSION_BYTES,
+    jwk::KeySetError,
+    jwt::TOKEN_BYTES,
+    outcome::{Outcome, RejectReason},
+};
+use crate::{
+    policy::set::{Charter, IdentityProvider, KeySource, PolicySet, ProviderId, ProviderKind, RecipientId},
+    secret::{Domain, DomainKey, MasterSecret, Sensitive},
+};
+
+/// Who asks, in the charter's terms.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// Never empty; several see the union of what each sees (charter 3).
+    pub recipients: Vec<RecipientId>,
+    /// The caller's own identifier, compared with the subjects of records.
+    pub subject: Option<Sensitive<Box<str>>>,
+    /// Groups the caller belongs to.
+    pub groups: Vec<Sensitive<Box<str>>>,
+    /// Children the caller answers for.
+    pub wards: Vec<Sensitive<Box<str>>>,
+    /// Who vouches for all this; `None` for the unknown caller.
+    pub provider: Option<ProviderId>,
+}
+
+impl Caller {
+    /// The unknown caller: the least view, related to nobody.
+    pub fn anonymous(charter: &Charter) -> Self {
+        Self {
+            recipients: vec![charter.anonymous],
+            subject: None,
+            groups: Vec::new(),
+            wards: Vec::new(),
+            provider: None,
+        }
+    }
+}
+
+/// The caller, and how that came about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identified {
+    /// Who asks; anonymous unless the outcome is [`Outcome::Accepted`].
+    pub caller: Caller,
+    /// For the journal, for metrics, and for routes that require an identity.
+    pub outcome: Outcome,
+    /// The provider that decided; `None` when the outcome is [`Outcome::Absent`].
+    pub provider: Option<ProviderId>,
+}
+
+/// Why a policy's providers cannot be built.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum IdentityError {
+    /// An algorithm that no key can be pinned to.
+    #[error(
+        "identity provider `{provider}`: `{algorithm}` is not an algorithm that verifies tokens with a public key; \
+         RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 and EdDSA are"
+    )]
+    Algorithm {
+        /// Name of the provider.
+        provider: String,
+        /// What its settings say.
+        algorithm: String,
+    },
+    /// A key set that cannot be used.
+    #[error("identity provider `{provider}`: {cause}")]
+    Keys {
+        /// Name of the provider.
+        provider: String,
+        /// Why.
+        #[source]
+        cause: KeySetError,
+    },
+    /// A path that is no path and query.
+    #[error(
+        "identity provider `{provider}`: the path is not the path and query of a URL, such as `/api/session?full=1`"
+    )]
+    Path {
+        /// Name of the provider.
+        provider: String,
+    },
+    /// A cookie that the gateway both forwards and adds.
+    #[error("identity provider `{provider}`: the cookie `{cookie}` is both forwarded and fixed")]
+    Cookie {
+        /// Name of the provider.
+        provider: String,
+        /// Name of the cookie.
+        cookie: String,
+    },
+}
+
+/// What a provider answered.
+enum Answer {
+    Absent,
+    Known(Arc<Claims>),
+    Rejected(RejectReason),
+    Unavailable,
+}
+
+/// The providers of one policy, alive.
+pub struct Identity {
+    providers: Vec<Provider>,
+}
+
+struct Provider {
+    /// Of all settings that answers depend on.
+    fingerprint: [u8; 32],
+    /// Of the settings that the key set depends on.
+    keys: [u8; 32],
+    live: Live,
+}
+
+enum Live {
+    Jwt(Tokens),
+    ForwardAuth(Sessions),
+}
+
+/// How a token provider's keys stand, for operators.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyStatus {
+    /// Which provider.
+    pub provider: ProviderId,
+    /// Keys that can verify tokens, counted once for each algorithm; 0 before the first load.
+    pub usable: usize,
+    /// Members of the set that are of no use: encryption, symmetric, malformed, weak, private, or not allowed.
+    pub ignored: usize,
+    /// Loads that failed since the start.
+    pub failures: u64,
+}
+
+impl Identity {
+    /// The providers of a policy, with what the previous ones learnt where settings did not change.
+    ///
+    /// # Errors
+    /// [`IdentityError`] for the first provider that cannot be built; the previous ones are untouched.
+    pub fn build(
+        policy: &PolicySet,
+        secret: &MasterSecret,
+        previous: Option<&Self>,
+    ) -> Result<Self, IdentityError> {
+        let key = secret.derive(Domain::IdentityCache, "");
+        let build = |provider| Provider::build(policy, provider, &key, previous);
+        let providers = policy.gateway.providers.iter().map(build).collect::<Result<_, _>>()?;
+        Ok(Self { providers })
+    }
+
+    /// Who asks. `policy` is the one that this was built from; `now` is when the exchange began.
+    pub async fn identify(
+        &self,
+        policy: &PolicySet,
+        providers: &[ProviderId],
+        credentials: &Credentials<'_>,
+        fetch: &dyn Fetch,
+        now: SystemTime,
+    ) -> Identified {
+        let anonymous =
+            |outcome, provider| Identified { caller: Caller::anonymous(&policy.charter), outcome, provider };
+        for &id in providers {
+            let Some((settings, live)) = self.provider(policy, id) else {
+                return anonymous(Outcome::Unavailable, Some(id));
+            };
+            let answer = match (&settings.kind, live) {
+                (ProviderKind::Jwt(jwt), Live::Jwt(tokens)) => {
+                    tokens.ask(jwt, &settings.claims, credentials, fetch, now).await
+                }
+                (ProviderKind::ForwardAuth(endpoint), Live::ForwardAuth(sessions)) => {
+                    sessions.ask(endpoint, &settings.claims, credentials, fetch, now).await
+                }
+                // Only another policy's providers could be of another kind.
+                _ => Answer::Unavailable,
+            };
+            return match answer {
+                Answer::Absent => continue,
+                Answer::Known(claims) => match claims.caller(&settings.roles, &policy.charter, id) {
+                    Some(caller) => Identified { caller, outcome: Outcome::Accepted, provider: Some(id) },
+                    None => anonymous(Outcome::Rejected(RejectReason::NoKnownRole), Some(id)),
+                },
+                Answer::Rejected(reason) => anonymous(Outcome::Rejected(reason), Some(id)),
+                Answer::Unavailable => anonymous(Outcome::Unavailable, Some(id)),
+            };
+        }
+        anonymous(Outcome::Absent, None)
+    }
+
+    /// Drops the session answers that are kept for these credentials: after a login or logout, or when the platform
+    /// sets one of the session cookies. A question that is under way is answered, and not kept.
+    pub fn forget(&self, policy: &PolicySet, providers: &[ProviderId], credentials: &Credentials<'_>) {
+        for &id in providers {
+            if let Some((settings, Live::ForwardAuth(sessions))) = self.provider(policy, id)
+                && let ProviderKind::ForwardAuth(endpoint) = &settings.kind
+            {
+                sessions.forget(endpoint, credentials);
+            }
+        }
+    }
+
+    /// How the key sets stand.
+    pub fn key_status(&self) -> Vec<KeyStatus> {
+        let status = |(place, provider): (u16, &Provider)| match &provider.live {
+            Live::Jwt(tokens) => {
+                let (usable, ignored) =
+                    tokens.keys.loaded().map_or((0, 0), |loaded| (loaded.keys.len(), loaded.keys.ignored));
+                let failures = tokens.keys.failures();
+                Some(KeyStatus { provider: ProviderId(place), usable, ignored, failures })
+            }
+            Live::ForwardAuth(_) => None,
+        };
+        (0..).zip(&self.providers).filter_map(status).collect()
+    }
+
+    /// Session answers kept at present.
+    #[cfg(test)]
+    fn sessions_kept(&self) -> usize {
+        let kept = |provider: &Provider| match &provider.live {
+            Live::ForwardAuth(sessions) => sessions.len(),
+            Live::Jwt(_) => 0,
+        };
+        self.providers.iter().map(kept).sum()
+    }
+
+    fn provider<'a>(
+        &'a self,
+        policy: &'a PolicySet,
+        id: ProviderId,
+    ) -> Option<(&'a IdentityProvider, &'a Live)> {
+        let place = usize::from(id.0);
+        Some((policy.gateway.providers.get(place)?, &self.providers.get(place)?.live))
+    }
+}
+
+impl Provider {
+    fn build(
+        policy: &PolicySet,
+        settings: &IdentityProvider,
+        key: &DomainKey,
+        previous: Option<&Identity>,
+    ) -> Result<Self, IdentityError> {
+        let (fingerprint, keys) = fingerprint(policy, settings, key);
+        let before = previous.map_or(&[][..], |identity| &identity.providers);
+        let same = before.iter().find(|provider| provider.fingerprint == fingerprint);
+        let provider = || settings.name.clone();
+        let check_path = |path: &str| match path.parse::<http::uri::PathAndQuery>() {
+            Ok(_) if path.starts_with('/') => Ok(()),
+            _ => Err(IdentityError::Path { provider: provider() }),
+        };
+        let live = match &settings.kind {
+            ProviderKind::Jwt(jwt) => {
+                if let KeySource::Remote { path, .. } = &jwt.keys {
+                    check_path(path)?;
+                }
+                let pinnable = |name: &String| {
+                    Algorithm::from_name(name).ok_or_else(|| IdentityError::Algorithm {
+                        provider: provider(),
+                        algorithm: name.clone(),
+                    })
+                };
+                let mut allowed = jwt.algorithms.iter().map(pinnable).collect::<Result<Vec<_>, _>>()?;
+                // A name given twice would make two verifiers of one key, and every token ambiguous.
+                let mut seen = std::collections::HashSet::new();
+                allowed.retain(|algorithm| seen.insert(*algorithm));
+                let known_keys = before.iter().find_map(|provider| match &provider.live {
+                    Live::Jwt(tokens) if provider.keys == keys => Some(Arc::clone(&tokens.keys)),
+                    _ => None,
+                });
+                Live::Jwt(match (same.map(|same| &same.live), known_keys) {
+                    (Some(Live::Jwt(tokens)), _) => tokens.clone(),
+                    (_, Some(keys)) => Tokens::new(keys, key.clone()),
+                    (_, None) => {
+                        let keys = Jwks::build(&jwt.keys, allowed)
+                            .map_err(|cause| IdentityError::Keys { provider: provider(), cause })?;
+                        Tokens::new(Arc::new(keys), key.clone())
+                    }
+                })
+            }
+            ProviderKind::ForwardAuth(endpoint) => {
+                check_path(&endpoint.path)?;
+                let twice = endpoint.fixed_cookies.iter().find(|(name, _)| endpoint.cookies.contains(name));
+                if let Some((cookie, _)) = twice {
+                    return Err(IdentityError::Cookie { provider: provider(), cookie: cookie.clone() });
+                }
+                Live::ForwardAuth(match same.map(|same| &same.live) {
+                    Some(Live::ForwardAuth(sessions)) => sessions.clone(),
+                    _ => Sessions::new(&settings.name, endpoint.cache_entries, key.clone()),
+                })
+            }
+        };
+        Ok(Self { fingerprint, keys, live })
+    }
+}

@@ -1,0 +1,81 @@
+//! Several providers on one route: the first whose credential is present decides.
+
+use http::HeaderMap;
+use serde_json::json;
+
+use crate::{
+    identity::{Caller, Credentials, FetchError, Outcome, RejectReason as R, fixture::*},
+    policy::set::{KeySource, ProviderId, ProviderKind},
+};
+
+fn both() -> Room {
+    let inline = KeySource::Inline(key_set(&[P256.jwk()]).into_bytes());
+    Room::new(vec![
+        provider("id", ProviderKind::Jwt(jwt(inline))),
+        provider("platform", ProviderKind::ForwardAuth(endpoint())),
+    ])
+}
+
+#[tokio::test]
+async fn the_first_credential_present_decides_for_good_or_ill() {
+    let none = HeaderMap::new();
+    let good = bearer(&P256.token());
+    let stale = bearer(&P256.sign(&P256.header(), &good_but("exp", 1.into())));
+    let guest = bearer(&P256.sign(&P256.header(), &good_but("role", "x".into())));
+    let session = cookies(&[("session", "s")]);
+    for (name, headers, sent, expected, provider, asked) in [
+        ("neither", &none, &[][..], Outcome::Absent, None, 0),
+        ("token", &good, &[][..], Outcome::Accepted, Some(0), 0),
+        ("token and session", &good, &session, Outcome::Accepted, Some(0), 0),
+        ("session", &none, &session, Outcome::Accepted, Some(1), 1),
+        ("stale token and session", &stale, &session, Outcome::Rejected(R::Expired), Some(0), 0),
+        ("token without role and session", &guest, &session, Outcome::Rejected(R::NoKnownRole), Some(0), 0),
+    ] {
+        let platform = Platform::new([answer(200, &json!({"role": "learner"}).to_string())]);
+        let identified = both().identify(headers, sent, &platform, noon()).await;
+        assert_least_unless_accepted(&identified);
+        assert_eq!(identified.outcome, expected, "{name}");
+        assert_eq!(identified.provider, provider.map(ProviderId), "{name}");
+        assert_eq!(platform.asked(), asked, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_provider_that_cannot_answer_hands_over_to_nobody() {
+    let room = Room::new(vec![
+        provider("platform", ProviderKind::ForwardAuth(endpoint())),
+        provider("id", ProviderKind::Jwt(jwt(KeySource::Inline(key_set(&[P256.jwk()]).into_bytes())))),
+    ]);
+    let down = Platform::new([Err(FetchError::Unreachable)]);
+    let sent = cookies(&[("session", "s")]);
+    let identified = room.identify(&bearer(&P256.token()), &sent, &down, noon()).await;
+    assert_least_unless_accepted(&identified);
+    assert_eq!((identified.outcome, identified.provider), (Outcome::Unavailable, Some(ProviderId(0))));
+}
+
+#[tokio::test]
+async fn routes_choose_their_providers() {
+    let room = both();
+    let headers = bearer(&P256.token());
+    let credentials = Credentials { headers: &headers, cookies: &[] };
+    for (providers, expected) in [
+        (vec![], Outcome::Absent),
+        (vec![ProviderId(1)], Outcome::Absent),
+        (vec![ProviderId(1), ProviderId(0)], Outcome::Accepted),
+        // A place that the policy does not have is nobody, not the next one.
+        (vec![ProviderId(7), ProviderId(0)], Outcome::Unavailable),
+    ] {
+        let identified =
+            room.identity.identify(&room.policy, &providers, &credentials, &Platform::silent(), noon()).await;
+        assert_least_unless_accepted(&identified);
+        assert_eq!(identified.outcome, expected, "{providers:?}");
+    }
+}
+
+#[test]
+fn the_unknown_caller_is_the_least() {
+    let caller = Caller::anonymous(&charter());
+    assert_eq!(caller.recipients, [charter().anonymous]);
+    assert!(caller.subject.is_none() && caller.groups.is_empty() && caller.wards.is_empty());
+    assert!(caller.provider.is_none());
+}

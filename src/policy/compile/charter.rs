@@ -1,0 +1,471 @@
+//! `charter.yaml` → [`Charter`].
+
+use std::{collections::HashMap, time::Duration};
+
+use super::{
+    amount,
+    context::{At, Context, Names},
+};
+use crate::policy::{
+    document::{
+        ActionDocument, Amount, CategoryDocument, CharterDocument, CharterFile, CookieDocument, Entries,
+        RecipientDocument, Section, SeesDocument, Texts, WordOr,
+    },
+    set::{
+        Action, Category, CategoryId, CategorySet, Charter, CookieBasis, CookieClass, CookiePattern,
+        CookieRule, Generalisation, LegalBasis, Purpose, Recipient, RecipientId, SameSite, Sees,
+        fold_field_name,
+    },
+};
+
+/// The sets of categories and recipients are one machine word.
+const WORD: usize = 64;
+const DAY: Duration = Duration::from_secs(86_400);
+/// RFC 6265bis §5.5: no user agent keeps a cookie longer.
+const COOKIE_MAX: Duration = Duration::from_secs(400 * 86_400);
+/// CNIL délib. 2020-091: 13 months without renewal.
+const AUDIENCE_MAX: Duration = Duration::from_secs(390 * 86_400);
+/// CNIL délib. 2020-091: a choice is kept six months.
+const CONSENT_MAX: Duration = Duration::from_secs(180 * 86_400);
+
+/// What other files may refer to.
+#[derive(Debug, Default)]
+pub(super) struct CharterNames {
+    pub(super) purposes: Names,
+    pub(super) categories: Names,
+    pub(super) recipients: Names,
+}
+
+impl CharterNames {
+    fn unknown() -> Self {
+        let unknown = || Names { list: Vec::new(), incomplete: true };
+        Self { purposes: unknown(), categories: unknown(), recipients: unknown() }
+    }
+}
+
+/// Compiles the charter. It is `None` where nothing of the file could be read.
+pub(super) fn compile(
+    context: &mut Context<'_>,
+    file: Option<&(At, CharterFile)>,
+) -> (Option<Charter>, CharterNames) {
+    let Some((root, file)) = file else { return (None, CharterNames::unknown()) };
+    let help = "the file starts with `charter:`";
+    let Some(document) = context.need(root, "charter", &file.charter, help) else {
+        return (None, CharterNames::unknown());
+    };
+    let at = root.key("charter");
+    let title = context.text(&at, "title", &document.title, "the title of the charter's text");
+    let title = title.unwrap_or_default().to_owned();
+    let version = version(context, &at, document);
+
+    let (purposes, purpose_names) = purposes(context, &at, document);
+    let help = "what the charter's article 2 lists, each with `article`, `fields` and `otherwise`";
+    let (category_names, category_entries) =
+        names(context, &at, "categories", &document.categories, help, WORD);
+    let categories = categories(context, &at.key("categories"), category_entries);
+    let help = "who the charter's article 3 lists, and `anonymous: { sees: {} }`";
+    let (recipient_names, entries) = names(context, &at, "recipients", &document.recipients, help, WORD);
+    let recipients = recipients(context, &at.key("recipients"), entries, &category_names);
+    let anonymous = anonymous(context, &at, &recipients, &recipient_names);
+    let cookies = cookies(context, &at, document);
+
+    let names =
+        CharterNames { purposes: purpose_names, categories: category_names, recipients: recipient_names };
+    (Some(Charter { title, version, purposes, categories, recipients, anonymous, cookies }), names)
+}
+
+fn version(context: &mut Context<'_>, at: &At, document: &CharterDocument) -> String {
+    let help = "the date of the charter's text, such as `2025-09-10`";
+    let Some(text) = context.text(at, "version", &document.version, help) else { return String::new() };
+    if text.parse::<jiff::civil::Date>().is_err() {
+        context.error(&at.key("version"), format!("`{text}` is not a date"), help);
+    }
+    text.to_owned()
+}
+
+type EntriesOf<T> = [(String, Option<Section<T>>)];
+
+/// The names that a section of the charter declares, and its entries.
+fn names<'d, T>(
+    context: &mut Context<'_>,
+    at: &At,
+    field: &str,
+    section: &'d Option<Entries<Section<T>>>,
+    help: &str,
+    most: usize,
+) -> (Names, &'d EntriesOf<T>) {
+    let Some(Entries(entries)) = context.need(at, field, section, help) else {
+        return (Names { list: Vec::new(), incomplete: true }, &[]);
+    };
+    let at = at.key(field);
+    if entries.is_empty() {
+        context.error(&at, format!("`{field}` declares nothing"), help);
+    }
+    for (place, (name, _)) in entries.iter().enumerate() {
+        context.name(&at.key(name), name);
+        if place == most {
+            let message = format!("`{field}` has {} entries, at most {most} are possible", entries.len());
+            context.error_at_key(&at.key(name), message, "join the entries that are always treated alike");
+        }
+    }
+    let list = entries.iter().map(|(name, _)| name.clone()).take(most).collect();
+    let incomplete = entries.len() > most || entries.is_empty();
+    (Names { list, incomplete }, &entries[..entries.len().min(most)])
+}
+
+fn purposes(context: &mut Context<'_>, at: &At, document: &CharterDocument) -> (Vec<Purpose>, Names) {
+    const BASES: [(&str, LegalBasis); 5] = [
+        ("consent", LegalBasis::Consent),
+        ("contract", LegalBasis::Contract),
+        ("legal_obligation", LegalBasis::LegalObligation),
+        ("public_task", LegalBasis::PublicTask),
+        ("legitimate_interest", LegalBasis::LegitimateInterest),
+    ];
+    let help = "what the charter's Annex 1 lists, each with `basis`, `article` and `retention`";
+    let (names, entries) = names(context, at, "purposes", &document.purposes, help, 255);
+    let at = at.key("purposes");
+    let mut purposes = Vec::new();
+    for (name, entry) in entries {
+        let mut purpose = Purpose {
+            name: name.clone(),
+            basis: LegalBasis::Consent,
+            article: String::new(),
+            retention_months: 1,
+        };
+        if let Some(entry) = entry {
+            let at = at.key(name);
+            let help = "the legal basis (GDPR article 6(1)), such as `basis: contract`";
+            if let Some(text) = context.text(&at, "basis", &entry.basis, help)
+                && let Some(basis) = context.choice(&at.key("basis"), "a legal basis", text, &BASES)
+            {
+                purpose.basis = basis;
+            }
+            purpose.article = context.article(&at, &entry.article);
+            let help = "how long the data is kept, such as `retention: 36 months`";
+            if let Some(Amount(text)) = context.need(&at, "retention", &entry.retention, help) {
+                match amount::months(text) {
+                    Ok(months) => purpose.retention_months = months,
+                    Err(message) => context.error(&at.key("retention"), message, None),
+                }
+            }
+        }
+        purposes.push(purpose);
+    }
+    (purposes, names)
+}
+
+fn categories(context: &mut Context<'_>, at: &At, entries: &EntriesOf<CategoryDocument>) -> Vec<Category> {
+    // Folded name → the category that has it, as it was written there.
+    let mut taken: HashMap<String, (usize, &str)> = HashMap::new();
+    let mut categories = Vec::new();
+    for (place, (name, entry)) in entries.iter().enumerate() {
+        let at = at.key(name);
+        if matches!(name.as_str(), "all" | "not_personal") {
+            let message = format!("`{name}` has a meaning of its own and cannot name a category");
+            context.error_at_key(&at, message, "choose another name");
+        }
+        let mut category = Category {
+            name: name.clone(),
+            article: String::new(),
+            fields: Vec::new(),
+            otherwise: Action::Remove,
+        };
+        if let Some(entry) = entry {
+            category.article = context.article(&at, &entry.article);
+            let help = "what those who may not see it get: `mask`, `remove`, `null`, `pseudonym`, \
+                        `{ replace: \"…\" }` or `{ generalise: year }`";
+            if let Some(action) = context.need(&at, "otherwise", &entry.otherwise, help)
+                && let Some(action) = self::action(context, &at.key("otherwise"), action)
+            {
+                category.otherwise = action;
+            }
+            for (index, field) in entry.fields.iter().flatten().enumerate() {
+                let (Some(field), at) = (field, at.key("fields").item(index)) else { continue };
+                let folded = fold_field_name(field);
+                if folded.is_empty() {
+                    context.error(&at, format!("`{field}` names no field"), None);
+                    continue;
+                }
+                match taken.get(&folded) {
+                    Some((other, written)) if *other != place => {
+                        let owner = &entries[*other].0;
+                        context.error(
+                            &at,
+                            format!(
+                                "`{field}` means the same field as `{written}`, which is a `{owner}` already"
+                            ),
+                            "case, `_`, `-` and spaces do not count; a field name belongs to one category",
+                        );
+                    }
+                    Some(_) => {}
+                    None => {
+                        taken.insert(folded.clone(), (place, field));
+                        category.fields.push(folded);
+                    }
+                }
+            }
+        }
+        categories.push(category);
+    }
+    categories
+}
+
+fn action(context: &mut Context<'_>, at: &At, written: &WordOr<ActionDocument>) -> Option<Action> {
+    match written {
+        WordOr::Word(word) => {
+            let table = [
+                ("mask", Simple::Mask),
+                ("remove", Simple::Remove),
+                ("null", Simple::Null),
+                ("pseudonym", Simple::Pseudonym),
+            ];
+            if matches!(word.as_str(), "replace" | "generalise") {
+                let sample = if word == "replace" { "{ replace: \"…\" }" } else { "{ generalise: year }" };
+                context.error(
+                    at,
+                    format!("`{word}` needs to be told how"),
+                    format!("write `otherwise: {sample}`"),
+                );
+                return None;
+            }
+            Some(match context.choice(at, "an action", word, &table)? {
+                Simple::Mask => Action::Mask,
+                Simple::Remove => Action::Remove,
+                Simple::Null => Action::Null,
+                Simple::Pseudonym => Action::Pseudonym,
+            })
+        }
+        WordOr::Mapping(ActionDocument { replace: Some(text), generalise: None }) => {
+            Some(Action::Replace(text.clone()))
+        }
+        WordOr::Mapping(ActionDocument { replace: None, generalise: Some(how) }) => {
+            let table = [("year", Generalisation::Year)];
+            context.choice(&at.key("generalise"), "a generalisation", how, &table).map(Action::Generalise)
+        }
+        WordOr::Mapping(_)
+            if context.dropped(&at.key("replace")) || context.dropped(&at.key("generalise")) =>
+        {
+            None
+        }
+        WordOr::Mapping(_) => {
+            context.error(at, "one action is needed", "write `{ replace: \"…\" }` or `{ generalise: year }`");
+            None
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Simple {
+    Mask,
+    Remove,
+    Null,
+    Pseudonym,
+}
+
+fn recipients(
+    context: &mut Context<'_>,
+    at: &At,
+    entries: &EntriesOf<RecipientDocument>,
+    categories: &Names,
+) -> Vec<Recipient> {
+    let mut recipients = Vec::new();
+    for (name, entry) in entries {
+        let mut recipient = Recipient { name: name.clone(), article: None, sees: Sees::default() };
+        if let Some(entry) = entry {
+            let at = at.key(name);
+            if entry.article.is_some() {
+                recipient.article = Some(context.article(&at, &entry.article));
+            }
+            let help = "what they see, by relation: `sees: { own: [name] }`, or `sees: {}` for nothing";
+            if let Some(sees) = context.need(&at, "sees", &entry.sees, help) {
+                recipient.sees = self::sees(context, &at.key("sees"), sees, categories);
+            }
+        }
+        recipients.push(recipient);
+    }
+    recipients
+}
+
+fn sees(context: &mut Context<'_>, at: &At, sees: &SeesDocument, categories: &Names) -> Sees {
+    let mut set = |relation: &str, texts: &Option<Texts>| {
+        let mut set = CategorySet::default();
+        for (at, text) in context.items(&at.key(relation), texts) {
+            if text == "all" {
+                // By index, so that the sixty-fourth bit is reached without a shift by the whole word.
+                (0..categories.list.len().min(WORD)).for_each(|place| set.insert(CategoryId(place as u8)));
+            } else if let Some(place) = context.refer(&at, categories, "category", "charter.categories", text)
+            {
+                set.insert(CategoryId(place as u8));
+            }
+        }
+        set
+    };
+    Sees {
+        any: set("any", &sees.any),
+        own: set("own", &sees.own),
+        group: set("group", &sees.group),
+        ward: set("ward", &sees.ward),
+    }
+}
+
+/// The unknown caller: always there, always with the least view.
+fn anonymous(context: &mut Context<'_>, at: &At, recipients: &[Recipient], names: &Names) -> RecipientId {
+    let at = at.key("recipients");
+    match names.find("anonymous") {
+        Some(place) => {
+            if recipients.get(place).is_some_and(|anonymous| anonymous.sees != Sees::default()) {
+                let help = "the unknown caller has the least view: `anonymous: { sees: {} }`";
+                context.error(&at.key("anonymous").key("sees"), "`anonymous` sees personal data", help);
+            }
+            RecipientId(place as u8)
+        }
+        None => {
+            if !names.incomplete {
+                let help = "declare who an unknown caller is: `anonymous: { sees: {} }`";
+                context.error_at_key(&at, "the recipient `anonymous` is missing", help);
+            }
+            RecipientId(0)
+        }
+    }
+}
+
+fn cookies(context: &mut Context<'_>, at: &At, document: &CharterDocument) -> Vec<CookieRule> {
+    let at = at.key("cookies");
+    let mut seen: HashMap<&str, usize> = HashMap::new();
+    let mut rules = Vec::new();
+    for (index, entry) in document.cookies.iter().flatten().enumerate() {
+        let Some(entry) = entry else { continue };
+        let at = at.item(index);
+        let help = "the cookie's exact name, with `*` for any run of characters";
+        let name = context.text(&at, "name", &entry.name, help);
+        if let Some(name) = name {
+            if seen.insert(name, index).is_some() {
+                context.error(
+                    &at.key("name"),
+                    format!("the cookie `{name}` is listed twice"),
+                    "keep one entry",
+                );
+            }
+            if name.bytes().any(|b| matches!(b, b'=' | b';' | b' ' | b'\t')) {
+                let help = "a name holds no `=`, `;` or space (RFC 6265bis)";
+                context.error(&at.key("name"), format!("no cookie can be named `{name}`"), help);
+            }
+            if name.bytes().all(|b| b == b'*') {
+                let help = "list the cookies that the charter's article 8.2 exempts";
+                context.error(&at.key("name"), "this entry would let every cookie pass", help);
+            }
+        }
+        let rule = cookie(context, &at, entry, name.unwrap_or_default());
+        rules.extend(rule);
+    }
+    rules
+}
+
+fn cookie(context: &mut Context<'_>, at: &At, entry: &CookieDocument, name: &str) -> Option<CookieRule> {
+    const CLASSES: [(&str, CookieClass); 7] = [
+        ("session", CookieClass::Session),
+        ("cart", CookieClass::Cart),
+        ("security", CookieClass::Security),
+        ("consent", CookieClass::Consent),
+        ("interface", CookieClass::Interface),
+        ("load_balancing", CookieClass::LoadBalancing),
+        ("audience", CookieClass::Audience),
+    ];
+    const SAME_SITE: [(&str, SameSite); 3] =
+        [("strict", SameSite::Strict), ("lax", SameSite::Lax), ("none", SameSite::None)];
+    let help = "what the cookie is for, such as `class: session`";
+    let class = context
+        .text(at, "class", &entry.class, help)
+        .and_then(|text| context.choice(&at.key("class"), "a class of cookies", text, &CLASSES));
+    let same_site = match &entry.same_site {
+        Some(text) => context.choice(&at.key("same_site"), "a value of SameSite", text, &SAME_SITE),
+        None => Some(SameSite::Lax),
+    };
+    let basis = cookie_basis(context, at, entry);
+    let class = class?;
+    let max_age = cookie_life(context, at, entry, class);
+    let basis = basis?;
+    let named = matches!(class, CookieClass::Session | CookieClass::Cart);
+    if let CookieBasis::Exempt(reason) = &basis {
+        let message = format!("the cookie `{name}` is exempt by the CNIL, but the charter does not name it");
+        context.finding(
+            at,
+            message,
+            format!("stated reason: {reason}; name it in the charter's article 8.2"),
+        );
+    } else if !named {
+        let message = format!("the charter exempts session and cart cookies; `{name}` is of another class");
+        context.finding(
+            &at.key("class"),
+            message,
+            "make sure that the cited article names it, or cite the exemption",
+        );
+    }
+    Some(CookieRule {
+        pattern: CookiePattern::new(name),
+        class,
+        finding: !named || matches!(basis, CookieBasis::Exempt(_)),
+        basis,
+        script_readable: entry.script.unwrap_or(false),
+        same_site: same_site?,
+        max_age,
+    })
+}
+
+fn cookie_basis(context: &mut Context<'_>, at: &At, entry: &CookieDocument) -> Option<CookieBasis> {
+    match (&entry.article, &entry.exempt) {
+        (None, None) => {
+            if !context.dropped(&at.key("article")) && !context.dropped(&at.key("exempt")) {
+                context.error_at_key(
+                    at,
+                    "`article` is missing",
+                    "every cookie cites the charter: `article: \"8.2\"`; or, where the CNIL exempts what the charter \
+                     does not name, `exempt: \"CNIL: …\"` with `finding: true`",
+                );
+            }
+            None
+        }
+        (Some(_), Some(_)) => {
+            context.error(
+                &at.key("exempt"),
+                "`article` and `exempt` exclude each other",
+                "keep the one that holds",
+            );
+            None
+        }
+        (Some(_), None) => Some(CookieBasis::Article(context.article(at, &entry.article))),
+        (None, Some(_)) => {
+            let reason = context.text(at, "exempt", &entry.exempt, "say why, in words").map(str::to_owned);
+            if entry.finding != Some(true) && !context.dropped(&at.key("finding")) {
+                context.error_at_key(
+                    &at.key("exempt"),
+                    "an exemption that the charter does not name must be shown to the officer",
+                    "add `finding: true`",
+                );
+            }
+            reason.map(CookieBasis::Exempt)
+        }
+    }
+}
+
+fn cookie_life(
+    context: &mut Context<'_>,
+    at: &At,
+    entry: &CookieDocument,
+    class: CookieClass,
+) -> Option<Duration> {
+    let most = match class {
+        CookieClass::Session => {
+            if entry.max_age.is_some() {
+                let help =
+                    "a session cookie ends with the browser; remove `max_age`, or choose another class";
+                context.error_at_key(&at.key("max_age"), "a session cookie has no `max_age`", help);
+            }
+            return None;
+        }
+        CookieClass::Audience => AUDIENCE_MAX,
+        CookieClass::Consent => CONSENT_MAX,
+        _ => COOKIE_MAX,
+    };
+    Some(context.duration(&at.key("max_age"), &entry.max_age, most, Duration::from_secs(1)..=most.max(DAY)))
+}

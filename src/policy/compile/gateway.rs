@@ -1,0 +1,347 @@
+//! `gateway.yaml` → [`GatewaySettings`].
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    ops::RangeInclusive,
+    path::PathBuf,
+    time::Duration,
+};
+
+use ipnet::IpNet;
+
+use super::{
+    certificate,
+    context::{At, Context, Names},
+    identity, upstreams,
+};
+use crate::{
+    policy::{
+        document::{
+            Amount, GatewayDocument, GatewayFile, JournalDocument, LimitsDocument, ListenDocument,
+            RedisDocument, StoreDocument, TimeoutsDocument, WordOr,
+        },
+        set::{
+            AddressMode, ClientLimits, GatewaySettings, Hsts, JournalSettings, JournalTarget, Listen, Store,
+            Timeouts,
+        },
+    },
+    secret::{MasterSecret, Sensitive},
+};
+
+/// ASVS 3.4.1.
+const YEAR: Duration = Duration::from_secs(365 * 86_400);
+const MILLISECOND: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_secs(3600);
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+
+/// Compiles the settings; with them the names of upstreams and identity providers, for routes.
+pub(super) fn compile(
+    context: &mut Context<'_>,
+    file: Option<&(At, GatewayFile)>,
+    recipients: &Names,
+) -> (Option<GatewaySettings>, Names, Names) {
+    let unknown = || Names { list: Vec::new(), incomplete: true };
+    let Some((root, file)) = file else { return (None, unknown(), unknown()) };
+    let Some(document) = context.need(root, "gateway", &file.gateway, "the file starts with `gateway:`")
+    else {
+        return (None, unknown(), unknown());
+    };
+    let at = root.key("gateway");
+    let listen = listen(context, &at, document);
+    let (mut upstreams, mut upstream_names) = upstreams::compile(context, &at, &document.upstreams);
+    let providers =
+        identity::compile(context, &at, &document.identity, recipients, &mut upstreams, &mut upstream_names);
+    let provider_names = Names {
+        list: providers.iter().map(|provider| provider.name.clone()).collect(),
+        incomplete: context.dropped(&at.key("identity"))
+            || document.identity.iter().flatten().any(|p| p.as_ref().is_none_or(|p| p.name.is_none())),
+    };
+    let workers = document
+        .workers
+        .map(|workers| context.count(&at.key("workers"), Some(workers as u64), 1, 1..=1024) as usize);
+    let settings = GatewaySettings {
+        workers,
+        certificates: certificate::compile(context, &at, document),
+        hsts: hsts(context, &at, document),
+        trusted_proxies: trusted_proxies(context, &at, document),
+        limits: limits(
+            context,
+            &at.key("limits"),
+            document.limits.as_deref().unwrap_or(&LimitsDocument::default()),
+        ),
+        timeouts: timeouts(
+            context,
+            &at.key("timeouts"),
+            document.timeouts.as_deref().unwrap_or(&TimeoutsDocument::default()),
+        ),
+        providers,
+        store: store(context, &at.key("store"), document.store.as_ref()),
+        secret: secret(context, &at, document),
+        journal: journal(context, &at.key("journal"), document.journal.as_deref()),
+        upstreams,
+        listen: listen.unwrap_or_else(|| Listen {
+            https: Vec::new(),
+            http: Vec::new(),
+            admin: SocketAddr::from(([127, 0, 0, 1], 0)),
+        }),
+    };
+    (Some(settings), upstream_names, provider_names)
+}
+
+fn listen(context: &mut Context<'_>, at: &At, document: &GatewayDocument) -> Option<Listen> {
+    let help = "`listen: { https: \"[::]:8443\", admin: \"127.0.0.1:9090\" }`";
+    let listen: &ListenDocument = context.need(at, "listen", &document.listen, help)?;
+    let at = at.key("listen");
+    let addresses = |context: &mut Context<'_>, field: &str, texts| {
+        let at = at.key(field);
+        let mut list: Vec<SocketAddr> = Vec::new();
+        for (at, text) in context.items(&at, texts) {
+            if let Some(address) = address(context, &at, text) {
+                if list.contains(&address) {
+                    context.error(&at, format!("`{text}` is listed twice"), None);
+                }
+                list.push(address);
+            }
+        }
+        list
+    };
+    let https_sound = context.need(&at, "https", &listen.https, help).is_some();
+    let https = addresses(context, "https", &listen.https);
+    if https_sound && listen.https.as_ref().is_some_and(|texts| texts.items.is_empty()) {
+        context.error(&at.key("https"), "there is no TLS listener", "charter article 6 promises https");
+    }
+    let http = addresses(context, "http", &listen.http);
+    if let Some(twice) = http.iter().find(|address| https.contains(address)) {
+        context.error(&at.key("http"), format!("{twice} is a TLS listener already"), None);
+    }
+    let admin_text =
+        context.text(&at, "admin", &listen.admin, "metrics and probes: `admin: \"127.0.0.1:9090\"`");
+    let admin = admin_text.and_then(|text| address(context, &at.key("admin"), text))?;
+    if https.contains(&admin) || http.contains(&admin) {
+        let help = "probes and metrics have a listener of their own, which clients cannot reach";
+        context.error(&at.key("admin"), format!("{admin} is a public listener already"), help);
+    }
+    Some(Listen { https, http, admin })
+}
+
+fn address(context: &mut Context<'_>, at: &At, text: &str) -> Option<SocketAddr> {
+    let address = text.parse().ok();
+    if address.is_none() {
+        let help = "an IP address with its port: `0.0.0.0:8443`, `[::]:8443`";
+        context.error(at, format!("`{text}` is not an address to listen on"), help);
+    }
+    address
+}
+
+fn hsts(context: &mut Context<'_>, at: &At, document: &GatewayDocument) -> Hsts {
+    let Some(hsts) = &document.hsts else { return Hsts { max_age: YEAR, include_subdomains: true } };
+    let at = at.key("hsts").key("max_age");
+    let max_age = context.duration(&at, &hsts.max_age, YEAR, Duration::ZERO..=YEAR * 10);
+    if max_age < YEAR && max_age != Duration::ZERO {
+        context.error(
+            &at,
+            "HSTS under a year protects nobody who comes back after the holidays",
+            "at least `365 days` (ASVS 3.4.1), or `0 s` to lift the rule in the browsers that know it",
+        );
+    }
+    Hsts { max_age, include_subdomains: hsts.include_subdomains.unwrap_or(true) }
+}
+
+fn trusted_proxies(context: &mut Context<'_>, at: &At, document: &GatewayDocument) -> Vec<IpNet> {
+    let at = at.key("trusted_proxies");
+    let mut networks: Vec<IpNet> = Vec::new();
+    for (index, text) in document.trusted_proxies.iter().flatten().enumerate() {
+        let (Some(text), at) = (text, at.item(index)) else { continue };
+        let Some(network) =
+            text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+        else {
+            let help = "a network such as `10.0.0.0/8` or `fd00::/8`, or one address";
+            context.error(&at, format!("`{text}` is not a network"), help);
+            continue;
+        };
+        if network.prefix_len() == 0 {
+            let help =
+                "name the networks of your own proxies; everybody else could then invent a client address";
+            context.error(&at, format!("`{text}` would believe every client"), help);
+        } else if network.trunc() != network {
+            let help = format!("did you mean `{}`?", network.trunc());
+            context.error(&at, format!("`{text}` has bits behind its prefix"), help);
+        }
+        networks.push(network.trunc());
+    }
+    networks
+}
+
+fn limits(context: &mut Context<'_>, at: &At, written: &LimitsDocument) -> ClientLimits {
+    let mut size = |field: &str, value: &Option<Amount>, default, bounds: RangeInclusive<u64>| {
+        context.size(&at.key(field), value, default, bounds)
+    };
+    let header_bytes = size("header_bytes", &written.header_bytes, 32 * KIB, KIB..=MIB) as usize;
+    let uri_bytes = size("uri_bytes", &written.uri_bytes, 8 * KIB, 256..=64 * KIB) as usize;
+    let body_bytes = size("body_bytes", &written.body_bytes, 16 * MIB, 0..=1024 * GIB);
+    let decoded_bytes = size("decoded_bytes", &written.decoded_bytes, GIB, MIB..=1024 * GIB);
+    let mut count =
+        |field: &str, value, default, bounds| context.count(&at.key(field), value, default, bounds);
+    ClientLimits {
+        header_count: count("header_count", written.header_count, 100, 10..=1000) as usize,
+        header_bytes,
+        uri_bytes,
+        body_bytes,
+        connections: count("connections", written.connections, 10_000, 1..=10_000_000) as usize,
+        exchanges: count("exchanges", written.exchanges, 4096, 1..=1_000_000) as usize,
+        h2_streams: count("h2_streams", written.h2_streams, 100, 1..=10_000) as u32,
+        decoded_bytes,
+    }
+}
+
+fn timeouts(context: &mut Context<'_>, at: &At, written: &TimeoutsDocument) -> Timeouts {
+    let mut one = |field: &str, value: &Option<Amount>, seconds, least| {
+        context.duration(&at.key(field), value, Duration::from_secs(seconds), least..=HOUR)
+    };
+    Timeouts {
+        handshake: one("handshake", &written.handshake, 10, MILLISECOND * 100),
+        headers: one("headers", &written.headers, 10, MILLISECOND * 100),
+        idle: one("idle", &written.idle, 75, MILLISECOND * 100),
+        body: one("body", &written.body, 30, MILLISECOND * 100),
+        drain: one("drain", &written.drain, 30, Duration::ZERO),
+    }
+}
+
+fn store(context: &mut Context<'_>, at: &At, written: Option<&WordOr<StoreDocument>>) -> Store {
+    let redis = match written {
+        None => return Store::Memory,
+        Some(WordOr::Word(word)) => {
+            context.choice(at, "a store", word, &[("memory", ())]);
+            return Store::Memory;
+        }
+        Some(WordOr::Mapping(store)) => &store.redis,
+    };
+    let Some(redis) =
+        context.need(at, "redis", redis, "`store: { redis: { url: …, replicas: 2 } }`, or `memory`")
+    else {
+        return Store::Memory;
+    };
+    let at = at.key("redis");
+    let url = redis_url(context, &at, redis).unwrap_or_default();
+    let timeout = context.duration(
+        &at.key("timeout"),
+        &redis.timeout,
+        Duration::from_millis(50),
+        MILLISECOND..=SECOND * 5,
+    );
+    let help = "how many replicas share the store: each takes its part of the limits while the store is away";
+    let replicas = match context.need(&at, "replicas", &redis.replicas, help) {
+        Some(&replicas) => context.count(&at.key("replicas"), Some(replicas.into()), 1, 1..=10_000) as u32,
+        None => 1,
+    };
+    Store::Redis { url: Sensitive::new(url), timeout, replicas }
+}
+
+fn redis_url(context: &mut Context<'_>, at: &At, redis: &RedisDocument) -> Option<String> {
+    let help = "an address such as `redis://redis:6379/0`; with a password, keep it in a file: `url_file: …`";
+    match (&redis.url, &redis.url_file) {
+        (Some(_), Some(_)) => {
+            context.error_at_key(&at.key("url_file"), "`url` and `url_file` exclude each other", help);
+            None
+        }
+        (Some(url), None) => {
+            if url.contains('@') {
+                // Not shown: whatever stands before the `@` is a credential.
+                let message = "a password does not belong into a policy file";
+                context.secret_error(
+                    &at.key("url"),
+                    message,
+                    "keep the whole address in a file: `url_file: …`",
+                );
+                return None;
+            }
+            sound_redis_url(context, &at.key("url"), url)
+        }
+        (None, Some(file)) => {
+            let at = at.key("url_file");
+            let bytes = context.file(&at, file)?;
+            let Ok(url) = std::str::from_utf8(&bytes) else {
+                context.error(&at, format!("`{file}` is not text"), help);
+                return None;
+            };
+            sound_redis_url(context, &at, url.trim())
+        }
+        (None, None) => {
+            if !context.dropped(&at.key("url")) && !context.dropped(&at.key("url_file")) {
+                context.error_at_key(at, "`url` is missing", help);
+            }
+            None
+        }
+    }
+}
+
+fn sound_redis_url(context: &mut Context<'_>, at: &At, url: &str) -> Option<String> {
+    use redis::IntoConnectionInfo as _;
+    // The reason is not quoted: it may quote the address.
+    if !url.starts_with("redis://") || url.into_connection_info().is_err() {
+        let help = "`redis://host:port/database`; TLS to the store is for a sidecar";
+        context.secret_error(at, "the store's address is not understood", help);
+        return None;
+    }
+    Some(url.to_owned())
+}
+
+fn secret(context: &mut Context<'_>, at: &At, document: &GatewayDocument) -> Option<MasterSecret> {
+    let Some(secret) = &document.secret else {
+        if !context.dropped(&at.key("secret")) {
+            context.finding(
+                at,
+                "there is no `secret`: pseudonyms and shared counters change at every start",
+                "`secret: { file: … }`, a file of 32 random bytes or more that every replica has",
+            );
+        }
+        return None;
+    };
+    let at = at.key("secret");
+    let help = "a file of 32 random bytes or more, such as `head -c 32 /dev/urandom | base64` makes";
+    let name = context.text(&at, "file", &secret.file, help)?;
+    let bytes = context.file(&at.key("file"), name)?;
+    match MasterSecret::from_bytes(&bytes) {
+        Ok(secret) => Some(secret),
+        Err(error) => {
+            context.error(&at.key("file"), error.to_string(), help);
+            None
+        }
+    }
+}
+
+fn journal(context: &mut Context<'_>, at: &At, written: Option<&JournalDocument>) -> JournalSettings {
+    const QUEUE: u64 = 8192;
+    let mut settings =
+        JournalSettings { to: JournalTarget::Stdout, queue: QUEUE as usize, address: AddressMode::Pseudonym };
+    let Some(written) = written else { return settings };
+    match &written.to {
+        None => {}
+        Some(WordOr::Word(word)) => {
+            context.choice(&at.key("to"), "a target", word, &[("stdout", ())]);
+        }
+        Some(WordOr::Mapping(target)) => {
+            let file =
+                context.text(&at.key("to"), "file", &target.file, "`to: { file: /var/log/rempart/access }`");
+            if let Some(file) = file {
+                if !file.starts_with('/') {
+                    let help = "an absolute name: the policy folder is no place for a journal";
+                    context.error(&at.key("to").key("file"), format!("`{file}` is relative"), help);
+                }
+                settings.to = JournalTarget::File(PathBuf::from(file));
+            }
+        }
+    }
+    settings.queue = context.count(&at.key("queue"), written.queue, QUEUE, 16..=1_000_000) as usize;
+    if let Some(text) = &written.address {
+        let table = [("pseudonym", AddressMode::Pseudonym), ("prefix", AddressMode::Prefix)];
+        if let Some(mode) = context.choice(&at.key("address"), "a way to write addresses", text, &table) {
+            settings.address = mode;
+        }
+    }
+    settings
+}

@@ -1,0 +1,463 @@
+//! `gateway.identity` → [`IdentityProvider`]s.
+
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue, Method};
+use serde_json::Value;
+
+use super::{
+    context::{At, Context, Names},
+    upstreams,
+};
+use crate::policy::{
+    document::{
+        ClaimsDocument, ForwardAuthDocument, JwksDocument, JwtDocument, List, ProviderDocument, Section,
+    },
+    set::{
+        ClaimPaths, ForwardAuthSettings, HostHeader, IdentityProvider, JsonPath, JwtSettings, KeySource,
+        ProviderKind, RecipientId, TokenSource, Upstream, UpstreamId, UpstreamTls,
+    },
+    suggest::listed,
+};
+
+/// The algorithms whose verification key is no secret. HS* would make every verifier a signer; `none` signs nothing.
+const ALGORITHMS: [&str; 9] =
+    ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"];
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Compiles the providers. An address of keys may add an upstream of its own.
+pub(super) fn compile(
+    context: &mut Context<'_>,
+    at: &At,
+    written: &Option<List<Section<ProviderDocument>>>,
+    recipients: &Names,
+    upstreams: &mut Vec<Upstream>,
+    names: &mut Names,
+) -> Vec<IdentityProvider> {
+    let at = at.key("identity");
+    let mut providers: Vec<IdentityProvider> = Vec::new();
+    // What routes may name is what the file declares, not what an address of keys adds.
+    let declared = Names { list: names.list.clone(), incomplete: names.incomplete };
+    for (index, entry) in written.iter().flatten().enumerate().take(usize::from(u16::MAX)) {
+        let (Some(entry), at) = (entry, at.item(index)) else { continue };
+        let help = "a name for routes and metrics: `name: platform`";
+        let name = context.text(&at, "name", &entry.name, help).unwrap_or_default().to_owned();
+        if !name.is_empty() {
+            context.name(&at.key("name"), &name);
+            if providers.iter().any(|other| other.name == name) {
+                context.error(&at.key("name"), format!("there is a provider `{name}` already"), "rename one");
+            }
+        }
+        let kind = kind(context, &at, entry, &name, upstreams, &declared);
+        let help = "where the answer says what: `claims: { subject: $.sub, role: $.role }`";
+        let claims = match context.need(&at, "claims", &entry.claims, help) {
+            Some(claims) => claim_paths(context, &at.key("claims"), claims),
+            None => ClaimPaths::default(),
+        };
+        let roles = roles(context, &at, entry, recipients);
+        // A provider without a sound kind still takes its place, for the routes that name it.
+        let kind = kind.unwrap_or_else(|| ProviderKind::Jwt(nobody()));
+        providers.push(IdentityProvider { name, kind, claims, roles });
+    }
+    providers
+}
+
+/// Stands in for settings that were refused; its set is never handed out.
+fn nobody() -> JwtSettings {
+    JwtSettings {
+        issuer: String::new(),
+        audience: Vec::new(),
+        keys: KeySource::Inline(Vec::new()),
+        token: TokenSource::Authorization,
+        skew: Duration::ZERO,
+        algorithms: Vec::new(),
+    }
+}
+
+fn kind(
+    context: &mut Context<'_>,
+    at: &At,
+    entry: &ProviderDocument,
+    name: &str,
+    upstreams: &mut Vec<Upstream>,
+    declared: &Names,
+) -> Option<ProviderKind> {
+    match (&entry.jwt, &entry.forward_auth) {
+        (Some(jwt), None) => {
+            self::jwt(context, &at.key("jwt"), jwt, name, upstreams, declared).map(ProviderKind::Jwt)
+        }
+        (None, Some(forward)) => {
+            forward_auth(context, &at.key("forward_auth"), forward, declared).map(ProviderKind::ForwardAuth)
+        }
+        (Some(_), Some(_)) => {
+            let help = "declare two providers; routes ask them in order";
+            context.error_at_key(&at.key("forward_auth"), "a provider is asked in one way", help);
+            None
+        }
+        (None, None) => {
+            if !context.dropped(&at.key("jwt")) && !context.dropped(&at.key("forward_auth")) {
+                let help = "`jwt: { … }` for signed tokens, `forward_auth: { … }` for a session endpoint";
+                context.error(at, "nothing says how this provider is asked", help);
+            }
+            None
+        }
+    }
+}
+
+fn claim_paths(context: &mut Context<'_>, at: &At, claims: &ClaimsDocument) -> ClaimPaths {
+    let mut path = |field: &str, text: &Option<String>| -> Option<JsonPath> {
+        // A claim stands in one document, so that `sub` and `$.sub` mean the same.
+        let path = context.json_path(&at.key(field), text.as_deref()?)?;
+        Some(JsonPath { absolute: true, ..path })
+    };
+    let paths = ClaimPaths {
+        subject: path("subject", &claims.subject),
+        role: path("role", &claims.role),
+        groups: path("groups", &claims.groups),
+        wards: path("wards", &claims.wards),
+    };
+    context.need(at, "role", &claims.role, "where the caller's roles are: `role: $.roles[*]`");
+    paths
+}
+
+fn roles(
+    context: &mut Context<'_>,
+    at: &At,
+    entry: &ProviderDocument,
+    recipients: &Names,
+) -> Vec<(String, RecipientId)> {
+    let help = "which role is which recipient: `roles: { student: learner, coach: teacher }`";
+    let mut roles = Vec::new();
+    if let Some(written) = context.need(at, "roles", &entry.roles, help) {
+        let at = at.key("roles");
+        for (role, recipient) in &written.0 {
+            let Some(recipient) = recipient else { continue };
+            if let Some(place) =
+                context.refer(&at.key(role), recipients, "recipient", "charter.recipients", recipient)
+            {
+                roles.push((role.clone(), RecipientId(place as u8)));
+            }
+        }
+    }
+    roles
+}
+
+fn jwt(
+    context: &mut Context<'_>,
+    at: &At,
+    jwt: &JwtDocument,
+    name: &str,
+    upstreams: &mut Vec<Upstream>,
+    declared: &Names,
+) -> Option<JwtSettings> {
+    let issuer = context.text(at, "issuer", &jwt.issuer, "the required `iss` of tokens").map(str::to_owned);
+    let help = "the accepted `aud` of tokens: without it a token made for another service would do";
+    context.need(at, "audience", &jwt.audience, help);
+    let mut audience = Vec::new();
+    for (at, text) in context.items(&at.key("audience"), &jwt.audience) {
+        if text.is_empty() {
+            context.error(&at, "an audience is empty", help);
+        }
+        audience.push(text.to_owned());
+    }
+    if jwt.audience.as_ref().is_some_and(|texts| texts.items.is_empty()) {
+        context.error(&at.key("audience"), "there is no audience", help);
+    }
+    let help = "where the keys are: `jwks: { file: … }`, `{ url: … }` or `{ upstream: …, path: … }`";
+    let keys = match context.need(at, "jwks", &jwt.jwks, help) {
+        Some(jwks) => self::jwks(context, &at.key("jwks"), jwks, name, upstreams, declared),
+        None => None,
+    };
+    let token = match &jwt.cookie {
+        Some(cookie) => {
+            cookie_name(context, &at.key("cookie"), cookie);
+            TokenSource::Cookie(cookie.clone())
+        }
+        None => TokenSource::Authorization,
+    };
+    let skew = context.duration(&at.key("skew"), &jwt.skew, SECOND * 30, Duration::ZERO..=MINUTE * 5);
+    let algorithms = algorithms(context, &at.key("algorithms"), jwt);
+    Some(JwtSettings { issuer: issuer?, audience, keys: keys?, token, skew, algorithms })
+}
+
+fn algorithms(context: &mut Context<'_>, at: &At, jwt: &JwtDocument) -> Vec<String> {
+    let Some(written) = &jwt.algorithms else {
+        return ALGORITHMS.iter().map(|&name| name.to_owned()).collect();
+    };
+    if written.is_empty() {
+        context.error(at, "no algorithm is accepted", "remove the line to accept all that are sound");
+    }
+    let mut algorithms: Vec<String> = Vec::new();
+    for (index, text) in written.iter().enumerate() {
+        let (Some(text), at) = (text, at.item(index)) else { continue };
+        if text.starts_with("HS") {
+            let help = "with a shared secret whoever verifies can also sign; use RS256, ES256 or EdDSA";
+            context.error(&at, format!("`{text}` is refused"), help);
+        } else if text.eq_ignore_ascii_case("none") {
+            context.error(&at, "`none` is refused", "a token without a signature is anybody's word");
+        } else {
+            let table: Vec<(&str, ())> = ALGORITHMS.iter().map(|&name| (name, ())).collect();
+            context.choice(&at, "an algorithm that is accepted", text, &table);
+        }
+        algorithms.push(text.clone());
+    }
+    algorithms
+}
+
+fn jwks(
+    context: &mut Context<'_>,
+    at: &At,
+    jwks: &JwksDocument,
+    provider: &str,
+    upstreams: &mut Vec<Upstream>,
+    declared: &Names,
+) -> Option<KeySource> {
+    match jwks {
+        JwksDocument { file: Some(file), url: None, upstream: None, path: None } => {
+            let at = at.key("file");
+            // In a check without the file there is nothing to hold against the provider.
+            let Some(bytes) = context.file(&at, file) else { return Some(KeySource::Inline(Vec::new())) };
+            match sound_key_set(&bytes) {
+                Ok(()) => Some(KeySource::Inline(bytes)),
+                Err((message, help)) => {
+                    context.error(&at, format!("`{file}` {message}"), help);
+                    None
+                }
+            }
+        }
+        JwksDocument { file: None, url: Some(url), upstream: None, path: None } => {
+            remote_keys(context, &at.key("url"), url, provider, upstreams)
+        }
+        JwksDocument { file: None, url: None, upstream: Some(upstream), path: Some(path) } => {
+            let place =
+                context.refer(&at.key("upstream"), declared, "upstream", "gateway.upstreams", upstream);
+            let path = request_path(context, &at.key("path"), path);
+            Some(KeySource::Remote { upstream: UpstreamId(place? as u16), path: path? })
+        }
+        _ => {
+            if !["file", "url", "upstream", "path"].iter().any(|field| context.dropped(&at.key(field))) {
+                let help = "`{ file: … }`, `{ url: … }` or `{ upstream: …, path: … }`";
+                context.error(at, "one place of keys is needed", help);
+            }
+            None
+        }
+    }
+}
+
+fn remote_keys(
+    context: &mut Context<'_>,
+    at: &At,
+    url: &str,
+    provider: &str,
+    upstreams: &mut Vec<Upstream>,
+) -> Option<KeySource> {
+    let Some((tls, endpoint, path)) = upstreams::origin(url).filter(|(_, _, path)| path.starts_with('/'))
+    else {
+        let help = "an address such as `https://idp.example.fr/realms/school/keys`";
+        context.secret_error(at, "this address of keys is not understood", help);
+        return None;
+    };
+    if !tls {
+        let help = "who can change the keys on their way can be anybody: use `https://`";
+        context.finding(at, "the keys are fetched without encryption", help);
+    }
+    let path = request_path(context, at, path)?;
+    let mut upstream = upstreams::public(
+        &format!("{provider}.keys"),
+        vec![endpoint],
+        tls.then_some(UpstreamTls { ca: None, server_name: None }),
+    );
+    upstream.host = HostHeader::Endpoint;
+    upstreams.push(upstream);
+    Some(KeySource::Remote { upstream: UpstreamId((upstreams.len() - 1) as u16), path })
+}
+
+/// A JSON Web Key Set (RFC 7517) of public keys.
+fn sound_key_set(bytes: &[u8]) -> Result<(), (String, &'static str)> {
+    let shape = "a JSON Web Key Set: `{ \"keys\": [ … ] }` (RFC 7517)";
+    let set: Value = serde_json::from_slice(bytes).map_err(|_| ("is not JSON".to_owned(), shape))?;
+    let keys =
+        set.get("keys").and_then(Value::as_array).ok_or_else(|| ("has no list `keys`".to_owned(), shape))?;
+    if keys.is_empty() {
+        return Err(("holds no key".to_owned(), "every token would be refused"));
+    }
+    for (index, key) in keys.iter().enumerate() {
+        let place = index + 1;
+        if key.get("d").is_some() {
+            return Err((format!("holds a private key (key {place})"), "publish the public half only"));
+        }
+        match key.get("kty").and_then(Value::as_str) {
+            Some("RSA" | "EC" | "OKP") => {}
+            Some("oct") => {
+                let help = "with a shared secret whoever verifies can also sign; use RSA, EC or OKP keys";
+                return Err((format!("holds a symmetric key (key {place})"), help));
+            }
+            _ => {
+                return Err((
+                    format!("holds a key of no known type (key {place})"),
+                    "`kty` is RSA, EC or OKP",
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn forward_auth(
+    context: &mut Context<'_>,
+    at: &At,
+    forward: &ForwardAuthDocument,
+    declared: &Names,
+) -> Option<ForwardAuthSettings> {
+    let upstream = context
+        .text(at, "upstream", &forward.upstream, "the platform whose session endpoint is asked")
+        .and_then(|name| context.refer(&at.key("upstream"), declared, "upstream", "gateway.upstreams", name));
+    let path = context
+        .text(at, "path", &forward.path, "the session endpoint: `path: /api/auth/session/current/`")
+        .and_then(|path| request_path(context, &at.key("path"), path));
+    let table = [("GET", Method::GET), ("HEAD", Method::HEAD), ("POST", Method::POST), ("PUT", Method::PUT)];
+    let method = match &forward.method {
+        Some(text) => {
+            let places = [("GET", 0), ("HEAD", 1), ("POST", 2), ("PUT", 3)];
+            context
+                .choice(&at.key("method"), "a method for a session endpoint", text, &places)
+                .map(|place: usize| table[place].1.clone())
+        }
+        None => Some(Method::GET),
+    };
+    let (cookies, headers) = credentials(context, at, forward);
+    let fixed_headers = fixed_headers(context, &at.key("fixed_headers"), forward);
+    let fixed_cookies = fixed_cookies(context, &at.key("fixed_cookies"), forward);
+    if let Some(body) = &forward.body {
+        let at = at.key("body");
+        if matches!(method, Some(Method::GET | Method::HEAD)) {
+            let help = "remove the body, or write `method: POST`";
+            context.error_at_key(&at, "GET and HEAD have no body", help);
+        } else if serde_json::from_str::<Value>(body).is_err() {
+            context.error(&at, "the body is not JSON", "write it as a text: `body: '{\"active\": true}'`");
+        }
+    }
+    let cache = context.duration(&at.key("cache"), &forward.cache, SECOND * 5, Duration::ZERO..=MINUTE * 5);
+    let cache_entries =
+        context.count(&at.key("cache_entries"), forward.cache_entries, 10_000, 1..=10_000_000) as usize;
+    Some(ForwardAuthSettings {
+        upstream: UpstreamId(upstream? as u16),
+        method: method?,
+        path: path?,
+        cookies,
+        headers,
+        fixed_headers,
+        fixed_cookies,
+        body: forward.body.clone(),
+        cache,
+        cache_entries,
+    })
+}
+
+/// What of the caller's request is forwarded.
+fn credentials(
+    context: &mut Context<'_>,
+    at: &At,
+    forward: &ForwardAuthDocument,
+) -> (Vec<String>, Vec<HeaderName>) {
+    let mut cookies = Vec::new();
+    for (index, name) in forward.cookies.iter().flatten().enumerate() {
+        let (Some(name), at) = (name, at.key("cookies").item(index)) else { continue };
+        cookie_name(context, &at, name);
+        cookies.push(name.clone());
+    }
+    let mut headers = Vec::new();
+    for (index, name) in forward.headers.iter().flatten().enumerate() {
+        let (Some(name), at) = (name, at.key("headers").item(index)) else { continue };
+        headers.extend(header_name(context, &at, name));
+    }
+    let nothing = forward.cookies.as_ref().is_none_or(Vec::is_empty)
+        && forward.headers.as_ref().is_none_or(Vec::is_empty);
+    if nothing && !context.dropped(&at.key("cookies")) && !context.dropped(&at.key("headers")) {
+        let help = "name the platform's session cookie: `cookies: [kolibri]`";
+        context.error_at_key(at, "nothing of the caller would be forwarded", help);
+    }
+    (cookies, headers)
+}
+
+fn fixed_headers(
+    context: &mut Context<'_>,
+    at: &At,
+    forward: &ForwardAuthDocument,
+) -> Vec<(HeaderName, HeaderValue)> {
+    let mut headers = Vec::new();
+    for (name, value) in forward.fixed_headers.iter().flat_map(|entries| &entries.0) {
+        let Some(value) = value else { continue };
+        let at = at.key(name);
+        let Some(name) = header_name(context, &at, name) else { continue };
+        match HeaderValue::from_str(value) {
+            Ok(value) => headers.push((name, value)),
+            Err(_) => context.error(&at, "this cannot be sent in a header", "visible ASCII characters only"),
+        }
+    }
+    headers
+}
+
+fn fixed_cookies(context: &mut Context<'_>, at: &At, forward: &ForwardAuthDocument) -> Vec<(String, String)> {
+    let mut cookies = Vec::new();
+    for (name, value) in forward.fixed_cookies.iter().flat_map(|entries| &entries.0) {
+        let Some(value) = value else { continue };
+        let at = at.key(name);
+        cookie_name(context, &at, name);
+        if value.bytes().any(|b| b <= b' ' || b == b';' || b >= 0x7f) {
+            context.error(&at, "this cannot be sent in a cookie", "no spaces, `;` or control characters");
+        }
+        cookies.push((name.clone(), value.clone()));
+    }
+    cookies
+}
+
+/// A header that may be named: not one that frames, routes or carries the message.
+fn header_name(context: &mut Context<'_>, at: &At, name: &str) -> Option<HeaderName> {
+    const OWN: [&str; 11] = [
+        "host",
+        "cookie",
+        "content-length",
+        "transfer-encoding",
+        "connection",
+        "te",
+        "trailer",
+        "upgrade",
+        "keep-alive",
+        "expect",
+        "content-encoding",
+    ];
+    match HeaderName::from_bytes(name.as_bytes()) {
+        Ok(header) if OWN.contains(&header.as_str()) => {
+            let help = format!("the gateway sets {} itself", listed(&OWN));
+            context.error(at, format!("`{name}` cannot be chosen"), help);
+            None
+        }
+        Ok(header) => Some(header),
+        Err(_) => {
+            let help = "letters, digits and `-`, such as `x-csrftoken`";
+            context.error(at, format!("`{name}` is not a header name"), help);
+            None
+        }
+    }
+}
+
+fn cookie_name(context: &mut Context<'_>, at: &At, name: &str) {
+    if name.is_empty() || name.bytes().any(|b| b <= b' ' || matches!(b, b'=' | b';' | b'*') || b >= 0x7f) {
+        let help = "an exact name, without `*`, `=`, `;` or spaces";
+        context.error(at, format!("`{name}` is not a cookie name"), help);
+    }
+}
+
+/// The path and query of a request that the gateway makes itself.
+fn request_path(context: &mut Context<'_>, at: &At, path: &str) -> Option<String> {
+    let sound = path.starts_with('/')
+        && !path.contains('#')
+        && path.parse::<http::uri::PathAndQuery>().is_ok_and(|parsed| parsed.as_str() == path);
+    if !sound {
+        let help = "a path with an optional query: `/api/auth/session/current/`";
+        context.error(at, format!("`{path}` is not a path"), help);
+    }
+    sound.then(|| path.to_owned())
+}

@@ -1,0 +1,490 @@
+//! `routes/*.yaml` → [`RoutePolicy`]s.
+
+use std::{collections::HashMap, time::Duration};
+
+use http::{Method, StatusCode};
+
+use super::{
+    charter::CharterNames,
+    context::{At, Context, Names},
+    paths::{self, Claim, Claims},
+};
+use crate::policy::{
+    document::{
+        Amount, AuthenticationDocument, Entries, MatchDocument, PersonalDataDocument, RateDocument,
+        RouteDocument, RoutesFile, Section, Texts,
+    },
+    set::{
+        Authentication, CategoryId, Classification, FieldClass, FieldRule, HostPattern, JsonPath,
+        PersonalData, ProviderId, PurposeId, Rate, RelaxedPaths, RouteId, RouteMatch, RoutePolicy, Segment,
+        Unknown, UpstreamId,
+    },
+};
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+/// Longest record held back, and longest body peeked at, where nothing is written.
+const HELD: u64 = 64 * KIB;
+/// CNIL délib. 2022-100: an account may see ten failures in a row.
+const PER_ACCOUNT: Rate = Rate { count: 10, per: Duration::from_secs(60) };
+/// A class of thirty signs in from one address, each failing once or twice.
+const PER_ADDRESS: Rate = Rate { count: 60, per: Duration::from_secs(60) };
+const METHODS: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"];
+
+/// What routes may refer to.
+pub(super) struct Scope<'a> {
+    pub(super) charter: &'a CharterNames,
+    pub(super) upstreams: &'a Names,
+    pub(super) providers: &'a Names,
+}
+
+/// Compiles every route of every file.
+pub(super) fn compile(
+    context: &mut Context<'_>,
+    files: &[(At, RoutesFile)],
+    scope: &Scope<'_>,
+) -> Vec<RoutePolicy> {
+    let mut routes: Vec<RoutePolicy> = Vec::new();
+    let mut claims = Claims::default();
+    let mut places: HashMap<String, usize> = HashMap::new();
+    for (root, file) in files {
+        let help = "the file holds a list: `routes: [ … ]`";
+        let Some(list) = context.need(root, "routes", &file.routes, help) else { continue };
+        let at = root.key("routes");
+        if list.is_empty() {
+            context.error(&at, "there is no route in this file", "write one, or remove the file");
+        }
+        for (index, entry) in list.iter().enumerate() {
+            let (Some(entry), at) = (entry, at.item(index)) else { continue };
+            if routes.len() > usize::from(u16::MAX) {
+                context.error(&at, "there are more than 65536 routes", None);
+                break;
+            }
+            let place = routes.len();
+            let route = route(context, &at, entry, scope, place, &mut claims, &routes);
+            if !route.name.is_empty() && places.insert(route.name.clone(), place).is_some() {
+                let message = format!("there is a route `{}` already", route.name);
+                context.error(
+                    &at.key("name"),
+                    message,
+                    "the name stands for one route in journal and metrics",
+                );
+            }
+            routes.push(route);
+        }
+    }
+    for (place, template) in claims.empty_remainders(context) {
+        routes[place].matches.paths.push(template);
+    }
+    routes
+}
+
+fn route(
+    context: &mut Context<'_>,
+    at: &At,
+    entry: &RouteDocument,
+    scope: &Scope<'_>,
+    place: usize,
+    claims: &mut Claims,
+    before: &[RoutePolicy],
+) -> RoutePolicy {
+    let name = context.text(at, "name", &entry.name, "a name for the journal and metrics: `name: learners`");
+    let name = name.unwrap_or_default().to_owned();
+    if !name.is_empty() {
+        context.name(&at.key("name"), &name);
+    }
+    let owner = context.text(at, "owner", &entry.owner, "the team that answers for the route");
+    let owner = owner.unwrap_or_default().to_owned();
+    let mut refer =
+        |field: &str, value: &Option<String>, names: &Names, kind: &str, where_: &str, help: &str| {
+            context
+                .text(at, field, value, help)
+                .and_then(|text| context.refer(&at.key(field), names, kind, where_, text))
+                .unwrap_or_default()
+        };
+    let help = "where the requests go: a name of gateway.upstreams";
+    let upstream = refer("upstream", &entry.upstream, scope.upstreams, "upstream", "gateway.upstreams", help);
+    let help = "why data is processed here: a name of charter.purposes (charter, article 1)";
+    let purpose =
+        refer("purpose", &entry.purpose, &scope.charter.purposes, "purpose", "charter.purposes", help);
+
+    let personal_data = personal_data(context, at, entry.personal_data.as_deref(), scope, &name);
+    let help = "`match: { host: ecole.example.fr, path: \"/api/{*rest}\" }`";
+    let matches = match context.need(at, "match", &entry.matches, help) {
+        Some(matches) => {
+            let at = at.key("match");
+            plain_http(context, &at, matches, &personal_data);
+            let name_of =
+                |other: usize| before.get(other).map_or_else(String::new, |route| route.name.clone());
+            route_match(context, &at, matches, place, claims, name_of)
+        }
+        None => {
+            RouteMatch { host: HostPattern::Any, paths: Vec::new(), methods: Vec::new(), plain_http: false }
+        }
+    };
+    websocket(context, at, entry, &personal_data);
+    let body_bytes = entry
+        .body_bytes
+        .as_ref()
+        .map(|_| context.size(&at.key("body_bytes"), &entry.body_bytes, 0, 0..=1024 * 1024 * MIB));
+    let response_timeout = entry.response_timeout.as_ref().map(|_| {
+        let (least, most) = (Duration::from_millis(10), Duration::from_secs(86_400));
+        context.duration(&at.key("response_timeout"), &entry.response_timeout, least, least..=most)
+    });
+    RoutePolicy {
+        id: RouteId(place as u16),
+        name,
+        owner,
+        matches,
+        upstream: UpstreamId(upstream as u16),
+        purpose: PurposeId(purpose as u8),
+        identity: identity(context, at, entry, scope),
+        require_identity: entry.require_identity.unwrap_or(false),
+        authentication: entry
+            .authentication
+            .as_deref()
+            .map(|written| authentication(context, &at.key("authentication"), written)),
+        personal_data,
+        relaxed_paths: relaxed_paths(context, &at.key("relaxed_paths"), entry),
+        websocket: entry.websocket.unwrap_or(false),
+        body_bytes,
+        response_timeout,
+    }
+}
+
+fn route_match(
+    context: &mut Context<'_>,
+    at: &At,
+    written: &MatchDocument,
+    place: usize,
+    claims: &mut Claims,
+    name_of: impl Fn(usize) -> String,
+) -> RouteMatch {
+    let help = "`host: ecole.example.fr`, `host: \"*.example.fr\"`, or `host: \"*\"` for every host";
+    let host = context
+        .text(at, "host", &written.host, help)
+        .and_then(|text| paths::host(context, &at.key("host"), text));
+    let mut methods = Vec::new();
+    if written.methods.as_ref().is_some_and(Vec::is_empty) {
+        context.error(&at.key("methods"), "no method is taken", "remove the line to take every method");
+    }
+    for (index, text) in written.methods.iter().flatten().enumerate() {
+        let (Some(text), at) = (text, at.key("methods").item(index)) else { continue };
+        methods.extend(method(context, &at, text, &methods));
+    }
+    let help = "`path: /api/users/{id}`, or a list; `{*rest}` at the end takes whatever follows";
+    let path = context.need(at, "path", &written.path, help);
+    if path.is_some_and(|texts| texts.items.is_empty()) {
+        context.error(&at.key("path"), "the route takes no path", help);
+    }
+    let mut templates = Vec::new();
+    for (at, template) in context.items(&at.key("path"), &written.path) {
+        templates.push(template.to_owned());
+        if !paths::canonical(context, &at, template) {
+            continue;
+        }
+        if let Some(host) = &host {
+            let (host, template, methods) = (host.clone(), template.to_owned(), methods.clone());
+            claims.add(context, Claim { at, route: place, host, template, methods }, &name_of);
+        }
+    }
+    RouteMatch {
+        host: host.unwrap_or(HostPattern::Any),
+        paths: templates,
+        methods,
+        plain_http: written.plain_http.unwrap_or(false),
+    }
+}
+
+fn method(context: &mut Context<'_>, at: &At, text: &str, before: &[Method]) -> Option<Method> {
+    let method =
+        Method::from_bytes(text.as_bytes()).ok().filter(|_| text.bytes().all(|b| !b.is_ascii_lowercase()));
+    let Some(method) = method else {
+        let help = match METHODS.iter().find(|known| known.eq_ignore_ascii_case(text)) {
+            Some(known) => format!("did you mean `{known}`?"),
+            None => "methods are capital letters: `GET`, `POST`".to_owned(),
+        };
+        context.error(at, format!("`{text}` is not a method"), help);
+        return None;
+    };
+    if matches!(method, Method::CONNECT | Method::TRACE) {
+        context.error(at, format!("`{text}` is never let through"), "it would change what the connection is");
+        return None;
+    }
+    if before.contains(&method) {
+        context.error(at, format!("`{text}` is listed twice"), None);
+        return None;
+    }
+    Some(method)
+}
+
+fn plain_http(context: &mut Context<'_>, at: &At, written: &MatchDocument, data: &PersonalData) {
+    if written.plain_http == Some(true) && !matches!(data, PersonalData::Exempt { .. }) {
+        context.error_at_key(
+            &at.key("plain_http"),
+            "personal data does not travel without TLS (charter 6)",
+            "only a route with `personal_data: { exempt: … }` may be served in plain HTTP",
+        );
+    }
+}
+
+fn websocket(context: &mut Context<'_>, at: &At, entry: &RouteDocument, data: &PersonalData) {
+    if entry.websocket != Some(true) {
+        return;
+    }
+    let at = at.key("websocket");
+    match data {
+        PersonalData::Declared(_) => context.error_at_key(
+            &at,
+            "a WebSocket cannot be opened where personal data is declared",
+            "its frames are not redacted; give the socket a route of its own, without personal data",
+        ),
+        PersonalData::Undeclared => context.finding(
+            &at,
+            "what this WebSocket carries is not looked at",
+            "state `personal_data: { exempt: … }` where it carries nobody's data",
+        ),
+        PersonalData::Exempt { .. } => {}
+    }
+}
+
+fn identity(context: &mut Context<'_>, at: &At, entry: &RouteDocument, scope: &Scope<'_>) -> Vec<ProviderId> {
+    let Some(written) = &entry.identity else {
+        if entry.require_identity == Some(true)
+            && scope.providers.list.is_empty()
+            && !scope.providers.incomplete
+        {
+            let help = "declare who can say who the caller is, in gateway.identity";
+            context.error_at_key(&at.key("require_identity"), "nobody can identify a caller", help);
+        }
+        return (0..scope.providers.list.len()).map(|place| ProviderId(place as u16)).collect();
+    };
+    let mut providers = Vec::new();
+    for (index, name) in written.iter().enumerate() {
+        let (Some(name), at) = (name, at.key("identity").item(index)) else { continue };
+        let place = context.refer(&at, scope.providers, "identity provider", "gateway.identity", name);
+        let Some(provider) = place.map(|place| ProviderId(place as u16)) else { continue };
+        if providers.contains(&provider) {
+            context.error(&at, format!("`{name}` is listed twice"), None);
+        }
+        providers.push(provider);
+    }
+    if written.is_empty() && entry.require_identity == Some(true) {
+        let help = "name a provider in `identity`, or remove the line to ask all of them";
+        context.error_at_key(&at.key("require_identity"), "nobody is asked who the caller is", help);
+    }
+    providers
+}
+
+fn relaxed_paths(context: &mut Context<'_>, at: &At, entry: &RouteDocument) -> RelaxedPaths {
+    let table = [("encoded_slash", 0), ("backslash", 1), ("empty_segment", 2), ("path_parameters", 3)];
+    let mut relaxed = RelaxedPaths::default();
+    for (index, text) in entry.relaxed_paths.iter().flatten().enumerate() {
+        let (Some(text), at) = (text, at.item(index)) else { continue };
+        match context.choice(&at, "an ambiguity of paths", text, &table) {
+            Some(0) => relaxed.encoded_slash = true,
+            Some(1) => relaxed.backslash = true,
+            Some(2) => relaxed.empty_segment = true,
+            Some(_) => relaxed.path_parameters = true,
+            None => {}
+        }
+    }
+    relaxed
+}
+
+fn personal_data(
+    context: &mut Context<'_>,
+    at: &At,
+    written: Option<&PersonalDataDocument>,
+    scope: &Scope<'_>,
+    route: &str,
+) -> PersonalData {
+    let Some(written) = written else { return PersonalData::Undeclared };
+    let at = at.key("personal_data");
+    if written.exempt.is_some() {
+        let alone = written.record.is_none()
+            && written.subject.is_none()
+            && written.group.is_none()
+            && written.fields.is_none()
+            && written.unknown.is_none()
+            && written.record_bytes.is_none();
+        if !alone {
+            let help = "remove `exempt`, or everything else";
+            context.error_at_key(&at.key("exempt"), "an exempt route declares nothing", help);
+        }
+        let reason = context.text(&at, "exempt", &written.exempt, "say why nobody's data is here");
+        if let Some(reason) = reason {
+            let message = format!("the route `{route}` is exempt: its answers are not read");
+            context.finding(&at.key("exempt"), message, format!("stated reason: {reason}"));
+        }
+        return PersonalData::Exempt { reason: reason.unwrap_or_default().to_owned() };
+    }
+    PersonalData::Declared(classification(context, &at, written, scope, route))
+}
+
+fn classification(
+    context: &mut Context<'_>,
+    at: &At,
+    written: &PersonalDataDocument,
+    scope: &Scope<'_>,
+    route: &str,
+) -> Classification {
+    let mut inside = |field: &str, text: &Option<String>| {
+        let at = at.key(field);
+        let path = context.json_path(&at, text.as_deref()?)?;
+        if path.absolute {
+            let help = "a path inside the record, such as `id` or `user.id`, without `$`";
+            context.error(&at, format!("`{path}` starts at the document's root"), help);
+        }
+        Some(path)
+    };
+    let subject = inside("subject", &written.subject);
+    let group = inside("group", &written.group);
+    let records = records(context, &at.key("record"), &written.record);
+    let unknown = match &written.unknown {
+        None => Unknown::Deny,
+        Some(text) => {
+            let at = at.key("unknown");
+            let table = [("deny", Unknown::Deny), ("report", Unknown::Report), ("pass", Unknown::Pass)];
+            let unknown = context.choice(&at, "a way to treat unknown fields", text, &table);
+            if unknown == Some(Unknown::Pass) {
+                let message = format!("the route `{route}` lets fields pass that nobody classified");
+                context.finding(&at, message, "`report` counts them, `deny` holds them back");
+            }
+            unknown.unwrap_or(Unknown::Deny)
+        }
+    };
+    Classification {
+        records,
+        subject,
+        group,
+        fields: fields(context, &at.key("fields"), &written.fields, scope),
+        unknown,
+        record_bytes: context.size(&at.key("record_bytes"), &written.record_bytes, HELD, KIB..=16 * MIB)
+            as usize,
+    }
+}
+
+fn records(context: &mut Context<'_>, at: &At, written: &Option<Texts>) -> Vec<JsonPath> {
+    let mut records = Vec::new();
+    for (at, text) in context.items(at, written) {
+        let Some(path) = context.json_path(&at, text) else { continue };
+        if !path.absolute {
+            let help = format!("write it from the document's root: `$.{text}`, or `$[*]` for a list");
+            context.error(&at, format!("the record `{text}` has no place"), help);
+        }
+        if records.contains(&path) {
+            context.error(&at, format!("`{text}` is listed twice"), None);
+        }
+        records.push(path);
+    }
+    if written.as_ref().is_some_and(|texts| texts.items.is_empty()) {
+        context.error(at, "no record is named", "remove the line: `$` and `$[*]` are meant then");
+    }
+    if records.is_empty() {
+        let root = |segments| JsonPath { absolute: true, segments };
+        records = vec![root(Vec::new()), root(vec![Segment::Any])];
+    }
+    records
+}
+
+fn fields(
+    context: &mut Context<'_>,
+    at: &At,
+    written: &Option<Entries<String>>,
+    scope: &Scope<'_>,
+) -> Vec<FieldRule> {
+    let categories = &scope.charter.categories;
+    let mut rules: Vec<FieldRule> = Vec::new();
+    for (text, category) in written.iter().flat_map(|entries| &entries.0) {
+        let at = at.key(text);
+        let path = match text.parse::<JsonPath>() {
+            Ok(path) if !path.segments.is_empty() => path,
+            Ok(_) => {
+                context.error_at_key(&at, format!("`{text}` names no field"), "a field inside the document");
+                continue;
+            }
+            Err(error) => {
+                let help = "for example `full_name`, `profile.email`, `answers[*].text`, `$..email`";
+                context.error_at_key(&at, format!("`{text}` is not a JSON path: {error}"), help);
+                continue;
+            }
+        };
+        let class = match category.as_deref() {
+            None => continue,
+            Some("not_personal") => FieldClass::NotPersonal,
+            Some(name) => match context.refer(&at, categories, "category", "charter.categories", name) {
+                Some(place) => FieldClass::Category(CategoryId(place as u8)),
+                None => continue,
+            },
+        };
+        if let Some(other) = rules.iter().find(|rule| rule.path == path) {
+            let message = format!("`{text}` is the same field as `{}`", other.path);
+            context.error_at_key(&at, message, "classify it once");
+        }
+        rules.push(FieldRule { path, class });
+    }
+    rules
+}
+
+fn authentication(context: &mut Context<'_>, at: &At, written: &AuthenticationDocument) -> Authentication {
+    let help = "the body field that holds the account: `account: username`";
+    context.need(at, "account", &written.account, help);
+    if written.account.as_ref().is_some_and(|texts| texts.items.is_empty()) {
+        context.error(&at.key("account"), "no field holds the account", help);
+    }
+    let mut paths = |field: &str, texts: &Option<Texts>| {
+        let mut paths: Vec<JsonPath> = Vec::new();
+        for (at, text) in context.items(&at.key(field), texts) {
+            let Some(path) = context.json_path(&at, text) else { continue };
+            // The body is one document, so that `username` and `$.username` mean the same.
+            paths.push(JsonPath { absolute: true, ..path });
+        }
+        paths
+    };
+    let account = paths("account", &written.account);
+    let secret = paths("secret", &written.secret);
+    let mut failure = Vec::new();
+    for (index, status) in written.failure.iter().flatten().enumerate() {
+        let (Some(status), at) = (status, at.key("failure").item(index)) else { continue };
+        match StatusCode::from_u16(*status) {
+            Ok(code) if (200..600).contains(status) && !failure.contains(&code) => failure.push(code),
+            Ok(code) if failure.contains(&code) => {
+                context.error(&at, format!("{status} is listed twice"), None)
+            }
+            _ => {
+                let help = "a final status, such as 401 or 403";
+                context.error(&at, format!("{status} is not the status of an answer"), help);
+            }
+        }
+    }
+    if written.failure.as_ref().is_some_and(Vec::is_empty) {
+        let help = "remove the line: 400, 401 and 403 are meant then";
+        context.error(&at.key("failure"), "no answer would count as a failure", help);
+    }
+    if failure.is_empty() {
+        failure = vec![StatusCode::BAD_REQUEST, StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN];
+    }
+    Authentication {
+        account,
+        secret,
+        failure,
+        per_account: rate(context, &at.key("per_account"), &written.per_account, PER_ACCOUNT),
+        per_address: rate(context, &at.key("per_address"), &written.per_address, PER_ADDRESS),
+        peek_bytes: context.size(&at.key("peek"), &written.peek, HELD, KIB..=MIB) as usize,
+    }
+}
+
+fn rate(context: &mut Context<'_>, at: &At, written: &Option<Section<RateDocument>>, default: Rate) -> Rate {
+    let Some(written) = written else { return default };
+    let help = "`{ count: 10, per: 1 min }`";
+    let count = match context.need(at, "count", &written.count, help) {
+        Some(&count) => context.count(&at.key("count"), Some(count.into()), 1, 1..=100_000) as u32,
+        None => default.count,
+    };
+    let per: &Option<Amount> = &written.per;
+    context.need(at, "per", per, help);
+    let (least, most) = (Duration::from_secs(1), Duration::from_secs(7 * 86_400));
+    let per = context.duration(&at.key("per"), per, default.per, least..=most);
+    Rate { count, per }
+}

@@ -1,0 +1,275 @@
+//! `gateway.yaml`, as written by the site's engineers.
+
+use serde::Deserialize;
+
+use super::{Amount, Entries, List, Section, Texts, WordOr};
+
+/// The file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct GatewayFile {
+    pub(crate) gateway: Option<Section<GatewayDocument>>,
+}
+
+/// `gateway`. Names of files are relative to the policy folder.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct GatewayDocument {
+    /// Mandatory. A change takes a restart.
+    pub(crate) listen: Option<Section<ListenDocument>>,
+    /// Worker threads. Default: one per core. A change takes a restart.
+    pub(crate) workers: Option<usize>,
+    /// By server name; the first answers unknown names. Mandatory where there is an `https` listener.
+    pub(crate) certificates: Option<List<Section<CertificateDocument>>>,
+    /// Default: 365 days, with subdomains.
+    pub(crate) hsts: Option<Section<HstsDocument>>,
+    /// Networks whose `X-Forwarded-For` is believed. Default: none.
+    pub(crate) trusted_proxies: Option<List<String>>,
+    pub(crate) limits: Option<Section<LimitsDocument>>,
+    pub(crate) timeouts: Option<Section<TimeoutsDocument>>,
+    /// Who can say who the caller is. Default: nobody, every caller is `anonymous`.
+    pub(crate) identity: Option<List<Section<ProviderDocument>>>,
+    /// `memory`, or `{ redis: … }`. Default: `memory`.
+    pub(crate) store: Option<WordOr<StoreDocument>>,
+    /// Default: a random one per process, with a finding.
+    pub(crate) secret: Option<Section<SecretDocument>>,
+    pub(crate) journal: Option<Section<JournalDocument>>,
+    /// By name. Mandatory.
+    pub(crate) upstreams: Option<Entries<Section<UpstreamDocument>>>,
+}
+
+/// `gateway.listen`: addresses with ports, `[::]:8443`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct ListenDocument {
+    /// Mandatory, one at least.
+    pub(crate) https: Option<Texts>,
+    /// Default: none.
+    pub(crate) http: Option<Texts>,
+    /// Metrics and probes. Mandatory.
+    pub(crate) admin: Option<String>,
+}
+
+/// `gateway.certificates[]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct CertificateDocument {
+    /// Server names, `*.example.fr` for one label. Mandatory.
+    pub(crate) names: Option<List<String>>,
+    /// PEM file, leaf first. Mandatory.
+    pub(crate) chain: Option<String>,
+    /// PEM file. Mandatory.
+    pub(crate) key: Option<String>,
+}
+
+/// `gateway.hsts`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct HstsDocument {
+    /// At least 365 days; `0 s` lifts the rule in browsers that know it. Default: 365 days.
+    pub(crate) max_age: Option<Amount>,
+    /// Default: true.
+    pub(crate) include_subdomains: Option<bool>,
+}
+
+/// `gateway.limits`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct LimitsDocument {
+    /// Header fields of one message. Default: 100.
+    pub(crate) header_count: Option<u64>,
+    /// All header fields of one message. Default: 32 KiB.
+    pub(crate) header_bytes: Option<Amount>,
+    /// Request target. Default: 8 KiB.
+    pub(crate) uri_bytes: Option<Amount>,
+    /// Request body. Default: 16 MiB.
+    pub(crate) body_bytes: Option<Amount>,
+    /// Open client connections. Default: 10 000.
+    pub(crate) connections: Option<u64>,
+    /// Exchanges under way; above it 503. Default: 4096.
+    pub(crate) exchanges: Option<u64>,
+    /// Streams of one HTTP/2 connection. Default: 100.
+    pub(crate) h2_streams: Option<u64>,
+    /// A compressed response, decoded. Default: 1 GiB.
+    pub(crate) decoded_bytes: Option<Amount>,
+}
+
+/// `gateway.timeouts`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct TimeoutsDocument {
+    /// TLS handshake. Default: 10 s.
+    pub(crate) handshake: Option<Amount>,
+    /// Header section of a request. Default: 10 s.
+    pub(crate) headers: Option<Amount>,
+    /// A connection without an exchange. Default: 75 s.
+    pub(crate) idle: Option<Amount>,
+    /// A body without progress. Default: 30 s.
+    pub(crate) body: Option<Amount>,
+    /// Exchanges under way at the end of the process. Default: 30 s.
+    pub(crate) drain: Option<Amount>,
+}
+
+/// `gateway.identity[]`: `jwt` or `forward_auth`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct ProviderDocument {
+    /// Name used by routes, the journal and metrics. Mandatory.
+    pub(crate) name: Option<String>,
+    pub(crate) jwt: Option<Section<JwtDocument>>,
+    pub(crate) forward_auth: Option<Section<ForwardAuthDocument>>,
+    /// Where the answer says what. Mandatory.
+    pub(crate) claims: Option<Section<ClaimsDocument>>,
+    /// Text of a role → recipient of the charter. Mandatory.
+    pub(crate) roles: Option<Entries<String>>,
+}
+
+/// `claims`: paths into the token's claims or the endpoint's JSON, from the root.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct ClaimsDocument {
+    /// The caller's identifier. Default: none, no record is the caller's own.
+    pub(crate) subject: Option<String>,
+    /// One role or several. Mandatory.
+    pub(crate) role: Option<String>,
+    /// Default: none.
+    pub(crate) groups: Option<String>,
+    /// Children the caller answers for. Default: none.
+    pub(crate) wards: Option<String>,
+}
+
+/// `jwt`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct JwtDocument {
+    /// Required `iss`. Mandatory.
+    pub(crate) issuer: Option<String>,
+    /// Accepted `aud`, one or several. Mandatory.
+    pub(crate) audience: Option<Texts>,
+    /// Where the keys are. Mandatory.
+    pub(crate) jwks: Option<Section<JwksDocument>>,
+    /// Name of the cookie that holds the token. Default: `Authorization: Bearer`.
+    pub(crate) cookie: Option<String>,
+    /// Tolerance on `exp` and `nbf`, at most 5 min. Default: 30 s.
+    pub(crate) skew: Option<Amount>,
+    /// RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA. Default: all of these.
+    pub(crate) algorithms: Option<List<String>>,
+}
+
+/// `jwks`: one of `file`, `url`, or `upstream` with `path`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct JwksDocument {
+    pub(crate) file: Option<String>,
+    /// An upstream is declared for its origin, with public roots.
+    pub(crate) url: Option<String>,
+    /// For private roots or several endpoints.
+    pub(crate) upstream: Option<String>,
+    pub(crate) path: Option<String>,
+}
+
+/// `forward_auth`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct ForwardAuthDocument {
+    /// Mandatory.
+    pub(crate) upstream: Option<String>,
+    /// GET, HEAD, POST or PUT. Default: GET.
+    pub(crate) method: Option<String>,
+    /// Path and query. Mandatory.
+    pub(crate) path: Option<String>,
+    /// Cookies of the caller that are forwarded, exact names. One of `cookies` and `headers` is mandatory.
+    pub(crate) cookies: Option<List<String>>,
+    /// Headers of the caller that are forwarded.
+    pub(crate) headers: Option<List<String>>,
+    /// Headers that the gateway adds. Default: none.
+    pub(crate) fixed_headers: Option<Entries<String>>,
+    /// Cookies that the gateway adds. Default: none.
+    pub(crate) fixed_cookies: Option<Entries<String>>,
+    /// JSON sent with POST or PUT. Default: none.
+    pub(crate) body: Option<String>,
+    /// How long an answer is believed, at most 5 min; `0 s` asks every time. Default: 5 s.
+    pub(crate) cache: Option<Amount>,
+    /// Default: 10 000.
+    pub(crate) cache_entries: Option<u64>,
+}
+
+/// `gateway.store`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct StoreDocument {
+    pub(crate) redis: Option<Section<RedisDocument>>,
+}
+
+/// `gateway.store.redis`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RedisDocument {
+    /// `redis://host:6379/0`, without a password.
+    pub(crate) url: Option<String>,
+    /// A file that holds the address, password included. One of the two is mandatory.
+    pub(crate) url_file: Option<String>,
+    /// Longest wait before local counters decide, at most 5 s. Default: 50 ms.
+    pub(crate) timeout: Option<Amount>,
+    /// Replicas of the gateway that share it. Mandatory.
+    pub(crate) replicas: Option<u32>,
+}
+
+/// `gateway.secret`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct SecretDocument {
+    /// A file of 32 bytes or more. Mandatory.
+    pub(crate) file: Option<String>,
+}
+
+/// `gateway.journal`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct JournalDocument {
+    /// `stdout`, or `{ file: … }`. Default: `stdout`.
+    pub(crate) to: Option<WordOr<JournalFileDocument>>,
+    /// Records that may wait. Default: 8192.
+    pub(crate) queue: Option<u64>,
+    /// `pseudonym` or `prefix`. Default: `pseudonym`.
+    pub(crate) address: Option<String>,
+}
+
+/// `gateway.journal.to`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct JournalFileDocument {
+    pub(crate) file: Option<String>,
+}
+
+/// `gateway.upstreams.NAME`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct UpstreamDocument {
+    /// `http://host:port` or `https://host:port`, all of one kind. Mandatory.
+    pub(crate) endpoints: Option<Texts>,
+    /// Only with `https://`. Default: public roots, the endpoint's name.
+    pub(crate) tls: Option<Section<UpstreamTlsDocument>>,
+    /// `preserve` the client's `Host` (platforms compare it with `Origin`), or `endpoint`. Default: `preserve`.
+    pub(crate) host: Option<String>,
+    /// Default: 2 s.
+    pub(crate) connect_timeout: Option<Amount>,
+    /// Default: 30 s.
+    pub(crate) response_timeout: Option<Amount>,
+    /// Per worker and endpoint. Default: 64.
+    pub(crate) idle_connections: Option<u64>,
+    /// Below the platform's own keep-alive. Default: 20 s.
+    pub(crate) idle_timeout: Option<Amount>,
+    /// ISO 3166-1 alpha-2 (charter 4).
+    pub(crate) country: Option<String>,
+}
+
+/// `gateway.upstreams.NAME.tls`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct UpstreamTlsDocument {
+    /// PEM file of trusted roots. Default: the public ones.
+    pub(crate) ca: Option<String>,
+    /// Name to verify. Default: the endpoint's host.
+    pub(crate) server_name: Option<String>,
+}

@@ -1,0 +1,110 @@
+//! `routes/*.yaml`, as written by the platform teams.
+
+use serde::Deserialize;
+
+use super::{Amount, Entries, List, Section, Texts};
+
+/// A file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RoutesFile {
+    /// Mandatory, not empty.
+    pub(crate) routes: Option<List<Section<RouteDocument>>>,
+}
+
+/// `routes[]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RouteDocument {
+    /// Name in the journal and in metrics; unique over all files. Mandatory.
+    pub(crate) name: Option<String>,
+    /// The team that answers for it. Mandatory.
+    pub(crate) owner: Option<String>,
+    /// Which requests it takes. Mandatory.
+    #[serde(rename = "match")]
+    pub(crate) matches: Option<Section<MatchDocument>>,
+    /// Where they go: a name of `gateway.upstreams`. Mandatory.
+    pub(crate) upstream: Option<String>,
+    /// Why data is processed: a name of `charter.purposes`. Mandatory.
+    pub(crate) purpose: Option<String>,
+    /// Who is asked about the caller, in this order. Default: every provider of `gateway.identity`, in its order.
+    pub(crate) identity: Option<List<String>>,
+    /// Whether an unknown caller gets 401 rather than the least view. Default: false.
+    pub(crate) require_identity: Option<bool>,
+    /// What is personal in the answers. Default: the charter's field names count at any depth.
+    pub(crate) personal_data: Option<Section<PersonalDataDocument>>,
+    /// Protection of accounts, where the route checks a credential.
+    pub(crate) authentication: Option<Section<AuthenticationDocument>>,
+    /// Ambiguous paths accepted all the same: `encoded_slash`, `backslash`, `empty_segment`, `path_parameters`.
+    /// Default: none.
+    pub(crate) relaxed_paths: Option<List<String>>,
+    /// Whether a WebSocket may be opened; not beside declared personal data. Default: false.
+    pub(crate) websocket: Option<bool>,
+    /// Longest request body. Default: `gateway.limits.body_bytes`.
+    pub(crate) body_bytes: Option<Amount>,
+    /// Longest wait for the response head. Default: the upstream's.
+    pub(crate) response_timeout: Option<Amount>,
+}
+
+/// `routes[].match`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct MatchDocument {
+    /// `ecole.example.fr`, `*.example.fr` (one label or more), or `*` for every host. Mandatory.
+    pub(crate) host: Option<String>,
+    /// One template or several: `/api/users/{id}`; `{*rest}` at the end takes the remainder, the empty one too unless
+    /// another route claims that path. Mandatory.
+    pub(crate) path: Option<Texts>,
+    /// Default: every method.
+    pub(crate) methods: Option<List<String>>,
+    /// Whether the plain listeners serve it too (ACME); only for routes without personal data. Default: false.
+    pub(crate) plain_http: Option<bool>,
+}
+
+/// `routes[].personal_data`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct PersonalDataDocument {
+    /// No person's data here, for this reason; stands alone.
+    pub(crate) exempt: Option<String>,
+    /// Where one person's record is, from the root: `$[*]`; one path or several. Default: `$` and `$[*]`.
+    pub(crate) record: Option<Texts>,
+    /// Inside a record: whose it is. Without it nobody's view is `own` or `ward`.
+    pub(crate) subject: Option<String>,
+    /// Inside a record: its groups. Without it nobody's view is `group`.
+    pub(crate) group: Option<String>,
+    /// Path (absolute, or inside a record) → category, or `not_personal`. Default: none.
+    pub(crate) fields: Option<Entries<String>>,
+    /// What happens to a field that nothing classifies: `deny`, `report` or `pass`. Default: `deny`.
+    pub(crate) unknown: Option<String>,
+    /// Longest record held back to learn whose it is. Default: 64 KiB.
+    pub(crate) record_bytes: Option<Amount>,
+}
+
+/// `routes[].authentication`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct AuthenticationDocument {
+    /// Body fields (JSON path or form field) that hold the account. Mandatory.
+    pub(crate) account: Option<Texts>,
+    /// Body fields that hold the secret; a request without one is a probe. Default: none, every request is a guess.
+    pub(crate) secret: Option<Texts>,
+    /// Statuses that mean a failed guess. Default: 400, 401 and 403.
+    pub(crate) failure: Option<List<u16>>,
+    /// Failures per account. Default: 10 per minute.
+    pub(crate) per_account: Option<Section<RateDocument>>,
+    /// Failures per address prefix. Default: 60 per minute (a class of thirty behind one address).
+    pub(crate) per_address: Option<Section<RateDocument>>,
+    /// Longest body read to find the account. Default: 64 KiB.
+    pub(crate) peek: Option<Amount>,
+}
+
+/// `{ count: 10, per: 1 min }`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RateDocument {
+    /// Mandatory.
+    pub(crate) count: Option<u32>,
+    /// Mandatory.
+    pub(crate) per: Option<Amount>,
+}

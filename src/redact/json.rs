@@ -1,0 +1,106 @@
+//! JSON (RFC 8259), streaming.
+
+mod emit;
+mod keys;
+mod relate;
+mod scan;
+mod utf8;
+mod walker;
+
+use std::sync::Arc;
+
+use emit::Emitter;
+use relate::Relater;
+pub(super) use scan::unescape;
+use utf8::Utf8;
+
+use super::{Audience, Plan, RedactError, Tally};
+use crate::secret::DomainKey;
+
+/// Deepest nesting of arrays and objects.
+pub const MAX_DEPTH: usize = 128;
+/// Longest key, in decoded bytes.
+pub const MAX_KEY: usize = 4 * 1024;
+/// Longest number, in bytes.
+pub const MAX_NUMBER: usize = 1024;
+/// Longest text, in raw bytes, that a pseudonym, a year or a relation is derived from; a longer one becomes `null`, and
+/// as a subject or group it is nobody's.
+pub const MAX_VALUE: usize = 64 * 1024;
+/// Longest stretch, in bytes, from a member's comma to its value: the key and white space.
+pub const MAX_HELD: usize = 64 * 1024;
+
+/// Redacts one document.
+///
+/// Each byte is looked at once; where the view depends on whose a record is (the caller has a subject, groups or
+/// wards whose relation opens some category of the plan), twice.
+pub struct JsonRedactor {
+    utf8: Utf8,
+    relater: Option<Relater>,
+    emitter: Emitter,
+    refused: Option<RedactError>,
+}
+
+impl JsonRedactor {
+    /// A redactor for one body. `key` is of the domain of API pseudonyms.
+    pub fn new(plan: Arc<Plan>, audience: Arc<Audience>, key: Arc<DomainKey>) -> Self {
+        let relates = plan.has_records() && plan.related_matters(audience.by_relation(), &audience.sees);
+        Self {
+            utf8: Utf8::default(),
+            relater: relates.then(|| Relater::new(plan.clone(), audience.clone())),
+            emitter: Emitter::new(plan, audience, key),
+            refused: None,
+        }
+    }
+
+    /// Takes the next bytes of the document, cut anywhere, and appends those that may leave.
+    ///
+    /// # Errors
+    /// Any [`RedactError`]; nothing is appended by later calls, which repeat it. What was appended before is redacted.
+    pub fn push(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<(), RedactError> {
+        if let Some(error) = self.refused {
+            return Err(error);
+        }
+        let Self { utf8, relater, emitter, .. } = self;
+        let result = utf8.cut(input, |piece| match relater {
+            Some(relater) => relater.push(piece, emitter, out),
+            None => emitter.push(piece, out),
+        });
+        self.refused = result.err();
+        result
+    }
+
+    /// The document is complete: appends what was held back.
+    ///
+    /// # Errors
+    /// [`RedactError::Truncated`] where the document is not complete (an empty one is not), or what was met before.
+    pub fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), RedactError> {
+        if let Some(error) = self.refused {
+            return Err(error);
+        }
+        let result = self.complete(out);
+        self.refused = Some(result.err().unwrap_or(RedactError::Finished));
+        result
+    }
+
+    fn complete(&mut self, out: &mut Vec<u8>) -> Result<(), RedactError> {
+        self.utf8.finish()?;
+        if let Some(relater) = &mut self.relater {
+            relater.finish(&mut self.emitter, out)?;
+        }
+        self.emitter.finish(out)
+    }
+
+    /// What was redacted so far.
+    pub fn tally(&self) -> &Tally {
+        self.emitter.tally()
+    }
+
+    /// Bytes held in buffers that grow.
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> usize {
+        self.emitter.capacity() + self.relater.as_ref().map_or(0, Relater::capacity)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,367 @@
+//! The same rules on a tree, slowly: no automaton, no streaming, no holding back.
+
+use std::collections::HashSet;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+
+use super::scenario;
+use crate::policy::set::{
+    Action, CategoryId, CategorySet, Charter, Classification, FieldClass, JsonPath, PersonalData, Segment, Unknown,
+    fold_field_name,
+};
+use crate::redact::{Audience, Tally, action};
+
+/// A document with its duplicate keys and their order.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Tree {
+    Null,
+    Boolean(bool),
+    Number(serde_json::Number),
+    Text(String),
+    Array(Vec<Tree>),
+    Object(Vec<(String, Tree)>),
+}
+
+impl<'de> Deserialize<'de> for Tree {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Build;
+        impl<'de> Visitor<'de> for Build {
+            type Value = Tree;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("JSON")
+            }
+            fn visit_unit<E>(self) -> Result<Tree, E> {
+                Ok(Tree::Null)
+            }
+            fn visit_bool<E>(self, value: bool) -> Result<Tree, E> {
+                Ok(Tree::Boolean(value))
+            }
+            fn visit_i64<E>(self, value: i64) -> Result<Tree, E> {
+                Ok(Tree::Number(value.into()))
+            }
+            fn visit_u64<E>(self, value: u64) -> Result<Tree, E> {
+                Ok(Tree::Number(value.into()))
+            }
+            fn visit_f64<E>(self, value: f64) -> Result<Tree, E> {
+                Ok(serde_json::Number::from_f64(value).map_or(Tree::Null, Tree::Number))
+            }
+            fn visit_str<E>(self, value: &str) -> Result<Tree, E> {
+                Ok(Tree::Text(value.to_owned()))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Tree, A::Error> {
+                let mut all = Vec::new();
+                while let Some(element) = access.next_element()? {
+                    all.push(element);
+                }
+                Ok(Tree::Array(all))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Tree, A::Error> {
+                let mut all = Vec::new();
+                while let Some(member) = access.next_entry()? {
+                    all.push(member);
+                }
+                Ok(Tree::Object(all))
+            }
+        }
+        deserializer.deserialize_any(Build)
+    }
+}
+
+/// One step from the root.
+#[derive(Clone, Debug)]
+enum Step {
+    Key(String),
+    Place(usize),
+}
+
+/// An open record: how many steps lead to it, and what is visible inside.
+#[derive(Clone, Copy)]
+struct Record {
+    depth: usize,
+    visible: CategorySet,
+}
+
+/// The reference.
+pub(super) struct Reference<'a> {
+    charter: &'a Charter,
+    data: Option<&'a Classification>,
+    audience: &'a Audience,
+    deny: bool,
+    report: bool,
+    steps: Vec<Step>,
+    records: Vec<Record>,
+    pub(super) tally: Tally,
+}
+
+impl<'a> Reference<'a> {
+    pub(super) fn new(charter: &'a Charter, data: &'a PersonalData, audience: &'a Audience) -> Self {
+        let data = match data {
+            PersonalData::Declared(data) => Some(data),
+            _ => None,
+        };
+        let unknown = data.map(|data| data.unknown);
+        let all = (0..charter.categories.len()).all(|at| audience.sees.any.contains(CategoryId(at as u8)));
+        Self {
+            charter,
+            data,
+            audience,
+            deny: unknown == Some(Unknown::Deny) && !all,
+            report: unknown == Some(Unknown::Report),
+            steps: Vec::new(),
+            records: Vec::new(),
+            tally: Tally::default(),
+        }
+    }
+
+    /// The redacted document.
+    pub(super) fn redact(&mut self, root: &Tree) -> Tree {
+        self.value(root, false).unwrap_or(Tree::Null)
+    }
+
+    fn value(&mut self, tree: &Tree, known: bool) -> Option<Tree> {
+        let known = match self.class() {
+            Some(FieldClass::NotPersonal) => true,
+            Some(FieldClass::Category(category)) => {
+                let visible = self.records.last().map_or(self.audience.sees.any, |record| record.visible);
+                if !visible.contains(category) {
+                    self.tally.redacted(category);
+                    return self.hidden(tree, category);
+                }
+                true
+            }
+            None if known => true,
+            None => {
+                let scalar = !matches!(tree, Tree::Array(_) | Tree::Object(_));
+                if self.report && scalar {
+                    self.tally.unclassified();
+                }
+                if self.deny && (scalar || !(self.steps.is_empty() || self.alive())) {
+                    self.tally.unclassified();
+                    return None;
+                }
+                false
+            }
+        };
+        Some(match tree {
+            Tree::Array(elements) => {
+                let mut kept = Vec::new();
+                for (at, element) in elements.iter().enumerate() {
+                    self.steps.push(Step::Place(at));
+                    kept.extend(self.value(element, known));
+                    self.steps.pop();
+                }
+                Tree::Array(kept)
+            }
+            Tree::Object(members) => {
+                let record = self.is_record();
+                if record {
+                    let visible = self.visible_in(tree);
+                    self.records.push(Record { depth: self.steps.len(), visible });
+                }
+                let mut kept = Vec::new();
+                for (key, member) in members {
+                    self.steps.push(Step::Key(key.clone()));
+                    kept.extend(self.value(member, known).map(|value| (key.clone(), value)));
+                    self.steps.pop();
+                }
+                if record {
+                    self.records.pop();
+                }
+                Tree::Object(kept)
+            }
+            scalar => scalar.clone(),
+        })
+    }
+
+    fn hidden(&self, tree: &Tree, category: CategoryId) -> Option<Tree> {
+        let category = &self.charter.categories[category.index()];
+        match (&category.otherwise, tree) {
+            (Action::Remove, _) => None,
+            (Action::Null, _) => Some(Tree::Null),
+            (_, _) => Some(self.replaced(tree, &category.otherwise, &category.name)),
+        }
+    }
+
+    fn replaced(&self, tree: &Tree, action: &Action, category: &str) -> Tree {
+        let mut out = Vec::new();
+        let (text, value) = match tree {
+            Tree::Array(elements) => {
+                return Tree::Array(elements.iter().map(|one| self.replaced(one, action, category)).collect());
+            }
+            Tree::Null | Tree::Object(_) => return Tree::Null,
+            Tree::Boolean(_) => match action {
+                Action::Replace(text) => return Tree::Text(text.clone()),
+                _ => return Tree::Null,
+            },
+            Tree::Text(text) => (true, text.clone()),
+            Tree::Number(number) => (false, number.to_string()),
+        };
+        match action {
+            Action::Mask if text => out.extend(b"\"***\""),
+            Action::Replace(text) => return Tree::Text(text.clone()),
+            Action::Pseudonym => {
+                if let Some(key) = scenario::key() {
+                    action::pseudonym(&key, category, value.as_bytes(), &mut out);
+                }
+            }
+            Action::Generalise(_) => action::year(value.as_bytes(), text, &mut out),
+            _ => return Tree::Null,
+        }
+        serde_json::from_slice(&out).unwrap_or(Tree::Null)
+    }
+
+    /// What a route's rules, or else the charter's names, say about where `steps` lead.
+    fn class(&self) -> Option<FieldClass> {
+        for rule in self.data.iter().flat_map(|data| &data.fields) {
+            let folds = rule.class != FieldClass::NotPersonal;
+            if self.origins(&rule.path).into_iter().any(|from| selects(&rule.path.segments, &self.steps[from..], folds)) {
+                return Some(rule.class);
+            }
+        }
+        let Some(Step::Key(key)) = self.steps.last() else { return None };
+        let folded = fold_field_name(key);
+        let index = self
+            .charter
+            .categories
+            .iter()
+            .position(|category| category.fields.iter().any(|field| fold_field_name(field) == folded))?;
+        Some(FieldClass::Category(CategoryId(index as u8)))
+    }
+
+    /// Where a path may begin: at the root, or in any record around.
+    fn origins(&self, path: &JsonPath) -> Vec<usize> {
+        if path.absolute { vec![0] } else { self.records.iter().map(|record| record.depth).collect() }
+    }
+
+    fn is_record(&self) -> bool {
+        self.data.is_some_and(|data| data.records.iter().any(|path| selects(&path.segments, &self.steps, true)))
+    }
+
+    /// Whether a rule could select something below.
+    fn alive(&self) -> bool {
+        let Some(data) = self.data else { return false };
+        let opens = self.is_record() && data.fields.iter().any(|rule| !rule.path.absolute);
+        opens
+            || data.records.iter().any(|path| leads(&path.segments, &self.steps, true))
+            || data.fields.iter().any(|rule| {
+                let folds = rule.class != FieldClass::NotPersonal;
+                self.origins(&rule.path).into_iter().any(|from| leads(&rule.path.segments, &self.steps[from..], folds))
+            })
+    }
+
+    /// What is visible in the record that `steps` lead to.
+    fn visible_in(&self, record: &Tree) -> CategorySet {
+        let sees = &self.audience.sees;
+        let Some(data) = self.data else { return sees.any };
+        let mut visible = sees.any;
+        if let Some(path) = &data.subject {
+            let values = self.named(record, path);
+            let one = !path.segments.iter().any(|step| matches!(step, Segment::Any | Segment::Descend));
+            let distinct: HashSet<&Option<String>> = values.iter().collect();
+            if !one || distinct.len() == 1 {
+                let is = |known: &str| !known.is_empty() && values.iter().flatten().any(|value| value == known);
+                if self.audience.subject.as_ref().is_some_and(|own| is(own.expose())) {
+                    visible = visible.union(sees.own);
+                }
+                if self.audience.wards.iter().any(|ward| is(ward.expose())) {
+                    visible = visible.union(sees.ward);
+                }
+            }
+        }
+        if let Some(path) = &data.group {
+            let values = self.named(record, path);
+            let shared = |group: &str| !group.is_empty() && values.iter().flatten().any(|value| value == group);
+            if self.audience.groups.iter().any(|group| shared(group.expose())) {
+                visible = visible.union(sees.group);
+            }
+        }
+        visible
+    }
+
+    /// The values that a path selects in a record, but not in records inside it; `None` for what is no text or number.
+    fn named(&self, record: &Tree, path: &JsonPath) -> Vec<Option<String>> {
+        let mut steps = self.steps.clone();
+        let from = if path.absolute { 0 } else { steps.len() };
+        let mut found = Vec::new();
+        self.collect(record, path, from, &mut steps, true, &mut found);
+        found
+    }
+
+    fn collect(
+        &self,
+        tree: &Tree,
+        path: &JsonPath,
+        from: usize,
+        steps: &mut Vec<Step>,
+        top: bool,
+        found: &mut Vec<Option<String>>,
+    ) {
+        if !top && selects(&path.segments, &steps[from..], false) {
+            found.push(match tree {
+                Tree::Text(text) => Some(text.clone()),
+                Tree::Number(number) => Some(number.to_string()),
+                _ => None,
+            });
+        }
+        let inner = |steps: &[Step]| {
+            self.data.is_some_and(|data| data.records.iter().any(|path| selects(&path.segments, steps, true)))
+        };
+        match tree {
+            Tree::Array(elements) => {
+                for (at, element) in elements.iter().enumerate() {
+                    steps.push(Step::Place(at));
+                    self.collect(element, path, from, steps, false, found);
+                    steps.pop();
+                }
+            }
+            Tree::Object(members) if top || !inner(steps) => {
+                for (key, member) in members {
+                    steps.push(Step::Key(key.clone()));
+                    self.collect(member, path, from, steps, false, found);
+                    steps.pop();
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Whether one segment takes one step.
+fn takes(segment: &Segment, step: &Step, folds: bool) -> bool {
+    match (segment, step) {
+        (Segment::Any, _) => true,
+        (Segment::Name(name), Step::Key(key)) => {
+            name == key || (folds && fold_field_name(name) == fold_field_name(key))
+        }
+        (Segment::Index(index), Step::Place(place)) => index == place,
+        _ => false,
+    }
+}
+
+/// Whether a path leads exactly along these steps.
+fn selects(segments: &[Segment], steps: &[Step], folds: bool) -> bool {
+    match (segments.split_first(), steps.split_first()) {
+        (None, None) => true,
+        (None, Some(_)) => false,
+        (Some((Segment::Descend, rest)), step) => {
+            selects(rest, steps, folds) || step.is_some_and(|(_, behind)| selects(segments, behind, folds))
+        }
+        (Some((segment, rest)), Some((step, behind))) => {
+            takes(segment, step, folds) && selects(rest, behind, folds)
+        }
+        (Some(_), None) => false,
+    }
+}
+
+/// Whether a path leads along these steps and further.
+fn leads(segments: &[Segment], steps: &[Step], folds: bool) -> bool {
+    match (segments.split_first(), steps.split_first()) {
+        (None, _) => false,
+        (Some(_), None) => true,
+        (Some((Segment::Descend, rest)), Some((_, behind))) => {
+            leads(rest, steps, folds) || leads(segments, behind, folds)
+        }
+        (Some((segment, rest)), Some((step, behind))) => takes(segment, step, folds) && leads(rest, behind, folds),
+    }
+}

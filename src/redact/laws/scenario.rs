@@ -1,0 +1,291 @@
+//! A policy, a caller and a document, made from choices.
+
+use std::sync::Arc;
+
+use super::source::Source;
+use crate::policy::set::{
+    Action, Category, CategoryId, CategorySet, Charter, Classification, FieldClass, FieldRule, Generalisation, JsonPath,
+    PersonalData, RecipientId, Sees, Segment, Unknown, fold_field_name,
+};
+use crate::redact::{Audience, JsonRedactor, Plan, RedactError, Tally};
+use crate::secret::{Domain, DomainKey, MasterSecret, Sensitive};
+
+/// Names of members and of path steps; some fold to one name.
+const NAMES: [&str; 14] = [
+    "x", "id", "name", "Name", "email", "e_mail", "items", "birthDate", "note", "groups", "owner", "é", "na-me", "z",
+];
+/// Texts: subjects, groups, dates, and what strings can hold.
+const TEXTS: [&str; 10] =
+    ["", "jean", "a", "b", "2012-05-17", "31/12/1999", "é€😀", "q\"u\\o/te", "\u{1}\n\u{7f}", "***"];
+const NUMBERS: [&str; 7] = ["0", "7", "-12", "1.5", "2012", "1850", "12345678901234"];
+/// What canaries are made of: no replacement holds it.
+pub(super) const CANARY: &str = "CANARY";
+
+/// See the module.
+pub(super) struct Scenario {
+    pub(super) charter: Charter,
+    pub(super) data: PersonalData,
+    pub(super) audience: Arc<Audience>,
+    pub(super) document: Vec<u8>,
+    pub(super) chunks: Vec<usize>,
+}
+
+/// What a document is made with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Plant {
+    /// Values of all kinds.
+    Anything,
+    /// Canaries below every name of the charter.
+    Canaries,
+}
+
+impl Scenario {
+    /// Reads every choice from `data`.
+    pub(super) fn new(data: &[u8]) -> Self {
+        let mut source = Source(data);
+        let charter = charter(&mut source, true);
+        let personal = if source.one_in(4) {
+            PersonalData::Undeclared
+        } else {
+            PersonalData::Declared(classification(&mut source, true))
+        };
+        let audience = Arc::new(audience(&mut source));
+        let chunks = chunks(&mut source);
+        let document = document(&mut source, Plant::Anything);
+        Self { charter, data: personal, audience, document, chunks }
+    }
+
+    /// The same, for a caller who sees nothing, with canaries under every name of the charter, none of them exempted.
+    pub(super) fn with_canaries(data: &[u8]) -> Self {
+        let mut source = Source(data);
+        let charter = charter(&mut source, true);
+        let personal = if source.one_in(4) {
+            PersonalData::Undeclared
+        } else {
+            PersonalData::Declared(classification(&mut source, false))
+        };
+        let mut audience = audience(&mut source);
+        audience.sees = Sees::default();
+        let chunks = chunks(&mut source);
+        let document = document(&mut source, Plant::Canaries);
+        Self { charter, data: personal, audience: Arc::new(audience), document, chunks }
+    }
+
+    /// A policy that classifies nothing.
+    pub(super) fn unclassified(data: &[u8]) -> Self {
+        let mut source = Source(data);
+        let charter = charter(&mut source, false);
+        let chunks = chunks(&mut source);
+        let document = document(&mut source, Plant::Anything);
+        let audience = Arc::new(Audience::default());
+        Self { charter, data: PersonalData::Undeclared, audience, document, chunks }
+    }
+
+    /// Redacts the document in these chunks.
+    pub(super) fn redact(&self, chunks: &[usize]) -> (Result<(), RedactError>, Vec<u8>, Tally) {
+        let plan = Arc::new(Plan::compile(&self.charter, &self.data));
+        redact(plan, self.audience.clone(), &self.document, chunks)
+    }
+}
+
+/// The key of every scenario.
+pub(super) fn key() -> Option<Arc<DomainKey>> {
+    Some(Arc::new(MasterSecret::from_bytes(&[7; 32]).ok()?.derive(Domain::Api, "")))
+}
+
+/// Redacts a document in chunks of these lengths, over and over; 0 and no length at all mean the rest at once.
+pub(super) fn redact(
+    plan: Arc<Plan>,
+    audience: Arc<Audience>,
+    document: &[u8],
+    chunks: &[usize],
+) -> (Result<(), RedactError>, Vec<u8>, Tally) {
+    let mut out = Vec::new();
+    let Some(key) = key() else { return (Err(RedactError::Finished), out, Tally::default()) };
+    let mut redactor = JsonRedactor::new(plan, audience, key);
+    let mut lengths = chunks.iter().copied().cycle();
+    let mut rest = document;
+    let mut result = Ok(());
+    while result.is_ok() && !rest.is_empty() {
+        let length = match lengths.next() {
+            None | Some(0) => rest.len(),
+            Some(length) => length.min(rest.len()),
+        };
+        let (now, later) = rest.split_at(length);
+        result = redactor.push(now, &mut out);
+        rest = later;
+    }
+    let result = result.and_then(|()| redactor.finish(&mut out));
+    (result, out, redactor.tally().clone())
+}
+
+fn charter(source: &mut Source<'_>, names: bool) -> Charter {
+    let fields: [&[&str]; 4] = [&["name"], &["email", "groups"], &["birth_date"], &[]];
+    let categories = fields
+        .iter()
+        .zip(["name", "email", "birth", "other"])
+        .map(|(fields, name)| Category {
+            name: name.into(),
+            article: "2".into(),
+            fields: if names { fields.iter().map(|&field| field.into()).collect() } else { Vec::new() },
+            otherwise: match source.below(6) {
+                0 => Action::Remove,
+                1 => Action::Null,
+                2 => Action::Mask,
+                3 => Action::Replace("r\"é".into()),
+                4 => Action::Pseudonym,
+                _ => Action::Generalise(Generalisation::Year),
+            },
+        })
+        .collect();
+    Charter {
+        title: String::new(),
+        version: String::new(),
+        purposes: Vec::new(),
+        categories,
+        recipients: Vec::new(),
+        anonymous: RecipientId(0),
+        cookies: Vec::new(),
+    }
+}
+
+fn path(source: &mut Source<'_>, absolute: bool, longest: usize) -> JsonPath {
+    let mut segments: Vec<Segment> = (0..source.below(longest + 1)).map(|_| segment(source)).collect();
+    if segments.last().is_none_or(|last| *last == Segment::Descend) && (!absolute || !segments.is_empty()) {
+        segments.push(Segment::Name(source.pick(&NAMES).into()));
+    }
+    JsonPath { absolute, segments }
+}
+
+fn segment(source: &mut Source<'_>) -> Segment {
+    match source.below(8) {
+        0..4 => Segment::Name(source.pick(&NAMES).into()),
+        4 | 5 => Segment::Any,
+        6 => Segment::Index(source.below(3)),
+        _ => Segment::Descend,
+    }
+}
+
+fn classification(source: &mut Source<'_>, exempt: bool) -> Classification {
+    let mut records = vec!["$", "$[*]"].into_iter().filter_map(|path| path.parse().ok()).collect::<Vec<_>>();
+    if source.one_in(2) {
+        records.push(path(source, true, 3));
+    }
+    let relative = |source: &mut Source<'_>| {
+        if source.one_in(3) { path(source, false, 3) } else { JsonPath { absolute: false, segments: vec![Segment::Name((source.pick(&["id", "owner", "groups"])).into())] } }
+    };
+    let subject = (!source.one_in(4)).then(|| relative(source));
+    let group = source.one_in(2).then(|| relative(source));
+    let fields = (0..source.below(5))
+        .map(|_| {
+            let absolute = source.one_in(3);
+            let path = path(source, absolute, 3);
+            let class = match source.below(5) {
+                4 if exempt => FieldClass::NotPersonal,
+                category => FieldClass::Category(CategoryId(category as u8 % 4)),
+            };
+            FieldRule { path, class }
+        })
+        .collect();
+    let unknown = source.pick(&[Unknown::Pass, Unknown::Report, Unknown::Deny]);
+    Classification { records, subject, group, fields, unknown, record_bytes: 1 << 20 }
+}
+
+fn audience(source: &mut Source<'_>) -> Audience {
+    let mut set = || CategorySet(u64::from(source.byte() & 15));
+    let sees = Sees { any: CategorySet(set().0 & set().0), own: set(), group: set(), ward: set() };
+    let text = |text: &str| Sensitive::new(Box::<str>::from(text));
+    Audience {
+        sees,
+        subject: (!source.one_in(4)).then(|| text(source.pick(&["jean", "7", ""]))),
+        groups: (0..source.below(3)).map(|_| text(source.pick(&["a", "b", "2012"]))).collect(),
+        wards: (0..source.below(3)).map(|_| text(source.pick(&["a", "b", "é€😀"]))).collect(),
+    }
+}
+
+fn chunks(source: &mut Source<'_>) -> Vec<usize> {
+    (0..source.below(5)).map(|_| 1 + source.below(9)).collect()
+}
+
+/// A valid document.
+pub(super) fn document(source: &mut Source<'_>, plant: Plant) -> Vec<u8> {
+    let mut out = Vec::new();
+    value(source, plant, false, 5, &mut out);
+    space(source, &mut out);
+    out
+}
+
+fn space(source: &mut Source<'_>, out: &mut Vec<u8>) {
+    if source.one_in(4) {
+        for _ in 0..source.below(4) {
+            out.push(source.pick(b" \n\t\r"));
+        }
+    }
+}
+
+fn value(source: &mut Source<'_>, plant: Plant, secret: bool, depth: usize, out: &mut Vec<u8>) {
+    space(source, out);
+    match source.below(if depth == 0 { 5 } else { 12 }) {
+        0 | 1 if plant == Plant::Canaries && secret => string(source, CANARY, false, out),
+        0 | 1 => {
+            let text = source.pick(&TEXTS);
+            string(source, text, true, out);
+        }
+        // A canary of digits alone could be met by chance: numbers below a classified name are left out.
+        2 if !secret || plant == Plant::Anything => out.extend(source.pick(&NUMBERS).bytes()),
+        2 | 3 => out.extend(source.pick(&["true", "false"]).bytes()),
+        4 => out.extend(b"null"),
+        5..7 => {
+            out.push(b'[');
+            for at in 0..source.below(4) {
+                if at > 0 {
+                    space(source, out);
+                    out.push(b',');
+                }
+                value(source, plant, secret, depth - 1, out);
+            }
+            space(source, out);
+            out.push(b']');
+        }
+        _ => {
+            out.push(b'{');
+            for at in 0..source.below(6) {
+                if at > 0 {
+                    space(source, out);
+                    out.push(b',');
+                }
+                space(source, out);
+                let name = source.pick(&NAMES);
+                string(source, name, true, out);
+                space(source, out);
+                out.push(b':');
+                let named = ["name", "email", "groups", "birthdate"].contains(&fold_field_name(name).as_str());
+                value(source, plant, secret || named, depth - 1, out);
+            }
+            space(source, out);
+            out.push(b'}');
+        }
+    }
+}
+
+/// A text as a JSON string, some of its characters escaped without need.
+fn string(source: &mut Source<'_>, text: &str, escapes: bool, out: &mut Vec<u8>) {
+    out.push(b'"');
+    let busy = escapes && source.one_in(3);
+    for character in text.chars() {
+        if busy && source.one_in(2) {
+            let mut units = [0; 2];
+            for unit in character.encode_utf16(&mut units) {
+                out.extend(format!("\\u{unit:04x}").bytes());
+            }
+        } else {
+            match character {
+                '"' | '\\' => out.extend([b'\\', character as u8]),
+                '\n' => out.extend(b"\\n"),
+                '\0'..' ' => out.extend(format!("\\u{:04X}", character as u32).bytes()),
+                _ => out.extend(character.encode_utf8(&mut [0; 4]).bytes()),
+            }
+        }
+    }
+    out.push(b'"');
+}

@@ -1,0 +1,72 @@
+use proptest::prelude::*;
+
+use super::scenario::{Plant, document};
+use super::source::Source;
+
+fn choices() -> impl Strategy<Value = Vec<u8>> {
+    prop::collection::vec(any::<u8>(), 0..400)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(
+        std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(1000),
+    ))]
+
+    #[test]
+    fn chunking_never_shows(data in choices()) {
+        super::chunking_never_shows(&data);
+    }
+
+    #[test]
+    fn chunking_never_shows_in_any_bytes(data in choices(), faults in faults()) {
+        let mut bytes = vec![7; 48];
+        bytes[..data.len().min(48)].copy_from_slice(&data[..data.len().min(48)]);
+        bytes.extend(damaged(&data, &faults));
+        super::chunking_never_shows_in_any_bytes(&bytes);
+    }
+
+    #[test]
+    fn valid_in_valid_out(data in choices()) {
+        super::valid_in_valid_out(&data);
+    }
+
+    #[test]
+    fn unclassified_is_identical(data in choices()) {
+        super::unclassified_is_identical(&data);
+    }
+
+    #[test]
+    fn no_canary_survives(data in choices()) {
+        super::no_canary_survives(&data);
+    }
+
+    #[test]
+    fn agrees_with_reference(data in choices()) {
+        super::agrees_with_reference(&data);
+    }
+
+    #[test]
+    fn accepts_what_serde_json_accepts(data in choices(), faults in faults()) {
+        super::accepts_what_serde_json_accepts(&damaged(&data, &faults));
+    }
+}
+
+const FAULTS: [&[u8]; 24] = [
+    b"", b",", b":", b"\"", b"\\", b"{", b"}", b"[", b"]", b"0", b"-", b".", b"e", b"1", b"\\ud800", b"\\udc00", b"\xff",
+    b"\xc3", b"\xed\xa0\x80", b"\n", b"\x00", b"null", b"tru", b"\xf0\x9f\x98\x80",
+];
+
+/// Where a document is damaged, how many bytes go, and what comes in their place.
+fn faults() -> impl Strategy<Value = Vec<(prop::sample::Index, usize, usize)>> {
+    prop::collection::vec((any::<prop::sample::Index>(), 0..3_usize, 0..FAULTS.len()), 0..3)
+}
+
+fn damaged(data: &[u8], faults: &[(prop::sample::Index, usize, usize)]) -> Vec<u8> {
+    let mut text = document(&mut Source(data), Plant::Anything);
+    for (at, remove, insert) in faults {
+        let at = at.index(text.len() + 1);
+        let end = (at + remove).min(text.len());
+        text.splice(at..end, FAULTS[*insert].iter().copied());
+    }
+    text
+}

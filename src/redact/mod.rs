@@ -1,0 +1,32 @@
+//! Bytes in, bytes out: personal data replaced while a document streams through.
+//!
+//! Pure: no I/O, no clock, no runtime. A [`Plan`] is compiled once per route and knows fields, records and actions,
+//! never roles. A [`JsonRedactor`] is made per body from a plan and an [`Audience`]; it is pushed chunks of any size
+//! and appends what may leave. Its memory does not depend on the length of the document.
+//!
+//! What it promises, and what [`laws`] and the tests hold it to:
+//!
+//! - A document that is refused ([`RedactError`]) was refused before any byte behind the fault was looked at; what
+//!   had left until then was already redacted.
+//! - Where nothing is classified, every byte leaves as it came, white space included. (A UTF-8 byte order mark at the
+//!   very start is dropped: RFC 8259 forbids sending one.)
+//! - How the document is cut into chunks never shows in the result.
+//!
+//! Depth, keys, numbers and the white space around a member have bounds ([`MAX_DEPTH`], [`MAX_KEY`], [`MAX_NUMBER`],
+//! [`MAX_HELD`]); beyond them a document is refused rather than half understood.
+
+mod action;
+mod audience;
+mod error;
+mod json;
+#[doc(hidden)]
+pub mod laws;
+mod plan;
+mod tally;
+
+pub use action::MASK;
+pub use audience::Audience;
+pub use error::RedactError;
+pub use json::{JsonRedactor, MAX_DEPTH, MAX_HELD, MAX_KEY, MAX_NUMBER, MAX_VALUE};
+pub use plan::Plan;
+pub use tally::Tally;

@@ -1,0 +1,182 @@
+//! What a route's policy means for a document, compiled once and independent of who asks.
+
+mod automaton;
+mod names;
+
+use automaton::Automaton;
+pub(super) use automaton::{Facts, Kept};
+use names::Names;
+pub(super) use names::Symbol;
+
+use super::action::Remedy;
+use crate::policy::set::{CategoryId, CategorySet, Charter, Classification, FieldClass, PersonalData, Segment, Sees, Unknown};
+
+/// Class of a field that its owner declared not personal.
+pub(super) const NOT_PERSONAL: u8 = 1;
+/// Classes from here on are categories.
+pub(super) const CATEGORY: u8 = 2;
+/// The value, if an object, is a record.
+pub(super) const RECORD: u8 = 1;
+/// The value says whose the record is.
+pub(super) const SUBJECT: u8 = 2;
+/// The value says which group the record belongs to.
+pub(super) const GROUP: u8 = 4;
+/// A rule of the route could match below the value.
+pub(super) const ALIVE: u8 = 8;
+
+/// One route's policy for documents: where personal fields are, and what hides them.
+///
+/// # Example
+/// ```
+/// # use std::sync::Arc;
+/// # use rempart::policy::set::*;
+/// # use rempart::redact::*;
+/// # use rempart::secret::*;
+/// # let charter = Charter { title: String::new(), version: String::new(), purposes: vec![], recipients: vec![],
+/// #     anonymous: RecipientId(0), cookies: vec![], categories: vec![Category { name: "email".into(),
+/// #     article: "2".into(), fields: vec!["courriel".into(), "email".into()], otherwise: Action::Mask }] };
+/// # let key = Arc::new(MasterSecret::from_bytes(&[7; 32])?.derive(Domain::Api, ""));
+/// let plan = Arc::new(Plan::compile(&charter, &PersonalData::Undeclared));
+/// let mut redactor = JsonRedactor::new(plan, Arc::new(Audience::default()), key);
+/// let mut out = Vec::new();
+/// redactor.push(br#"{"id": 7, "e\u006da"#, &mut out)?;
+/// redactor.push(br#"il": "jean@x.fr"}"#, &mut out)?;
+/// redactor.finish(&mut out)?;
+/// assert_eq!(out, br#"{"id": 7, "e\u006dail": "***"}"#);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Plan {
+    names: Names,
+    automaton: Automaton,
+    remedies: Vec<Remedy>,
+    /// Categories that a field of this plan can have.
+    categories: CategorySet,
+    /// Every category of the charter.
+    all: CategorySet,
+    unknown: Unknown,
+    has_records: bool,
+    subject_is_one: bool,
+    record_bytes: usize,
+}
+
+impl Plan {
+    /// Compiles what a charter and a route say. An undeclared route is known by the charter's field names alone, and
+    /// has no records; so is an exempt one, which callers do not redact at all.
+    pub fn compile(charter: &Charter, data: &PersonalData) -> Self {
+        let data: Option<&Classification> = match data {
+            PersonalData::Declared(data) => Some(data),
+            PersonalData::Undeclared | PersonalData::Exempt { .. } => None,
+        };
+        let mut names = Names::of(charter);
+        let automaton = Automaton::compile(data, &mut names);
+        let mut categories = CategorySet::default();
+        let mut all = CategorySet::default();
+        for (index, category) in (0..64).zip(&charter.categories) {
+            all.insert(CategoryId(index));
+            if !category.fields.is_empty() {
+                categories.insert(CategoryId(index));
+            }
+        }
+        for field in data.iter().flat_map(|data| &data.fields) {
+            if let FieldClass::Category(category) = field.class {
+                categories.insert(category);
+            }
+        }
+        Self {
+            names,
+            automaton,
+            remedies: charter.categories.iter().map(Remedy::of).collect(),
+            categories,
+            all,
+            unknown: data.map_or(Unknown::Pass, |data| data.unknown),
+            has_records: data.is_some_and(|data| {
+                !data.records.is_empty() && (data.subject.is_some() || data.group.is_some())
+            }),
+            subject_is_one: data.and_then(|data| data.subject.as_ref()).is_some_and(|path| {
+                path.segments.iter().all(|step| matches!(step, Segment::Name(_) | Segment::Index(_)))
+            }),
+            record_bytes: data.map_or(0, |data| data.record_bytes),
+        }
+    }
+
+    /// Whether this view changes nothing: every category of the plan is seen of anybody, and no unknown field is
+    /// denied. Such a document need not be read at all.
+    pub fn is_identity(&self, sees: &Sees) -> bool {
+        self.categories.0 & !sees.any.0 == 0 && !self.denies_unknown(sees)
+    }
+
+    /// Whether what leaves depends on whose record it is: then the caches of two callers must not be shared, and
+    /// records are held back until they end.
+    pub fn depends_on_relation(&self, sees: &Sees) -> bool {
+        let related = sees.own.union(sees.group).union(sees.ward);
+        self.has_records && self.related_matters(related, sees)
+    }
+
+    pub(super) fn related_matters(&self, related: CategorySet, sees: &Sees) -> bool {
+        related.0 & !sees.any.0 & self.categories.0 != 0
+    }
+
+    pub(super) fn has_records(&self) -> bool {
+        self.has_records
+    }
+
+    pub(super) fn record_bytes(&self) -> u64 {
+        self.record_bytes as u64
+    }
+
+    /// Whether a record has one subject, so that two different ones are an attempt to pass for somebody else.
+    pub(super) fn subject_is_one(&self) -> bool {
+        self.subject_is_one
+    }
+
+    pub(super) fn denies_unknown(&self, sees: &Sees) -> bool {
+        self.unknown == Unknown::Deny && self.all.0 & !sees.any.0 != 0
+    }
+
+    pub(super) fn reports_unknown(&self) -> bool {
+        self.unknown == Unknown::Report
+    }
+
+    /// What hides a category; an unknown one cannot come out of a compiled policy, and would be removed.
+    pub(super) fn remedy(&self, category: CategoryId) -> &Remedy {
+        self.remedies.get(category.index()).unwrap_or(&Remedy::REMOVE)
+    }
+
+    #[inline(always)]
+    pub(super) fn start(&self) -> u32 {
+        self.automaton.start()
+    }
+
+    pub(super) fn symbol(&self, key: &[u8]) -> Symbol {
+        self.names.symbol(key)
+    }
+
+    #[inline(always)]
+    pub(super) fn charter_class(&self, symbol: Symbol) -> u8 {
+        self.names.symbols[symbol as usize].charter
+    }
+
+    #[inline(always)]
+    pub(super) fn member(&self, from: u32, symbol: Symbol, kept: &mut Kept, depth: usize) -> u32 {
+        self.automaton.member(from, symbol, kept, depth)
+    }
+
+    #[inline(always)]
+    pub(super) fn element(&self, from: u32, index: u32, kept: &mut Kept, depth: usize) -> u32 {
+        self.automaton.element(from, index, kept, depth)
+    }
+
+    #[inline(always)]
+    pub(super) fn enter_record(&self, state: u32, kept: &mut Kept, depth: usize) -> u32 {
+        self.automaton.enter(state, kept, depth)
+    }
+
+    #[inline(always)]
+    pub(super) fn facts(&self, state: u32, kept: &Kept) -> Facts {
+        self.automaton.facts(state, kept)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,73 @@
+//! The generic concerns around an exchange, as one tower stack.
+
+use std::{
+    cell::Cell,
+    convert::Infallible,
+    rc::Rc,
+    task::{Context, Poll},
+};
+
+use http::{Request, Response};
+use tower::{BoxError, Service, ServiceBuilder, layer::layer_fn, service_fn};
+
+use super::Exchange;
+use crate::gateway::connection::{Connection, Upload};
+
+/// A request and the connection it came on.
+pub(super) type Arrival = (Rc<Connection>, Request<Upload>);
+
+/// Exchanges of one worker, and how many it may have.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Load {
+    /// Under way, from head to the end of the response body, the one asking included.
+    pub(super) active: Rc<Cell<usize>>,
+    /// The worker's share of the limit.
+    pub(super) most: Rc<Cell<usize>>,
+}
+
+/// Never fails, though tower cannot say so. From the outside in: whatever fails becomes the neutral answer; what cannot start at once is shed rather than queued,
+/// since a queue would hold the very memory that is short; then the limit; then the exchange.
+pub(super) fn stack<E: Exchange>(
+    exchange: Rc<E>,
+    load: Load,
+) -> impl Service<Arrival, Response = Response<E::Body>, Error = BoxError, Future: 'static> + Clone + 'static
+{
+    let neutral = exchange.clone();
+    ServiceBuilder::new()
+        .map_result(move |answer: Result<_, BoxError>| {
+            Ok::<_, BoxError>(answer.unwrap_or_else(|_| neutral.overloaded()))
+        })
+        .load_shed()
+        .layer(layer_fn(move |inner| LimitExchanges { inner, load: load.clone() }))
+        .service(service_fn(move |(connection, request): Arrival| {
+            let exchange = exchange.clone();
+            async move { Ok::<_, Infallible>(exchange.handle(connection, request).await) }
+        }))
+}
+
+/// Not ready while the worker has more exchanges than its share.
+///
+/// tower's own limit counts until the response head; ours count until the end of the body, and the limit may change.
+#[derive(Clone, Debug)]
+struct LimitExchanges<S> {
+    inner: S,
+    load: Load,
+}
+
+impl<S: Service<Arrival>> Service<Arrival> for LimitExchanges<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        if self.load.active.get() > self.load.most.get() {
+            // Nobody waits for this: the shedder above takes it as a no.
+            return Poll::Pending;
+        }
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, arrival: Arrival) -> S::Future {
+        self.inner.call(arrival)
+    }
+}

@@ -1,0 +1,96 @@
+//! Deadlines: what a connection's notes mean, at one moment, under the policy's bounds.
+
+use std::time::Duration;
+
+use super::observe::{Deadline, Observe};
+use crate::{
+    gateway::connection::{Instant, Order, Phase, Tracker},
+    policy::set::Timeouts,
+};
+
+/// How long a client that was answered early may go on sending before the connection is cut.
+const LINGER: Duration = Duration::from_secs(5);
+
+/// How long an HTTP/1 connection must have been idle before a drain closes it: a client about to send its next request
+/// gets an answer with `Connection: close` instead of a reset.
+const QUIET: Duration = Duration::from_secs(1);
+
+/// What is to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Keep,
+    /// Close in order, for a deadline or, without one, for the drain.
+    Finish(Option<Deadline>),
+    /// Close at once, for a deadline or because an order to finish was not followed.
+    Abort(Option<Deadline>),
+}
+
+/// Judges a connection; its exchanges are judged by [`sweep_exchanges`].
+pub(super) fn judge(tracker: &Tracker, now: Instant, bounds: &Timeouts, closing: bool) -> Verdict {
+    let progress = tracker.progress();
+    let (phase, since) = progress.phase();
+    let lasted = now.since(since);
+    if tracker.is_tunnel() {
+        let silent = now.since(progress.last_byte());
+        return if silent > bounds.idle.max(bounds.body) {
+            Verdict::Abort(Some(Deadline::Idle))
+        } else {
+            Verdict::Keep
+        };
+    }
+    if tracker.order() == Order::Finish
+        && tracker.exchanges() == 0
+        && tracker.ordered_at().is_some_and(|at| now.since(at.max(since)) > bounds.handshake)
+    {
+        return Verdict::Abort(None);
+    }
+    if progress.blocked_since().is_some_and(|since| now.since(since) > bounds.body) {
+        return Verdict::Abort(Some(Deadline::ResponseBody));
+    }
+    match phase {
+        Phase::Handshake if lasted > bounds.handshake => Verdict::Abort(Some(Deadline::Handshake)),
+        Phase::Headers if lasted > bounds.headers => Verdict::Abort(Some(Deadline::Headers)),
+        Phase::Linger if lasted > LINGER.min(bounds.body) => Verdict::Abort(None),
+        Phase::Idle if tracker.order() >= Order::Finish => Verdict::Keep,
+        Phase::Idle if lasted > bounds.idle => Verdict::Finish(Some(Deadline::Idle)),
+        Phase::Idle if closing && lasted > QUIET.min(bounds.drain / 2) => Verdict::Finish(None),
+        _ => Verdict::Keep,
+    }
+}
+
+/// Judges one connection and its exchanges, and carries it out.
+pub(super) fn sweep(
+    tracker: &Tracker,
+    now: Instant,
+    bounds: &Timeouts,
+    closing: bool,
+    observer: &dyn Observe,
+) {
+    let (order, deadline) = match judge(tracker, now, bounds, closing) {
+        Verdict::Keep => return sweep_exchanges(tracker, now, bounds, observer),
+        Verdict::Finish(deadline) => (Order::Finish, deadline),
+        Verdict::Abort(deadline) => (Order::Abort, deadline),
+    };
+    if tracker.order() < order {
+        if let Some(deadline) = deadline {
+            observer.timed_out(deadline);
+        }
+        tracker.give(order);
+    }
+}
+
+/// A request body that does not come fails for its reader, who answers `408`; an HTTP/2 answer that is not taken is reset.
+/// (An HTTP/1 answer that is not taken blocks the stream, see [`judge`].)
+fn sweep_exchanges(tracker: &Tracker, now: Instant, bounds: &Timeouts, observer: &dyn Observe) {
+    if tracker.progress().phase().0 != Phase::Exchange {
+        return;
+    }
+    tracker.each_exchange(|exchange| {
+        if exchange.starves(now, bounds.body) && exchange.expire() {
+            observer.timed_out(Deadline::RequestBody);
+        }
+        if exchange.is_stalled(now, bounds.body) && exchange.reset() {
+            observer.timed_out(Deadline::ResponseBody);
+        }
+    });
+}

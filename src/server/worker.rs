@@ -1,0 +1,266 @@
+//! One core: its runtime, its connections, its clock.
+
+use std::{
+    cell::{Cell, RefCell},
+    io,
+    net::SocketAddr,
+    rc::Rc,
+    sync::Arc,
+    time::Instant as Moment,
+};
+
+use arc_swap::ArcSwap;
+use hyper::server::conn::http1;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{Notify, watch},
+    time::MissedTickBehavior,
+};
+
+use super::{
+    Config, Exchange, Live, Stage, WorkerContext,
+    listen::{OpenConnections, Sockets, accept_all, accept_rest},
+    observe::Observe,
+    serve,
+    stack::{Load, stack},
+    sweep::sweep,
+    watched::Watched,
+};
+use crate::{
+    gateway::connection::{Clock, Order, Phase, Progress, Tracker},
+    policy::set::ClientLimits,
+};
+
+/// What the connections of one core share.
+pub(super) struct Core {
+    pub(super) observer: Arc<dyn Observe>,
+    pub(super) load: Load,
+    workers: usize,
+    started: Moment,
+    clock: Arc<Clock>,
+    source: Arc<ArcSwap<Live>>,
+    live: RefCell<Arc<Live>>,
+    http1: RefCell<http1::Builder>,
+    open: OpenConnections,
+    trackers: RefCell<Vec<Rc<Tracker>>>,
+    accepting: Cell<usize>,
+    closing: Cell<bool>,
+    changed: Notify,
+}
+
+impl Core {
+    fn new(config: &Config, workers: usize, open: OpenConnections) -> Rc<Self> {
+        let live = config.live.load_full();
+        let core = Self {
+            observer: config.observer.clone(),
+            load: Load::default(),
+            workers,
+            started: Moment::now(),
+            clock: Arc::default(),
+            source: config.live.clone(),
+            http1: RefCell::new(serve::http1_rules(&live.limits)),
+            live: RefCell::new(live),
+            open,
+            trackers: RefCell::default(),
+            accepting: Cell::new(0),
+            closing: Cell::new(false),
+            changed: Notify::new(),
+        };
+        core.share_load();
+        Rc::new(core)
+    }
+
+    /// The core's part of the limit of exchanges: whole at least, so that no worker is closed.
+    fn share_load(&self) {
+        self.load.most.set(self.limits().exchanges.div_ceil(self.workers).max(1));
+    }
+
+    pub(super) fn limits(&self) -> ClientLimits {
+        self.live.borrow().limits
+    }
+
+    pub(super) fn http1_rules(&self) -> http1::Builder {
+        self.http1.borrow().clone()
+    }
+
+    /// Whether no new connections are taken.
+    pub(super) fn is_closing(&self) -> bool {
+        self.closing.get()
+    }
+
+    /// Moves the clock, takes new settings over, compares deadlines.
+    fn tick(&self) {
+        self.clock.advance(self.started.elapsed());
+        let live = self.source.load();
+        if !Arc::ptr_eq(&live, &self.live.borrow()) {
+            *self.http1.borrow_mut() = serve::http1_rules(&live.limits);
+            *self.live.borrow_mut() = Arc::clone(&live);
+            self.share_load();
+        }
+        let now = self.clock.now();
+        self.trackers.borrow_mut().retain(|tracker| {
+            if tracker.is_over() {
+                return false;
+            }
+            sweep(tracker, now, &live.timeouts, self.is_closing(), &*self.observer);
+            true
+        });
+    }
+
+    /// Asks every connection to finish that can be asked without losing a request; HTTP/1 ones finish with the answer to
+    /// their next request, or when they have been quiet.
+    fn close(&self) {
+        self.closing.set(true);
+        for tracker in self.trackers.borrow().iter().filter(|tracker| tracker.progress().is_multiplexed()) {
+            tracker.give(Order::Finish);
+        }
+    }
+
+    fn abort(&self) {
+        self.trackers.borrow().iter().for_each(|tracker| tracker.give(Order::Abort));
+    }
+
+    fn open_connections(&self) -> usize {
+        self.trackers.borrow().iter().filter(|tracker| !tracker.is_over()).count()
+    }
+
+    fn is_drained(&self) -> bool {
+        self.closing.get() && self.accepting.get() == 0 && self.open_connections() == 0
+    }
+}
+
+/// Marks the end of a connection's task, also when it panics.
+struct Ended {
+    core: Rc<Core>,
+    tracker: Rc<Tracker>,
+}
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.tracker.end();
+        if self.core.is_closing() {
+            self.core.changed.notify_one();
+        }
+    }
+}
+
+/// A worker's thread: returns how many connections it had to cut.
+pub(super) fn run<E: Exchange>(
+    config: &Config,
+    context: WorkerContext,
+    sockets: Sockets,
+    open: OpenConnections,
+    make_exchange: impl Fn(WorkerContext) -> Rc<E>,
+    ready: impl FnOnce(),
+) -> io::Result<usize> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build_local(Default::default())?;
+    let cut = runtime.block_on(async {
+        let core = Core::new(config, context.workers, open);
+        let mut stage = context.stage.clone();
+        let exchange = make_exchange(context);
+        let listeners = [(sockets.https, true), (sockets.http, false)];
+        for (listener, tls) in
+            listeners.into_iter().flat_map(|(list, tls)| list.into_iter().map(move |one| (one, tls)))
+        {
+            accept(&core, TcpListener::from_std(listener)?, tls, exchange.clone(), stage.clone());
+        }
+        ready();
+        Ok::<_, io::Error>(supervise(&core, config, &mut stage).await)
+    });
+    // Lookups that never return must not keep the process.
+    runtime.shutdown_background();
+    cut
+}
+
+/// Ticks until everything is drained, or the server stops.
+async fn supervise(core: &Core, config: &Config, stage: &mut watch::Receiver<Stage>) -> usize {
+    let mut ticks = tokio::time::interval(config.tick);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => core.tick(),
+            () = core.changed.notified() => {}
+            changed = stage.changed() => {
+                let now = if changed.is_ok() { *stage.borrow_and_update() } else { Stage::Stopping };
+                if now >= Stage::Closing && !core.is_closing() {
+                    core.close();
+                }
+                if now >= Stage::Stopping {
+                    let cut = core.open_connections();
+                    core.abort();
+                    // Lets the tasks see it and their guards run; whatever ignores it ends with the runtime.
+                    tokio::task::yield_now().await;
+                    return cut;
+                }
+            }
+        }
+        if core.is_drained() {
+            return 0;
+        }
+    }
+}
+
+/// Accepts on one socket until the server closes, then takes what still waits there.
+fn accept<E: Exchange>(
+    core: &Rc<Core>,
+    listener: TcpListener,
+    tls: bool,
+    exchange: Rc<E>,
+    mut stage: watch::Receiver<Stage>,
+) {
+    core.accepting.set(core.accepting.get() + 1);
+    let core = core.clone();
+    let service = stack(exchange, core.load.clone());
+    tokio::task::spawn_local(async move {
+        let mut serve = |stream, peer| start(&core, stream, peer, tls, &service);
+        tokio::select! {
+            () = accept_all(&listener, &*core.observer, &mut serve) => {}
+            // An error means that the server is gone.
+            _ = stage.wait_for(|stage| *stage >= Stage::Closing) => {}
+        }
+        accept_rest(listener, &mut serve);
+        core.accepting.set(core.accepting.get().saturating_sub(1));
+        core.changed.notify_one();
+    });
+}
+
+fn start<S, B>(core: &Rc<Core>, stream: TcpStream, peer: SocketAddr, tls: bool, service: &S)
+where
+    S: tower::Service<
+            super::stack::Arrival,
+            Response = http::Response<B>,
+            Error = tower::BoxError,
+            Future: 'static,
+        > + Clone
+        + 'static,
+    B: http_body::Body<Data = bytes::Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>
+        + Unpin
+        + 'static,
+{
+    let live = core.live.borrow().clone();
+    let config = match (tls, &live.tls) {
+        (true, Some(config)) => Some(config.clone()),
+        // Never plain text on a TLS socket.
+        (true, None) => return,
+        (false, _) => None,
+    };
+    let Some(permit) = core.open.admit(live.limits.connections) else { return };
+    let phase = if tls { Phase::Handshake } else { Phase::Idle };
+    let progress = Progress::new(core.clock.clone(), phase);
+    let tracker = Tracker::new(progress.clone());
+    core.trackers.borrow_mut().push(tracker.clone());
+    let ended = Ended { core: core.clone(), tracker: tracker.clone() };
+    let client = serve::client(
+        core.clone(),
+        service.clone(),
+        Watched::new(stream, progress, permit),
+        peer,
+        config,
+        tracker,
+    );
+    tokio::task::spawn_local(async move {
+        let _ended = ended;
+        client.await;
+    });
+}

@@ -1,0 +1,89 @@
+//! A response body that gives its connection back when it has been read to the end.
+
+use std::{
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::{body::Incoming, client::conn::http1::SendRequest};
+
+use super::{UpstreamError, deadline::Timer, pool::EndpointPool};
+
+/// What a connection needs to return to its pool.
+pub(super) struct Lease<B> {
+    pub(super) pool: Rc<EndpointPool<B>>,
+    pub(super) sender: SendRequest<B>,
+}
+
+/// A response body. Dropped before its end, it takes the connection with it.
+pub struct UpstreamBody<B> {
+    incoming: Incoming,
+    lease: Option<Lease<B>>,
+    timer: Timer,
+    progress: Duration,
+}
+
+impl<B> UpstreamBody<B> {
+    pub(super) fn new(incoming: Incoming, lease: Option<Lease<B>>, timer: Timer, progress: Duration) -> Self {
+        let mut body = Self { incoming, lease, timer, progress };
+        if body.incoming.is_end_stream() {
+            body.give_back();
+        }
+        body
+    }
+
+    fn give_back(&mut self) {
+        if let Some(Lease { pool, sender }) = self.lease.take() {
+            pool.put(sender);
+        }
+    }
+}
+
+impl<B> Body for UpstreamBody<B> {
+    type Data = Bytes;
+    type Error = UpstreamError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, UpstreamError>>> {
+        let this = self.get_mut();
+        match Pin::new(&mut this.incoming).poll_frame(cx) {
+            Poll::Ready(frame) => {
+                this.timer.clear();
+                match frame {
+                    Some(Ok(frame)) => {
+                        if this.incoming.is_end_stream() {
+                            this.give_back();
+                        }
+                        Poll::Ready(Some(Ok(frame)))
+                    }
+                    Some(Err(_)) => {
+                        this.lease = None;
+                        Poll::Ready(Some(Err(UpstreamError::Broken)))
+                    }
+                    None => {
+                        this.give_back();
+                        Poll::Ready(None)
+                    }
+                }
+            }
+            Poll::Pending => this.timer.poll(this.progress, cx).map(|()| {
+                this.lease = None;
+                Some(Err(UpstreamError::ResponseTimeout))
+            }),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}

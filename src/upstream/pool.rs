@@ -1,0 +1,305 @@
+//! Endpoints, their idle connections, and the sending of one request.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::VecDeque,
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use http::{Method, Request, Response};
+use http_body::Body;
+use hyper::{body::Incoming, client::conn::http1};
+use hyper_util::rt::TokioIo;
+
+use super::{UpstreamBody, UpstreamError, body::Lease, connect::{Dialer, Dialers}, deadline::Deadlines};
+use crate::{
+    policy::set::{Endpoint, PolicySet, Upstream, UpstreamId},
+    telemetry::{InFlight, UpstreamMetrics},
+};
+
+/// After a failed connection an endpoint is passed over for this long, while another one answers.
+const PASS_OVER: Duration = Duration::from_secs(2);
+
+/// Most header fields of a response; hyper's own default is 100.
+const RESPONSE_HEADERS: usize = 256;
+
+/// Longest response head, in bytes.
+const RESPONSE_HEAD_BYTES: usize = 256 * 1024;
+
+/// The upstreams of one policy snapshot, as one worker sees them.
+pub struct Upstreams<B> {
+    upstreams: Vec<Live<B>>,
+    deadlines: Deadlines,
+}
+
+/// One upstream with its endpoints.
+struct Live<B> {
+    endpoints: Vec<Rc<EndpointPool<B>>>,
+    next: Cell<usize>,
+    connect_timeout: Duration,
+    metrics: UpstreamMetrics,
+}
+
+/// The connections of one worker to one endpoint.
+pub(super) struct EndpointPool<B> {
+    key: PoolKey,
+    dialer: Dialer,
+    idle: RefCell<VecDeque<Idle<B>>>,
+    idle_most: usize,
+    idle_timeout: Duration,
+    failed_at: Cell<Option<Instant>>,
+    metrics: UpstreamMetrics,
+}
+
+/// A connection that waits, since when, and its place in the gauge.
+type Idle<B> = (http1::SendRequest<B>, Instant, InFlight);
+
+/// What must be equal for connections to outlive a policy change.
+#[derive(PartialEq, Eq)]
+struct PoolKey {
+    upstream: String,
+    endpoint: Endpoint,
+    tls: Option<(Option<Vec<Vec<u8>>>, Option<String>)>,
+    idle: (usize, Duration),
+}
+
+/// A response head with where it came from.
+pub struct Sent<B> {
+    /// The response.
+    pub response: Response<UpstreamBody<B>>,
+    /// Place of the endpoint in its upstream.
+    pub endpoint: usize,
+    /// Whether the connection had carried another exchange before.
+    pub reused: bool,
+}
+
+impl<B> EndpointPool<B> {
+    /// Takes back a connection whose exchange is over.
+    pub(super) fn put(&self, sender: http1::SendRequest<B>) {
+        let mut idle = self.idle.borrow_mut();
+        if !sender.is_closed() && idle.len() < self.idle_most {
+            idle.push_back((sender, Instant::now(), self.metrics.connection_idle()));
+        }
+    }
+
+    /// The most recently used connection that is still good.
+    async fn take(&self) -> Option<http1::SendRequest<B>> {
+        loop {
+            let (mut sender, since, _gauge) = self.idle.borrow_mut().pop_back()?;
+            if since.elapsed() >= self.idle_timeout {
+                // The others are older still.
+                self.idle.borrow_mut().clear();
+                return None;
+            }
+            if sender.is_ready() || (!sender.is_closed() && sender.ready().await.is_ok()) {
+                return Some(sender);
+            }
+        }
+    }
+}
+
+impl<B> Upstreams<B>
+where
+    B: Body<Data = Bytes> + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    /// The upstreams of a policy; endpoints that did not change keep their connections.
+    pub fn build(
+        policy: &PolicySet,
+        dialers: &Dialers,
+        previous: Option<&Self>,
+        deadlines: Deadlines,
+    ) -> Self {
+        let live = |(place, upstream)| Live::build(upstream, &dialers.of(place), previous);
+        Self { upstreams: policy.gateway.upstreams.iter().enumerate().map(live).collect(), deadlines }
+    }
+
+    /// The deadlines of this worker.
+    pub fn deadlines(&self) -> &Deadlines {
+        &self.deadlines
+    }
+
+    /// Sends a request and waits for the head of its answer.
+    ///
+    /// A request is sent a second time only if nothing of it reached the upstream, or if it is safe (RFC 9110 9.2.1)
+    /// and has no body. `response_timeout` runs from the last `activity` (the client's body may be long); `progress` is
+    /// how long the response body may stand still.
+    ///
+    /// # Errors
+    /// [`UpstreamError`]; nothing was forwarded to the client then.
+    pub async fn send(
+        &self,
+        id: UpstreamId,
+        mut request: Request<B>,
+        response_timeout: Duration,
+        progress: Duration,
+        activity: &Cell<Instant>,
+    ) -> Result<Sent<B>, UpstreamError>
+    where
+        B: Default,
+    {
+        let live = &self.upstreams[usize::from(id.0)];
+        // A pooled connection may die under the request; a fresh one that dies is an answer.
+        loop {
+            let (place, pool, mut sender, reused) = self.connection(live).await?;
+            // A body that the platform may ignore would become the next request on this connection.
+            let keep = !has_unexpected_body(&request);
+            let again = reused.then(|| copy_if_safe(&request)).flatten();
+            activity.set(Instant::now());
+            let answer = sender.try_send_request(request);
+            let sent = self.deadlines.within_last(response_timeout, activity, answer).await;
+            match sent {
+                Err(_) => return Err(UpstreamError::ResponseTimeout),
+                Ok(Ok(response)) => {
+                    let lease = keep.then(|| Lease { pool: Rc::clone(pool), sender });
+                    let timer = self.deadlines.timer();
+                    let response = response
+                        .map(|incoming: Incoming| UpstreamBody::new(incoming, lease, timer, progress));
+                    return Ok(Sent { response, endpoint: place, reused });
+                }
+                Ok(Err(mut error)) => match (error.take_message(), again) {
+                    (Some(unsent), _) if reused => request = unsent,
+                    (None, Some(copy)) => request = copy,
+                    _ if error.error().is_user() => return Err(UpstreamError::RequestBody),
+                    _ => return Err(UpstreamError::Broken),
+                },
+            }
+        }
+    }
+
+    /// An idle connection of the next endpoint in turn, or a new one of the first that answers.
+    async fn connection<'a>(
+        &self,
+        live: &'a Live<B>,
+    ) -> Result<(usize, &'a Rc<EndpointPool<B>>, http1::SendRequest<B>, bool), UpstreamError> {
+        let count = live.endpoints.len();
+        let first = live.next.get();
+        live.next.set((first + 1) % count.max(1));
+        let mut order: Vec<usize> = Vec::new();
+        if count == 1 {
+            order.push(0);
+        } else {
+            let now = Instant::now();
+            let turn = |failing: bool| {
+                (0..count).map(move |step| (first + step) % count).filter(move |&place| {
+                    let failed = live.endpoints[place].failed_at.get();
+                    failed.is_some_and(|at| now.duration_since(at) < PASS_OVER) == failing
+                })
+            };
+            order.extend(turn(false).chain(turn(true)));
+        }
+        let mut last = UpstreamError::Unreachable;
+        for place in order {
+            let pool = &live.endpoints[place];
+            if let Some(sender) = pool.take().await {
+                live.metrics.connection_reused();
+                return Ok((place, pool, sender, true));
+            }
+            match self.deadlines.within(live.connect_timeout, pool.open()).await {
+                Ok(Ok(sender)) => {
+                    pool.failed_at.set(None);
+                    live.metrics.connection_opened();
+                    return Ok((place, pool, sender, false));
+                }
+                Ok(Err(error)) => last = error,
+                Err(_) => last = UpstreamError::ConnectTimeout,
+            }
+            pool.failed_at.set(Some(Instant::now()));
+        }
+        Err(last)
+    }
+}
+
+impl<B> EndpointPool<B>
+where
+    B: Body<Data = Bytes> + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    async fn open(&self) -> Result<http1::SendRequest<B>, UpstreamError> {
+        let transport = self.dialer.dial(&self.key.endpoint).await?;
+        let (sender, connection) = http1::Builder::new()
+            .max_headers(RESPONSE_HEADERS)
+            .max_buf_size(RESPONSE_HEAD_BYTES)
+            .handshake(TokioIo::new(transport))
+            .await
+            .map_err(|_| UpstreamError::Broken)?;
+        tokio::task::spawn_local(async move {
+            // Its errors reach the exchange through the sender and the body.
+            let _ended = connection.with_upgrades().await;
+        });
+        Ok(sender)
+    }
+}
+
+impl<B> Live<B>
+where
+    B: Body<Data = Bytes> + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    fn build(upstream: &Upstream, dialer: &Dialer, previous: Option<&Upstreams<B>>) -> Self {
+        let kept = || previous.into_iter().flat_map(|all| &all.upstreams).flat_map(|live| &live.endpoints);
+        let endpoints = upstream
+            .endpoints
+            .iter()
+            .map(|endpoint| {
+                let key = PoolKey::new(upstream, endpoint);
+                kept().find(|pool| pool.key == key).map_or_else(
+                    || {
+                        Rc::new(EndpointPool {
+                            key,
+                            dialer: dialer.clone(),
+                            idle: RefCell::default(),
+                            idle_most: upstream.idle_connections,
+                            idle_timeout: upstream.idle_timeout,
+                            failed_at: Cell::new(None),
+                            metrics: UpstreamMetrics::new(upstream),
+                        })
+                    },
+                    Rc::clone,
+                )
+            })
+            .collect();
+        Self {
+            endpoints,
+            next: Cell::new(0),
+            connect_timeout: upstream.connect_timeout,
+            metrics: UpstreamMetrics::new(upstream),
+        }
+    }
+}
+
+impl PoolKey {
+    fn new(upstream: &Upstream, endpoint: &Endpoint) -> Self {
+        let tls = upstream.tls.as_ref().map(|tls| {
+            let ca = tls.ca.as_ref().map(|ca| ca.iter().map(|certificate| certificate.to_vec()).collect());
+            (ca, tls.server_name.clone())
+        });
+        Self {
+            upstream: upstream.name.clone(),
+            endpoint: endpoint.clone(),
+            tls,
+            idle: (upstream.idle_connections, upstream.idle_timeout),
+        }
+    }
+}
+
+/// Whether an origin might ignore the body of this request and read it as the next one.
+fn has_unexpected_body<B: Body>(request: &Request<B>) -> bool {
+    !matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH)
+        && !request.body().is_end_stream()
+}
+
+/// The same request again, if sending it twice does no harm.
+fn copy_if_safe<B: Body + Default>(request: &Request<B>) -> Option<Request<B>> {
+    if !request.method().is_safe() || !request.body().is_end_stream() {
+        return None;
+    }
+    let mut copy = Request::new(B::default());
+    *copy.method_mut() = request.method().clone();
+    *copy.uri_mut() = request.uri().clone();
+    *copy.version_mut() = request.version();
+    *copy.headers_mut() = request.headers().clone();
+    Some(copy)
+}
