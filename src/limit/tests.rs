@@ -96,7 +96,7 @@ fn route_policy(name: &str) -> RoutePolicy {
         owner: "team".into(),
         matches: RouteMatch {
             host: HostPattern::Any,
-            path: "/login".into(),
+            paths: vec!["/login".into()],
             methods: Vec::new(),
             plain_http: false,
         },
