@@ -192,7 +192,7 @@ fn categories(context: &mut Context<'_>, at: &At, entries: &EntriesOf<CategoryDo
                         context.error(
                             &at,
                             format!(
-                                "`{field}` means the same field as `{written}`, which is a `{owner}` already"
+                                "`{field}` means the same field as `{written}`, which belongs to `{owner}` already"
                             ),
                             "case, `_`, `-` and spaces do not count; a field name belongs to one category",
                         );

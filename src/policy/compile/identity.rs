@@ -316,13 +316,11 @@ fn forward_auth(
     let path = context
         .text(at, "path", &forward.path, "the session endpoint: `path: /api/auth/session/current/`")
         .and_then(|path| request_path(context, &at.key("path"), path));
-    let table = [("GET", Method::GET), ("HEAD", Method::HEAD), ("POST", Method::POST), ("PUT", Method::PUT)];
+    const METHODS: [Method; 4] = [Method::GET, Method::HEAD, Method::POST, Method::PUT];
+    let table = METHODS.each_ref().map(|method| (method.as_str(), method));
     let method = match &forward.method {
         Some(text) => {
-            let places = [("GET", 0), ("HEAD", 1), ("POST", 2), ("PUT", 3)];
-            context
-                .choice(&at.key("method"), "a method for a session endpoint", text, &places)
-                .map(|place: usize| table[place].1.clone())
+            context.choice(&at.key("method"), "a method for a session endpoint", text, &table).cloned()
         }
         None => Some(Method::GET),
     };
@@ -431,13 +429,13 @@ fn header_name(context: &mut Context<'_>, at: &At, name: &str) -> Option<HeaderN
     match HeaderName::from_bytes(name.as_bytes()) {
         Ok(header) if OWN.contains(&header.as_str()) => {
             let help = format!("the gateway sets {} itself", listed(&OWN));
-            context.error(at, format!("`{name}` cannot be chosen"), help);
+            context.error_at_key(at, format!("`{name}` cannot be chosen"), help);
             None
         }
         Ok(header) => Some(header),
         Err(_) => {
             let help = "letters, digits and `-`, such as `x-csrftoken`";
-            context.error(at, format!("`{name}` is not a header name"), help);
+            context.error_at_key(at, format!("`{name}` is not a header name"), help);
             None
         }
     }
@@ -446,7 +444,7 @@ fn header_name(context: &mut Context<'_>, at: &At, name: &str) -> Option<HeaderN
 fn cookie_name(context: &mut Context<'_>, at: &At, name: &str) {
     if name.is_empty() || name.bytes().any(|b| b <= b' ' || matches!(b, b'=' | b';' | b'*') || b >= 0x7f) {
         let help = "an exact name, without `*`, `=`, `;` or spaces";
-        context.error(at, format!("`{name}` is not a cookie name"), help);
+        context.error_at_key(at, format!("`{name}` is not a cookie name"), help);
     }
 }
 

@@ -126,7 +126,7 @@ fn open<T: DeserializeOwned + Default>(
     match document::open::<T>(name, bytes) {
         Ok((document, contents)) => Some((context.admit(contents), document)),
         Err(diagnostic) => {
-            context.push_error(diagnostic);
+            context.push_error(*diagnostic);
             None
         }
     }

@@ -479,7 +479,7 @@ fn rate(context: &mut Context<'_>, at: &At, written: &Option<Section<RateDocumen
     let Some(written) = written else { return default };
     let help = "`{ count: 10, per: 1 min }`";
     let count = match context.need(at, "count", &written.count, help) {
-        Some(&count) => context.count(&at.key("count"), Some(count.into()), 1, 1..=100_000) as u32,
+        Some(&count) => context.within(&at.key("count"), count.into(), 1..=100_000) as u32,
         None => default.count,
     };
     let per: &Option<Amount> = &written.per;
