@@ -322,11 +322,10 @@ fn journal(context: &mut Context<'_>, at: &At, written: Option<&JournalDocument>
     let Some(written) = written else { return settings };
     match &written.to {
         None => {}
+        Some(WordOr::Word(word)) if word == "stdout" => {}
         Some(WordOr::Word(word)) => {
-            if word != "stdout" {
-                let help = "`stdout`, or `{ file: … }`";
-                context.error(&at.key("to"), format!("`{word}` is not a place for the journal"), help);
-            }
+            let help = "`stdout`, or `{ file: … }`";
+            context.error(&at.key("to"), format!("`{word}` is not a place for the journal"), help);
         }
         Some(WordOr::Mapping(target)) => {
             let file =

@@ -8,9 +8,12 @@ mod amount;
 mod certificate;
 mod charter;
 mod context;
+mod cookies;
+mod forward_auth;
 mod gateway;
 mod identity;
 mod paths;
+mod personal_data;
 mod routes;
 mod upstreams;
 

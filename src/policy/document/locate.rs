@@ -48,7 +48,8 @@ fn extent(rest: &str, part: Part) -> usize {
             cut.or_else(|| (line.ends_with(']') && !line.contains('[')).then(|| line.len() - 1))
         }
     };
-    end.unwrap_or(line.len()).max(1).min(rest.len())
+    let end = end.unwrap_or(line.len());
+    line.get(..end).unwrap_or(line).trim_end().len().max(1).min(rest.len())
 }
 
 /// The end of the flow collection that the line begins with, where it ends in this line. Brackets inside quotes are
