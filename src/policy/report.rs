@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, NamedSource, Severity};
+use miette::{
+    GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, MietteError, MietteSpanContents,
+    Severity, SourceCode, SourceSpan, SpanContents,
+};
 
 /// Longest source line that is shown; a longer one has its position only.
 const SNIPPET_MAX: usize = 400;
@@ -74,11 +77,10 @@ impl Diagnostic {
         }
         let rendered = match &self.snippet {
             Some(line) if !line.is_empty() => {
-                // The empty lines in front give the line its number without showing its neighbours.
-                let padding = "\n".repeat(self.line - 1);
                 let (from, to) = self.span;
-                let label = LabeledSpan::underline((padding.len() + from, to.saturating_sub(from).max(1)));
-                let source = NamedSource::new(&self.file, format!("{padding}{line}"));
+                let label = LabeledSpan::underline((from, to.saturating_sub(from).max(1)));
+                let source =
+                    Line { file: self.file.clone(), line: line.clone(), at: (self.line, self.column) };
                 let report = miette::Report::new(shown.with_label(label)).with_source_code(source);
                 handler.render_report(out, report.as_ref())
             }
@@ -91,6 +93,33 @@ impl Diagnostic {
         if rendered.is_err() {
             out.push_str(&format!("{}:{}:{}: {}\n", self.file, self.line, self.column, self.message));
         }
+    }
+}
+
+/// One line of a file, that answers every question about the file with itself: what stands around it is not shown.
+#[derive(Debug)]
+struct Line {
+    file: String,
+    line: String,
+    /// Line and column, from 1.
+    at: (usize, usize),
+}
+
+impl SourceCode for Line {
+    fn read_span<'a>(
+        &'a self,
+        _: &SourceSpan,
+        _: usize,
+        _: usize,
+    ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
+        Ok(Box::new(MietteSpanContents::new_named(
+            self.file.clone(),
+            self.line.as_bytes(),
+            (0, self.line.len()).into(),
+            self.at.0 - 1,
+            self.at.1 - 1,
+            1,
+        )))
     }
 }
 
@@ -123,14 +152,12 @@ impl Report {
     /// The report for people; colours only where the reader is a terminal.
     pub fn render(&self, colours: bool) -> String {
         let theme = if colours { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
-        let handler = GraphicalReportHandler::new_themed(theme)
-            .with_width(110)
-            .with_context_lines(0)
-            .with_cause_chain();
+        let handler = GraphicalReportHandler::new_themed(theme).with_width(110).with_cause_chain();
         let mut out = String::new();
         for (list, severity) in [(&self.errors, Severity::Error), (&self.findings, Severity::Warning)] {
             for diagnostic in list {
                 diagnostic.render(&mut out, &handler, severity);
+                out.push('\n');
             }
         }
         out.push_str(&self.summary());
@@ -152,3 +179,45 @@ impl fmt::Display for Report {
 }
 
 impl std::error::Error for Report {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_whole_line_is_shown_with_its_number_and_the_part_underlined() {
+        let text = "a: é\r\nélèves: [x, kolibry]\n";
+        let start = text.find("kolibry").unwrap();
+        let diagnostic = Diagnostic::at(
+            "routes/a.yaml",
+            text,
+            (start, start + 7),
+            "no",
+            Some("did you mean `kolibri`?".into()),
+        );
+        assert_eq!((diagnostic.line, diagnostic.column), (2, 13));
+        let report = Report { errors: vec![diagnostic], findings: Vec::new() };
+        let expected = "  × no
+   ╭─[routes/a.yaml:2:13]
+ 2 │ élèves: [x, kolibry]
+   ·             ───────
+   ╰────
+  help: did you mean `kolibri`?
+
+1 error, 0 findings
+";
+        assert_eq!(report.to_string(), expected);
+        assert!(report.render(true).contains("\u{1b}["));
+    }
+
+    #[test]
+    fn lines_that_could_disturb_a_terminal_are_not_shown() {
+        let text = format!("a: \u{1b}[31m\nb: {}\n", "x".repeat(SNIPPET_MAX));
+        for at in [0, text.find('b').unwrap()] {
+            let diagnostic = Diagnostic::at("a.yaml", &text, (at, at + 1), "no", None);
+            assert_eq!(diagnostic.snippet, None);
+            let report = Report { errors: vec![diagnostic], findings: Vec::new() };
+            assert!(!report.to_string().contains('\u{1b}'));
+        }
+    }
+}

@@ -58,6 +58,9 @@ pub(super) fn months(text: &str) -> Result<u32, String> {
 /// A duration as it would be written.
 pub(super) fn written(duration: Duration) -> String {
     let ms = duration.as_millis();
+    if ms == 0 {
+        return "0 s".into();
+    }
     for (factor, unit) in [(86_400_000, "days"), (3_600_000, "h"), (60_000, "min"), (1000, "s")] {
         if ms >= factor && ms.is_multiple_of(factor) {
             return format!("{} {unit}", ms / factor);

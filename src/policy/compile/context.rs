@@ -83,7 +83,7 @@ impl<'s> Context<'s> {
         let faults = std::mem::take(&mut contents.faults);
         let file = self.files.len();
         self.files.push(contents);
-        for Fault { steps, part, message, help } in faults {
+        for Fault { steps, part, message, help, .. } in faults {
             let diagnostic = self.diagnostic(&At { file, steps }, part, message, help);
             self.report.errors.push(diagnostic);
         }
@@ -285,6 +285,15 @@ impl<'s> Context<'s> {
                 default
             }
         }
+    }
+
+    /// A mandatory number, within bounds.
+    pub(super) fn within(&mut self, at: &At, count: u64, bounds: RangeInclusive<u64>) -> u64 {
+        if !bounds.contains(&count) {
+            let help = format!("from {} to {}", bounds.start(), bounds.end());
+            self.error(at, format!("{count} is out of bounds"), help);
+        }
+        count
     }
 
     /// A number within bounds.

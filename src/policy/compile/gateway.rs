@@ -60,9 +60,8 @@ pub(super) fn compile(
         incomplete: context.dropped(&at.key("identity"))
             || document.identity.iter().flatten().any(|p| p.as_ref().is_none_or(|p| p.name.is_none())),
     };
-    let workers = document
-        .workers
-        .map(|workers| context.count(&at.key("workers"), Some(workers as u64), 1, 1..=1024) as usize);
+    let workers =
+        document.workers.map(|workers| context.within(&at.key("workers"), workers as u64, 1..=1024) as usize);
     let settings = GatewaySettings {
         workers,
         certificates: certificate::compile(context, &at, document),
@@ -217,7 +216,9 @@ fn store(context: &mut Context<'_>, at: &At, written: Option<&WordOr<StoreDocume
     let redis = match written {
         None => return Store::Memory,
         Some(WordOr::Word(word)) => {
-            context.choice(at, "a store", word, &[("memory", ())]);
+            if word != "memory" {
+                context.error(at, format!("`{word}` is not a store"), "`memory`, or `{ redis: { … } }`");
+            }
             return Store::Memory;
         }
         Some(WordOr::Mapping(store)) => &store.redis,
@@ -237,7 +238,7 @@ fn store(context: &mut Context<'_>, at: &At, written: Option<&WordOr<StoreDocume
     );
     let help = "how many replicas share the store: each takes its part of the limits while the store is away";
     let replicas = match context.need(&at, "replicas", &redis.replicas, help) {
-        Some(&replicas) => context.count(&at.key("replicas"), Some(replicas.into()), 1, 1..=10_000) as u32,
+        Some(&replicas) => context.within(&at.key("replicas"), replicas.into(), 1..=10_000) as u32,
         None => 1,
     };
     Store::Redis { url: Sensitive::new(url), timeout, replicas }
@@ -323,8 +324,10 @@ fn journal(context: &mut Context<'_>, at: &At, written: Option<&JournalDocument>
     let Some(written) = written else { return settings };
     match &written.to {
         None => {}
+        Some(WordOr::Word(word)) if word == "stdout" => {}
         Some(WordOr::Word(word)) => {
-            context.choice(&at.key("to"), "a target", word, &[("stdout", ())]);
+            let help = "`stdout`, or `{ file: … }`";
+            context.error(&at.key("to"), format!("`{word}` is not a place for the journal"), help);
         }
         Some(WordOr::Mapping(target)) => {
             let file =

@@ -8,9 +8,12 @@ mod amount;
 mod certificate;
 mod charter;
 mod context;
+mod cookies;
+mod forward_auth;
 mod gateway;
 mod identity;
 mod paths;
+mod personal_data;
 mod routes;
 mod upstreams;
 
@@ -126,7 +129,7 @@ fn open<T: DeserializeOwned + Default>(
     match document::open::<T>(name, bytes) {
         Ok((document, contents)) => Some((context.admit(contents), document)),
         Err(diagnostic) => {
-            context.push_error(diagnostic);
+            context.push_error(*diagnostic);
             None
         }
     }

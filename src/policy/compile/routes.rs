@@ -8,23 +8,23 @@ use super::{
     charter::CharterNames,
     context::{At, Context, Names},
     paths::{self, Claim, Claims},
+    personal_data,
 };
 use crate::policy::{
     document::{
-        Amount, AuthenticationDocument, Entries, MatchDocument, PersonalDataDocument, RateDocument,
-        RouteDocument, RoutesFile, Section, Texts,
+        Amount, AuthenticationDocument, MatchDocument, RateDocument, RouteDocument, RoutesFile, Section,
+        Texts,
     },
     set::{
-        Authentication, CategoryId, Classification, FieldClass, FieldRule, HostPattern, JsonPath,
-        PersonalData, ProviderId, PurposeId, Rate, RelaxedPaths, RouteId, RouteMatch, RoutePolicy, Segment,
-        Unknown, UpstreamId,
+        Authentication, HostPattern, JsonPath, PersonalData, ProviderId, PurposeId, Rate, RelaxedPaths,
+        RouteId, RouteMatch, RoutePolicy, UpstreamId,
     },
 };
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
-/// Longest record held back, and longest body peeked at, where nothing is written.
-const HELD: u64 = 64 * KIB;
+/// Longest body peeked at where nothing is written.
+const PEEK_BYTES: u64 = 64 * KIB;
 /// CNIL délib. 2022-100: an account may see ten failures in a row.
 const PER_ACCOUNT: Rate = Rate { count: 10, per: Duration::from_secs(60) };
 /// A class of thirty signs in from one address, each failing once or twice.
@@ -108,7 +108,7 @@ fn route(
     let purpose =
         refer("purpose", &entry.purpose, &scope.charter.purposes, "purpose", "charter.purposes", help);
 
-    let personal_data = personal_data(context, at, entry.personal_data.as_deref(), scope, &name);
+    let personal_data = personal_data::compile(context, at, entry.personal_data.as_deref(), scope, &name);
     let help = "`match: { host: ecole.example.fr, path: \"/api/{*rest}\" }`";
     let matches = match context.need(at, "match", &entry.matches, help) {
         Some(matches) => {
@@ -292,141 +292,6 @@ fn relaxed_paths(context: &mut Context<'_>, at: &At, entry: &RouteDocument) -> R
     relaxed
 }
 
-fn personal_data(
-    context: &mut Context<'_>,
-    at: &At,
-    written: Option<&PersonalDataDocument>,
-    scope: &Scope<'_>,
-    route: &str,
-) -> PersonalData {
-    let Some(written) = written else { return PersonalData::Undeclared };
-    let at = at.key("personal_data");
-    if written.exempt.is_some() {
-        let alone = written.record.is_none()
-            && written.subject.is_none()
-            && written.group.is_none()
-            && written.fields.is_none()
-            && written.unknown.is_none()
-            && written.record_bytes.is_none();
-        if !alone {
-            let help = "remove `exempt`, or everything else";
-            context.error_at_key(&at.key("exempt"), "an exempt route declares nothing", help);
-        }
-        let reason = context.text(&at, "exempt", &written.exempt, "say why nobody's data is here");
-        if let Some(reason) = reason {
-            let message = format!("the route `{route}` is exempt: its answers are not read");
-            context.finding(&at.key("exempt"), message, format!("stated reason: {reason}"));
-        }
-        return PersonalData::Exempt { reason: reason.unwrap_or_default().to_owned() };
-    }
-    PersonalData::Declared(classification(context, &at, written, scope, route))
-}
-
-fn classification(
-    context: &mut Context<'_>,
-    at: &At,
-    written: &PersonalDataDocument,
-    scope: &Scope<'_>,
-    route: &str,
-) -> Classification {
-    let mut inside = |field: &str, text: &Option<String>| {
-        let at = at.key(field);
-        let path = context.json_path(&at, text.as_deref()?)?;
-        if path.absolute {
-            let help = "a path inside the record, such as `id` or `user.id`, without `$`";
-            context.error(&at, format!("`{path}` starts at the document's root"), help);
-        }
-        Some(path)
-    };
-    let subject = inside("subject", &written.subject);
-    let group = inside("group", &written.group);
-    let records = records(context, &at.key("record"), &written.record);
-    let unknown = match &written.unknown {
-        None => Unknown::Deny,
-        Some(text) => {
-            let at = at.key("unknown");
-            let table = [("deny", Unknown::Deny), ("report", Unknown::Report), ("pass", Unknown::Pass)];
-            let unknown = context.choice(&at, "a way to treat unknown fields", text, &table);
-            if unknown == Some(Unknown::Pass) {
-                let message = format!("the route `{route}` lets fields pass that nobody classified");
-                context.finding(&at, message, "`report` counts them, `deny` holds them back");
-            }
-            unknown.unwrap_or(Unknown::Deny)
-        }
-    };
-    Classification {
-        records,
-        subject,
-        group,
-        fields: fields(context, &at.key("fields"), &written.fields, scope),
-        unknown,
-        record_bytes: context.size(&at.key("record_bytes"), &written.record_bytes, HELD, KIB..=16 * MIB)
-            as usize,
-    }
-}
-
-fn records(context: &mut Context<'_>, at: &At, written: &Option<Texts>) -> Vec<JsonPath> {
-    let mut records = Vec::new();
-    for (at, text) in context.items(at, written) {
-        let Some(path) = context.json_path(&at, text) else { continue };
-        if !path.absolute {
-            let help = format!("write it from the document's root: `$.{text}`, or `$[*]` for a list");
-            context.error(&at, format!("the record `{text}` has no place"), help);
-        }
-        if records.contains(&path) {
-            context.error(&at, format!("`{text}` is listed twice"), None);
-        }
-        records.push(path);
-    }
-    if written.as_ref().is_some_and(|texts| texts.items.is_empty()) {
-        context.error(at, "no record is named", "remove the line: `$` and `$[*]` are meant then");
-    }
-    if records.is_empty() {
-        let root = |segments| JsonPath { absolute: true, segments };
-        records = vec![root(Vec::new()), root(vec![Segment::Any])];
-    }
-    records
-}
-
-fn fields(
-    context: &mut Context<'_>,
-    at: &At,
-    written: &Option<Entries<String>>,
-    scope: &Scope<'_>,
-) -> Vec<FieldRule> {
-    let categories = &scope.charter.categories;
-    let mut rules: Vec<FieldRule> = Vec::new();
-    for (text, category) in written.iter().flat_map(|entries| &entries.0) {
-        let at = at.key(text);
-        let path = match text.parse::<JsonPath>() {
-            Ok(path) if !path.segments.is_empty() => path,
-            Ok(_) => {
-                context.error_at_key(&at, format!("`{text}` names no field"), "a field inside the document");
-                continue;
-            }
-            Err(error) => {
-                let help = "for example `full_name`, `profile.email`, `answers[*].text`, `$..email`";
-                context.error_at_key(&at, format!("`{text}` is not a JSON path: {error}"), help);
-                continue;
-            }
-        };
-        let class = match category.as_deref() {
-            None => continue,
-            Some("not_personal") => FieldClass::NotPersonal,
-            Some(name) => match context.refer(&at, categories, "category", "charter.categories", name) {
-                Some(place) => FieldClass::Category(CategoryId(place as u8)),
-                None => continue,
-            },
-        };
-        if let Some(other) = rules.iter().find(|rule| rule.path == path) {
-            let message = format!("`{text}` is the same field as `{}`", other.path);
-            context.error_at_key(&at, message, "classify it once");
-        }
-        rules.push(FieldRule { path, class });
-    }
-    rules
-}
-
 fn authentication(context: &mut Context<'_>, at: &At, written: &AuthenticationDocument) -> Authentication {
     let help = "the body field that holds the account: `account: username`";
     context.need(at, "account", &written.account, help);
@@ -471,7 +336,7 @@ fn authentication(context: &mut Context<'_>, at: &At, written: &AuthenticationDo
         failure,
         per_account: rate(context, &at.key("per_account"), &written.per_account, PER_ACCOUNT),
         per_address: rate(context, &at.key("per_address"), &written.per_address, PER_ADDRESS),
-        peek_bytes: context.size(&at.key("peek"), &written.peek, HELD, KIB..=MIB) as usize,
+        peek_bytes: context.size(&at.key("peek"), &written.peek, PEEK_BYTES, KIB..=MIB) as usize,
     }
 }
 
@@ -479,7 +344,7 @@ fn rate(context: &mut Context<'_>, at: &At, written: &Option<Section<RateDocumen
     let Some(written) = written else { return default };
     let help = "`{ count: 10, per: 1 min }`";
     let count = match context.need(at, "count", &written.count, help) {
-        Some(&count) => context.count(&at.key("count"), Some(count.into()), 1, 1..=100_000) as u32,
+        Some(&count) => context.within(&at.key("count"), count.into(), 1..=100_000) as u32,
         None => default.count,
     };
     let per: &Option<Amount> = &written.per;

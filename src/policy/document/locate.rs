@@ -29,28 +29,42 @@ pub(crate) fn locate(text: &str, steps: &[Step], part: Part) -> (usize, usize) {
     (0, 0)
 }
 
-/// The parser counts characters.
-pub(crate) fn byte_offset(text: &str, characters: usize) -> usize {
-    text.char_indices().nth(characters).map_or(text.len(), |(at, _)| at)
+/// A position that the parser gave, made safe to cut the text at.
+pub(crate) fn byte_offset(text: &str, index: usize) -> usize {
+    text.floor_char_boundary(index.min(text.len()))
 }
 
 /// How many bytes of the line the thing at its start takes.
 fn extent(rest: &str, part: Part) -> usize {
     let line = rest.lines().next().unwrap_or("");
-    let quoted = |quote: char| line.get(1..).and_then(|inner| inner.find(quote)).map(|end| end + 2);
+    let line = line.split(" #").next().unwrap_or(line).trim_end();
     let end = match line.chars().next() {
-        Some(quote @ ('"' | '\'')) => quoted(quote),
-        Some('{' | '[') => None,
+        Some(quote @ ('"' | '\'')) => line[1..].find(quote).map(|end| end + 2),
+        Some('{' | '[') => closing(line),
         _ => {
-            let mut ends: Vec<&str> = vec![" #", ": ", ", ", "}", "]"];
-            if part != Part::Value {
-                ends.push(":");
-            }
-            ends.iter().filter_map(|end| line.find(end)).min()
+            let key = (part != Part::Value).then_some(":");
+            let ends = [", ", "}", "] ", "],", "]}"].into_iter().chain(key);
+            let cut = ends.filter_map(|end| line.find(end)).min();
+            cut.or_else(|| (line.ends_with(']') && !line.contains('[')).then(|| line.len() - 1))
         }
     };
     let end = end.unwrap_or(line.len());
     line.get(..end).unwrap_or(line).trim_end().len().max(1).min(rest.len())
+}
+
+/// The end of the flow collection that the line begins with, where it ends in this line. Brackets inside quotes are
+/// counted too: this only says how much to underline.
+fn closing(line: &str) -> Option<usize> {
+    let mut depth = 0usize;
+    for (at, byte) in line.bytes().enumerate() {
+        match byte {
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' if depth == 1 => return Some(at + 1),
+            b'}' | b']' => depth -= 1,
+            _ => {}
+        }
+    }
+    None
 }
 
 #[derive(Clone, Copy)]
@@ -244,5 +258,41 @@ impl<'de> Visitor<'de> for KeyDescent<'_> {
 
     fn visit_enum<A: EnumAccess<'de>>(self, tagged: A) -> Result<bool, A::Error> {
         Key.visit_enum(tagged).map(|_| false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(steps: &[&str]) -> Vec<Step> {
+        let index = |step: &str| step.strip_prefix('#')?.parse().ok().map(Step::Index);
+        steps.iter().map(|step| index(step).unwrap_or_else(|| Step::Key((*step).to_owned()))).collect()
+    }
+
+    #[test]
+    fn places_are_found_whatever_stands_before_them() {
+        let text = "# élèves 👩‍🎓\r\né: {a: 1, 'b c': [x, \"y\"]}\nlist:\n  - name: one # the first\n  - {name: two}\n\
+                    anchor: &a {in: 1}\nuse: *a\ntwice: 1\ntwice: 2\nempty:\n7: seven\n";
+        for (steps, part, expected) in [
+            (&["é"][..], Part::Key, "é"),
+            (&["é", "a"], Part::Value, "1"),
+            (&["é", "b c"], Part::Key, "'b c'"),
+            (&["é", "b c", "#0"], Part::Value, "x"),
+            (&["é", "b c", "#1"], Part::Value, "\"y\""),
+            (&["list", "#0", "name"], Part::Value, "one"),
+            (&["list", "#0"], Part::Key, "name: one"),
+            (&["list", "#1"], Part::Value, "{name: two}"),
+            (&["list", "#1", "absent"], Part::Value, "{name: two}"),
+            (&["use", "in"], Part::Value, "1"),
+            (&["twice"], Part::RepeatedKey, "twice"),
+            (&["empty"], Part::Key, "empty"),
+            (&["7"], Part::Value, "seven"),
+        ] {
+            let (start, end) = locate(text, &path(steps), part);
+            assert_eq!(&text[start..end], expected, "{steps:?}");
+        }
+        let (start, _) = locate(text, &path(&["twice"]), Part::RepeatedKey);
+        assert_eq!(start, text.rfind("twice").unwrap());
     }
 }

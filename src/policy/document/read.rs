@@ -10,7 +10,10 @@ use super::{
     locate::byte_offset,
     tree::{self, FILE_BYTES_MAX, Fault, Part, Step},
 };
-use crate::policy::report::Diagnostic;
+use crate::policy::{
+    report::Diagnostic,
+    suggest::{listed, nearest},
+};
 
 /// Most faults of shape looked for in one file; each takes another reading.
 const FAULTS_MAX: usize = 64;
@@ -38,21 +41,21 @@ pub(crate) struct Contents {
 pub(crate) fn open<T: DeserializeOwned + Default>(
     name: &str,
     bytes: &[u8],
-) -> Result<(T, Contents), Diagnostic> {
+) -> Result<(T, Contents), Box<Diagnostic>> {
     if bytes.len() > FILE_BYTES_MAX {
-        return Err(Diagnostic::whole_file(
+        return Err(Box::new(Diagnostic::whole_file(
             name,
-            format!("the file has {} bytes, at most {FILE_BYTES_MAX} are read", bytes.len()),
-            Some("split it: `routes/` may hold any number of files".into()),
-        ));
+            format!("the file has more than {FILE_BYTES_MAX} bytes"),
+            Some("split it: `routes/` may hold many files".into()),
+        )));
     }
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let valid = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
         let end = valid.len();
-        Diagnostic::at(name, &valid, (end, end), "the file is not UTF-8 from here on", None)
+        Box::new(Diagnostic::at(name, &valid, (end, end), "the file is not UTF-8 from here on", None))
     })?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let tree = tree::read(text).map_err(|error| not_yaml(name, text, &error))?;
+    let tree = tree::read(text).map_err(|error| Box::new(not_yaml(name, text, &error)))?;
 
     let mut value = tree.value;
     let mut contents =
@@ -75,6 +78,7 @@ pub(crate) fn open<T: DeserializeOwned + Default>(
                 let fault = fault_of_shape(steps, &message);
                 let removed = take_out(&mut value, &fault);
                 let fresh = contents.dropped.insert(fault.steps.clone());
+                contents.dropped.extend(fault.meant());
                 contents.faults.push(fault);
                 if !removed || !fresh {
                     break;
@@ -87,12 +91,35 @@ pub(crate) fn open<T: DeserializeOwned + Default>(
 }
 
 fn not_yaml(name: &str, text: &str, error: &serde_yaml::Error) -> Diagnostic {
-    let at = error.location().map_or(0, |at| byte_offset(text, at.index()));
     let message = error.to_string();
-    // The position is said by the report itself.
-    let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(head, _)| head);
-    let help = "YAML wants spaces (no tabs) for indentation, `: ` behind keys, and quotes around `@`, `*`, `{` or `#`";
-    Diagnostic::at(name, text, (at, at + 1), format!("this is not YAML: {message}"), Some(help.into()))
+    let mut at = error.location().map_or(0, |at| byte_offset(text, at.index()));
+    // What is never closed is found at the end of the file; where it was opened is what helps.
+    if at >= text.trim_end().len()
+        && let Some((_, opened)) = message.rsplit_once(" at line ")
+        && let Some((line, column)) = opened.split_once(" column ")
+        && let (Ok(line), Ok(column)) = (line.parse::<usize>(), column.parse::<usize>())
+    {
+        let before: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
+        let inside = text.get(before..).unwrap_or_default().char_indices().nth(column.saturating_sub(1));
+        at = byte_offset(text, before + inside.map_or(0, |(at, _)| at));
+    }
+    let help = "YAML wants spaces (no tabs) for indentation, `: ` behind keys, closed quotes and brackets, and quotes \
+                around texts that start with `@`, `*`, `{` or `#`";
+    let message = format!("this is not YAML: {}", without_positions(&message));
+    Diagnostic::at(name, text, (at, at + 1), message, Some(help.into()))
+}
+
+/// The parser's message without ` at line 3 column 7`: the report says positions itself.
+fn without_positions(message: &str) -> String {
+    let mut parts = message.split(" at line ");
+    let mut said = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let digits = |c: char| c.is_ascii_digit();
+        let rest = part.trim_start_matches(digits);
+        let rest = rest.strip_prefix(" column ").map_or(rest, |rest| rest.trim_start_matches(digits));
+        said.push_str(rest);
+    }
+    said
 }
 
 fn steps_of(path: &serde_path_to_error::Path) -> Vec<Step> {
@@ -114,12 +141,14 @@ fn fault_of_shape(mut steps: Vec<Step>, message: &str) -> Fault {
             steps.push(Step::Key(field.to_owned()));
         }
         let known: Vec<&str> = expected.split('`').skip(1).step_by(2).collect();
-        let help = match super::super::suggest::nearest(field, known.iter().copied()) {
+        let near = nearest(field, known.iter().copied());
+        let help = match near {
             Some(near) => format!("did you mean `{near}`?"),
-            None => format!("the fields here are {}", super::super::suggest::listed(&known)),
+            None => format!("the fields here are {}", listed(&known)),
         };
         let message = format!("`{field}` is not a field here");
-        return Fault { steps, part: Part::Key, message, help: Some(help) };
+        let meant = near.map(str::to_owned);
+        return Fault { steps, part: Part::Key, message, help: Some(help), meant };
     }
     let help = message
         .contains("expected a string")
@@ -128,11 +157,16 @@ fn fault_of_shape(mut steps: Vec<Step>, message: &str) -> Fault {
     let message = message
         .replace("invalid type: ", "found ")
         .replace("invalid value: ", "found ")
-        .replace("sequence", "a list")
-        .replace(": map,", ": a mapping,")
+        .replace("found sequence", "found a list")
         .replace("found map,", "found a mapping,")
-        .replace("a string", "a text");
-    Fault { steps, part: Part::Value, message, help }
+        .replace("found string ", "found the text ")
+        .replace("expected a sequence", "expected a list")
+        .replace("expected a string", "expected a text")
+        .replace("expected u16", "expected a number up to 65535")
+        .replace("expected u32", "expected a number up to 4294967295")
+        .replace("expected u64", "expected a number")
+        .replace("expected usize", "expected a number");
+    Fault { steps, part: Part::Value, message, help, meant: None }
 }
 
 /// Takes the malformed value out: an unknown entry goes, any other value becomes the absence that the documents allow.

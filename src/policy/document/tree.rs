@@ -40,6 +40,17 @@ pub(crate) struct Fault {
     pub(crate) part: Part,
     pub(crate) message: String,
     pub(crate) help: Option<String>,
+    /// The field that an unknown one was probably meant to be.
+    pub(crate) meant: Option<String>,
+}
+
+impl Fault {
+    /// The place that is not missing, since it was only misspelt.
+    pub(crate) fn meant(&self) -> Option<Vec<Step>> {
+        let mut steps = self.steps.clone();
+        *steps.last_mut()? = Step::Key(self.meant.clone()?);
+        Some(steps)
+    }
 }
 
 /// A file as a tree, and what was wrong with its notation.
@@ -58,7 +69,13 @@ struct State {
 impl State {
     fn fault(&mut self, part: Part, message: impl Into<String>, help: Option<&str>) {
         let steps = self.steps.clone();
-        self.faults.push(Fault { steps, part, message: message.into(), help: help.map(str::to_owned) });
+        self.faults.push(Fault {
+            steps,
+            part,
+            message: message.into(),
+            help: help.map(str::to_owned),
+            meant: None,
+        });
     }
 }
 

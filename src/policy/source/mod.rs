@@ -80,11 +80,13 @@ impl Sources {
         for (folder, prefix) in [(dir.to_owned(), ""), (dir.join("routes"), "routes/")] {
             let names = match yaml_names(&folder) {
                 Ok(names) => names,
+                // The compiler says so, together with what else is wrong.
+                Err(error) if !prefix.is_empty() && error.kind() == io::ErrorKind::NotFound => continue,
                 Err(error) => {
                     let help = "the policy folder holds gateway.yaml, charter.yaml and routes/*.yaml";
                     let message = format!("the folder cannot be read: {error}");
                     report.errors.push(Diagnostic::whole_file(
-                        if prefix.is_empty() { "." } else { prefix },
+                        if prefix.is_empty() { "./" } else { prefix },
                         message,
                         Some(help.into()),
                     ));

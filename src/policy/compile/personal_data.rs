@@ -1,0 +1,155 @@
+//! `routes[].personal_data` → [`PersonalData`].
+
+use super::{
+    context::{At, Context},
+    routes::Scope,
+};
+use crate::policy::{
+    document::{Entries, PersonalDataDocument, Texts},
+    set::{CategoryId, Classification, FieldClass, FieldRule, JsonPath, PersonalData, Segment, Unknown},
+};
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+/// Longest record held back where nothing is written.
+const RECORD_BYTES: u64 = 64 * KIB;
+
+/// Compiles what a route declares about its answers.
+pub(super) fn compile(
+    context: &mut Context<'_>,
+    at: &At,
+    written: Option<&PersonalDataDocument>,
+    scope: &Scope<'_>,
+    route: &str,
+) -> PersonalData {
+    let Some(written) = written else { return PersonalData::Undeclared };
+    let at = at.key("personal_data");
+    if written.exempt.is_some() {
+        let alone = written.record.is_none()
+            && written.subject.is_none()
+            && written.group.is_none()
+            && written.fields.is_none()
+            && written.unknown.is_none()
+            && written.record_bytes.is_none();
+        if !alone {
+            let help = "remove `exempt`, or everything else";
+            context.error_at_key(&at.key("exempt"), "an exempt route declares nothing", help);
+        }
+        let reason = context.text(&at, "exempt", &written.exempt, "say why nobody's data is here");
+        if let Some(reason) = reason {
+            let message = format!("the route `{route}` is exempt: its answers are not read");
+            context.finding(&at.key("exempt"), message, format!("stated reason: {reason}"));
+        }
+        return PersonalData::Exempt { reason: reason.unwrap_or_default().to_owned() };
+    }
+    PersonalData::Declared(classification(context, &at, written, scope, route))
+}
+
+fn classification(
+    context: &mut Context<'_>,
+    at: &At,
+    written: &PersonalDataDocument,
+    scope: &Scope<'_>,
+    route: &str,
+) -> Classification {
+    let mut inside = |field: &str, text: &Option<String>| {
+        let at = at.key(field);
+        let path = context.json_path(&at, text.as_deref()?)?;
+        if path.absolute {
+            let help = "a path inside the record, such as `id` or `user.id`, without `$`";
+            context.error(&at, format!("`{path}` starts at the document's root"), help);
+        }
+        Some(path)
+    };
+    let subject = inside("subject", &written.subject);
+    let group = inside("group", &written.group);
+    let records = records(context, &at.key("record"), &written.record);
+    let unknown = match &written.unknown {
+        None => Unknown::Deny,
+        Some(text) => {
+            let at = at.key("unknown");
+            let table = [("deny", Unknown::Deny), ("report", Unknown::Report), ("pass", Unknown::Pass)];
+            let unknown = context.choice(&at, "a way to treat unknown fields", text, &table);
+            if unknown == Some(Unknown::Pass) {
+                let message = format!("the route `{route}` lets fields pass that nobody classified");
+                context.finding(&at, message, "`report` counts them, `deny` holds them back");
+            }
+            unknown.unwrap_or(Unknown::Deny)
+        }
+    };
+    Classification {
+        records,
+        subject,
+        group,
+        fields: fields(context, &at.key("fields"), &written.fields, scope),
+        unknown,
+        record_bytes: context.size(
+            &at.key("record_bytes"),
+            &written.record_bytes,
+            RECORD_BYTES,
+            KIB..=16 * MIB,
+        ) as usize,
+    }
+}
+
+fn records(context: &mut Context<'_>, at: &At, written: &Option<Texts>) -> Vec<JsonPath> {
+    let mut records = Vec::new();
+    for (at, text) in context.items(at, written) {
+        let Some(path) = context.json_path(&at, text) else { continue };
+        if !path.absolute {
+            let help = format!("write it from the document's root: `$.{text}`, or `$[*]` for a list");
+            context.error(&at, format!("the record `{text}` has no place"), help);
+        }
+        if records.contains(&path) {
+            context.error(&at, format!("`{text}` is listed twice"), None);
+        }
+        records.push(path);
+    }
+    if written.as_ref().is_some_and(|texts| texts.items.is_empty()) {
+        context.error(at, "no record is named", "remove the line: `$` and `$[*]` are meant then");
+    }
+    if records.is_empty() {
+        let root = |segments| JsonPath { absolute: true, segments };
+        records = vec![root(Vec::new()), root(vec![Segment::Any])];
+    }
+    records
+}
+
+fn fields(
+    context: &mut Context<'_>,
+    at: &At,
+    written: &Option<Entries<String>>,
+    scope: &Scope<'_>,
+) -> Vec<FieldRule> {
+    let categories = &scope.charter.categories;
+    let mut rules: Vec<FieldRule> = Vec::new();
+    for (text, category) in written.iter().flat_map(|entries| &entries.0) {
+        let at = at.key(text);
+        let path = match text.parse::<JsonPath>() {
+            Ok(path) if !path.segments.is_empty() => path,
+            Ok(_) => {
+                context.error_at_key(&at, format!("`{text}` names no field"), "a field inside the document");
+                continue;
+            }
+            Err(error) => {
+                let help = "for example `full_name`, `profile.email`, `answers[*].text`, `$..email`";
+                context.error_at_key(&at, format!("`{text}` is not a JSON path: {error}"), help);
+                continue;
+            }
+        };
+        let class = match category.as_deref() {
+            None => continue,
+            Some("not_personal") => FieldClass::NotPersonal,
+            Some(name) => match context.refer(&at, categories, "category", "charter.categories", name) {
+                Some(place) => FieldClass::Category(CategoryId(place as u8)),
+                None => continue,
+            },
+        };
+        if let Some(other) = rules.iter().find(|rule| rule.path == path) {
+            let message = format!("`{text}` is the same field as `{}`", other.path);
+            context.error_at_key(&at, message, "classify it once");
+        }
+        rules.push(FieldRule { path, class });
+    }
+    rules
+}
