@@ -19,7 +19,7 @@ COPY --from=build --chown=0:0 --chmod=0755 /build/target/release/rempart /usr/lo
 # A number, so that Kubernetes can prove that it is not root. Nothing in the image belongs to this user.
 USER 65532:65532
 # TLS, plain HTTP (redirects, ACME), metrics and probes: the ports of deploy/base/policies/gateway.yaml.
-EXPOSE 8443 8080 9090
+EXPOSE 8443 8080 9900
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 CMD ["/usr/local/bin/rempart", "health"]
 ENTRYPOINT ["/usr/local/bin/rempart"]

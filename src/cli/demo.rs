@@ -4,9 +4,14 @@ use std::{
     io::{self, Write},
     net::{Ipv4Addr, TcpListener},
     path::Path,
+    process::ExitCode,
     time::SystemTime,
 };
 
+use super::{
+    failed,
+    serve::{self, Running},
+};
 use crate::demo::{
     accounts::{ACCOUNTS, PASSWORD},
     folder::{DemoFolder, FolderError},
@@ -44,6 +49,17 @@ pub struct Demo {
     /// What to serve.
     pub folder: DemoFolder,
     _platform: Platform,
+}
+
+/// Runs the demo until a signal ends it.
+pub fn run(arguments: &DemoArguments) -> ExitCode {
+    match prepare(arguments, &mut io::stdout()) {
+        Ok(demo) => {
+            let running = serve::load_and_start(&demo.folder.policies(), None);
+            serve::finish(running.and_then(Running::wait))
+        }
+        Err(error) => failed(&error),
+    }
 }
 
 /// Starts the platform, writes the policies and prints what to try.
@@ -96,7 +112,8 @@ mod tests {
         let text = guide(Path::new("/tmp/rempart-demo-x"), 8443, 8444);
         assert!(text.lines().count() < 20, "{text}");
         for account in ACCOUNTS {
-            let line = format!("-H @/tmp/rempart-demo-x/{}.h https://localhost:8443/api/learners\n", account.role);
+            let line =
+                format!("-H @/tmp/rempart-demo-x/{}.h https://localhost:8443/api/learners\n", account.role);
             assert!(text.contains(&line), "{line}");
         }
         assert!(text.contains("-w '%{http_code}\\n'"));

@@ -8,7 +8,7 @@ use std::{
 };
 
 /// Where the manifests and the image let the admin listener stand.
-pub const ADMIN_DEFAULT: &str = "127.0.0.1:9090";
+pub const ADMIN_DEFAULT: &str = "127.0.0.1:9900";
 
 /// How long the gateway may take to answer; less than the three seconds of a usual health check.
 const PATIENCE: Duration = Duration::from_secs(2);

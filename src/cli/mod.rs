@@ -5,7 +5,7 @@ pub mod demo;
 pub mod health;
 pub mod serve;
 
-use std::{io::Write, net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{io::Write, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
@@ -41,17 +41,9 @@ enum Command {
         policies: PathBuf,
     },
     /// Serve a sample learning platform and show the same address answered differently to each role.
-    Demo {
-        /// Port of the TLS listener on the loopback interface.
-        #[arg(long, default_value_t = 8443)]
-        port: u16,
-    },
+    Demo(demo::DemoArguments),
     /// Ask a gateway's admin listener whether it is ready; exit 1 if it is not.
-    Health {
-        /// Address of the admin listener.
-        #[arg(long, default_value = "127.0.0.1:9900")]
-        admin: SocketAddr,
-    },
+    Health(health::HealthArguments),
 }
 
 /// Runs the command of this process's arguments.
@@ -59,9 +51,18 @@ pub fn run() -> ExitCode {
     match Arguments::parse().command {
         Command::Serve { policies, addresses } => serve::run(&policies, addresses),
         Command::Check { policies } => check::run(&policies),
-        Command::Demo { port } => demo::run(port),
-        Command::Health { admin } => health::run(admin),
+        Command::Demo(arguments) => demo::run(&arguments),
+        Command::Health(arguments) => match health::run(&arguments) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => failed(&error),
+        },
     }
+}
+
+/// Tells why, and fails.
+fn failed(error: &dyn std::error::Error) -> ExitCode {
+    complain(&format!("rempart: {error}\n"));
+    ExitCode::from(EXIT_RUNTIME)
 }
 
 /// Writes to standard error; where that is closed nobody listens.

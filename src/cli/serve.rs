@@ -13,7 +13,7 @@ use std::{
 use arc_swap::ArcSwap;
 use tokio::sync::{Notify, watch};
 
-use super::{EXIT_POLICY, EXIT_RUNTIME, complain};
+use super::{EXIT_POLICY, complain, failed};
 use crate::{
     gateway::{Gateway, Snapshot, SnapshotError},
     journal::{Journal, JournalError, Pseudonyms, Unwritten, Writer},
@@ -24,7 +24,7 @@ use crate::{
     },
     secret::{MasterSecret, SecretError},
     server::{self, Config, Handle, Live, ServerError, tls},
-    telemetry::{self, Event, ReloadOutcome, TelemetryError},
+    telemetry::{self, Event, Exporter, ReloadOutcome, TelemetryError},
 };
 
 /// How long the journal may take to be written out after the last exchange.
@@ -79,20 +79,27 @@ pub struct Running {
 
 /// Runs until a signal ends it.
 pub fn run(policies: &Path, addresses_file: Option<PathBuf>) -> ExitCode {
-    let outcome = source::load(policies)
-        .map_err(ServeError::Policy)
-        .and_then(|policy| start(policy, Some(policies), addresses_file))
-        .and_then(Running::wait);
+    finish(load_and_start(policies, addresses_file).and_then(Running::wait))
+}
+
+/// Loads a folder and serves it.
+///
+/// # Errors
+/// [`ServeError`]; nothing listens then.
+pub fn load_and_start(policies: &Path, addresses_file: Option<PathBuf>) -> Result<Running, ServeError> {
+    let policy = source::load(policies).map_err(ServeError::Policy)?;
+    start(policy, Some(policies), addresses_file)
+}
+
+/// The exit code of a service that ended, having told why it did not end well.
+pub fn finish(outcome: Result<(), ServeError>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(ServeError::Policy(report)) => {
             complain(&report.to_string());
             ExitCode::from(EXIT_POLICY)
         }
-        Err(error) => {
-            complain(&format!("rempart: {error}\n"));
-            ExitCode::from(EXIT_RUNTIME)
-        }
+        Err(error) => failed(&error),
     }
 }
 
@@ -105,7 +112,7 @@ pub fn start(
     folder: Option<&Path>,
     addresses_file: Option<PathBuf>,
 ) -> Result<Running, ServeError> {
-    let exporter = telemetry::install()?;
+    let exporter = Arc::new(telemetry::install()?);
     let policy = Arc::new(policy);
     let secret = match &policy.gateway.secret {
         Some(secret) => secret.clone(),
@@ -129,7 +136,10 @@ pub fn start(
         tick: server::TICK,
         drain_delay: policy.gateway.timeouts.drain_delay,
         addresses_file,
-        metrics: Arc::new(move || exporter.render()),
+        metrics: {
+            let exporter = Arc::clone(&exporter);
+            Arc::new(move || exporter.render())
+        },
         hangup: {
             let (hangup, journal) = (Arc::clone(&hangup), journal.clone());
             Arc::new(move || {
@@ -149,7 +159,7 @@ pub fn start(
     };
     let watcher = folder.map(|folder| Watcher::start(folder, POLL)).transpose()?;
     let handle = server::start(config, make_exchange)?;
-    let reloader = Reloader { folder: folder.map(Path::to_owned), secret, tickets, snapshot, live };
+    let reloader = Reloader { folder: folder.map(Path::to_owned), secret, tickets, snapshot, live, exporter };
     let stage = handle.stage();
     thread::Builder::new()
         .name("policy".into())
@@ -183,6 +193,7 @@ struct Reloader {
     tickets: tls::Tickets,
     snapshot: Arc<ArcSwap<Snapshot>>,
     live: Arc<ArcSwap<Live>>,
+    exporter: Arc<Exporter>,
 }
 
 impl Reloader {
@@ -191,6 +202,7 @@ impl Reloader {
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
         runtime.block_on(async move {
             let mut changes = watcher.as_ref().map(Watcher::changes);
+            let mut upkeep = tokio::time::interval(UPKEEP);
             loop {
                 let changed = async {
                     match &mut changes {
@@ -201,6 +213,7 @@ impl Reloader {
                 tokio::select! {
                     true = changed => self.reload(),
                     () = hangup.notified() => self.reload(),
+                    _ = upkeep.tick() => self.exporter.upkeep(),
                     _ = stage.wait_for(|stage| *stage >= server::Stage::Closing) => return,
                 }
             }

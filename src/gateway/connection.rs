@@ -172,7 +172,7 @@ impl Tracker {
         let exchange = Rc::new(ExchangeProgress::default());
         self.exchanges.borrow_mut().push(exchange.clone());
         self.served.set(true);
-        self.progress.enter(Phase::Exchange);
+        self.progress.begin();
         active.set(active.get() + 1);
         ExchangeGuard { tracker: self.clone(), exchange, active: active.clone() }
     }

@@ -128,9 +128,10 @@ pub fn clean_response(headers: &mut HeaderMap) {
             headers.remove(name);
         }
     }
-    for name in [&HOP_BY_HOP[..], &[header::PROXY_AUTHENTICATE]].concat() {
+    for name in &HOP_BY_HOP {
         headers.remove(name);
     }
+    headers.remove(header::PROXY_AUTHENTICATE);
 }
 
 /// Removes from trailers, in either direction, what may only be said in a header section (RFC 9110 §6.5.1): framing,
@@ -149,7 +150,7 @@ pub fn clean_trailers(trailers: &mut HeaderMap) {
 }
 
 /// Fields that end at each hop (RFC 9110 §7.6.1, RFC 7540 §3.2.1), and credentials meant for a proxy.
-const HOP_BY_HOP: [HeaderName; 8] = [
+static HOP_BY_HOP: [HeaderName; 8] = [
     header::CONNECTION,
     header::TE,
     header::TRANSFER_ENCODING,
@@ -165,7 +166,7 @@ fn is_hop_by_hop(name: &HeaderName) -> bool {
 }
 
 /// Request fields that `Connection` may not nominate: framing, addressing, credentials, and what the gateway decides by.
-const REQUEST_END_TO_END: [HeaderName; 18] = [
+static REQUEST_END_TO_END: [HeaderName; 18] = [
     header::HOST,
     header::CONTENT_LENGTH,
     header::CONTENT_TYPE,
@@ -187,7 +188,7 @@ const REQUEST_END_TO_END: [HeaderName; 18] = [
 ];
 
 /// Response fields that `Connection` cannot remove.
-const RESPONSE_END_TO_END: [HeaderName; 14] = [
+static RESPONSE_END_TO_END: [HeaderName; 14] = [
     header::CONTENT_LENGTH,
     header::CONTENT_TYPE,
     header::CONTENT_ENCODING,
@@ -235,7 +236,7 @@ fn is_spoofable(name: &str) -> bool {
 }
 
 /// After `x-`: families of fields by which proxies and single sign-on agents speak to the applications behind them.
-const X_PREFIXES: [&str; 39] = [
+static X_PREFIXES: [&str; 39] = [
     "forwarded", // -for, -host, -proto, -port, -prefix, -user, -email, -client-cert, -tls-client-cert …
     "original-", // -url, -uri, -host, -method, -forwarded-for
     "rewrite-",
@@ -278,7 +279,7 @@ const X_PREFIXES: [&str; 39] = [
 ];
 
 /// After `x-`: single names of the same kind, and those that replace the method, path or host of a request.
-const X_NAMES: [&str; 24] = [
+static X_NAMES: [&str; 24] = [
     "proxyuser-ip",
     "originating-ip",
     "originating-host",
@@ -306,7 +307,7 @@ const X_NAMES: [&str; 24] = [
 ];
 
 /// Families without `x-`.
-const PREFIXES: [&str; 16] = [
+static PREFIXES: [&str; 16] = [
     "forwarded",
     "remote-",
     "client-ip",
@@ -326,7 +327,7 @@ const PREFIXES: [&str; 16] = [
 ];
 
 /// Single names without `x-`.
-const NAMES: [&str; 12] = [
+static NAMES: [&str; 12] = [
     "proxy", // read as the environment's HTTP_PROXY (httpoxy)
     "proxy-client-ip",
     "fastly-client-ip",

@@ -127,7 +127,7 @@ pub(super) fn policy(providers: Vec<IdentityProvider>) -> PolicySet {
     PolicySet {
         digest: String::new(),
         gateway: GatewaySettings {
-            listen: Listen { https: Vec::new(), http: Vec::new(), admin: nowhere },
+            listen: Listen { https: Vec::new(), http: Vec::new(), admin: nowhere, public_https_port: 443 },
             workers: None,
             certificates: Vec::new(),
             hsts: Hsts { max_age: second, include_subdomains: false },
@@ -148,6 +148,7 @@ pub(super) fn policy(providers: Vec<IdentityProvider>) -> PolicySet {
                 idle: second,
                 body: second,
                 drain: second,
+                drain_delay: std::time::Duration::ZERO,
             },
             providers,
             store: Store::Memory,

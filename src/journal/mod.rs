@@ -6,6 +6,9 @@
 //! wait any more, such as in `Drop`. So the queue grows beyond its bound by no more than the exchanges under way. The
 //! third is held by the types of [`Record`].
 //!
+//! What the promise does not cover: a process that is killed (SIGKILL, power) takes with it what waited in the queue,
+//! ordinarily the last 50 ms; and lines are handed to the operating system, not forced to the disk.
+//!
 //! ```text
 //! worker ── ready().await … record_now(record) ──┐
 //! worker ── ready().await … record_now(record) ──┼─ queue ── writer thread ── stdout or file

@@ -167,6 +167,12 @@ mod tests {
     }
 
     #[test]
+    fn standard_output_is_taken_as_it_is() {
+        let mut sink = open(&JournalTarget::Stdout).unwrap();
+        assert!(!sink.refresh(true).unwrap(), "there is no other file to go to");
+    }
+
+    #[test]
     fn a_file_that_cannot_be_opened_is_an_error() {
         let target = JournalTarget::File("/nonexistent/journal".into());
         assert!(matches!(open(&target), Err(JournalError::Open { .. })));

@@ -88,7 +88,9 @@ fn plausible(year: &[u8]) -> bool {
 }
 
 fn year_of_date(text: &[u8]) -> Option<&[u8]> {
-    let digits = |range: std::ops::Range<usize>| text.get(range).is_some_and(|part| part.iter().all(u8::is_ascii_digit));
+    let digits = |range: std::ops::Range<usize>| {
+        text.get(range).is_some_and(|part| part.iter().all(u8::is_ascii_digit))
+    };
     let number = |at: usize| (text[at] - b'0') * 10 + (text[at + 1] - b'0');
     let valid = |day: u8, month: u8| (1..=31).contains(&day) && (1..=12).contains(&month);
     if text.len() < 10 || text.get(10).is_some_and(u8::is_ascii_digit) {

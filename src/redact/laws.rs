@@ -111,7 +111,8 @@ pub fn accepts_what_serde_json_accepts(document: &[u8]) {
     if matches!(result, Err(TooDeep | TooLong | LoneSurrogate)) || document.starts_with(b"\xEF\xBB\xBF") {
         return;
     }
-    let accepted = std::str::from_utf8(document).is_ok() && serde_json::from_slice::<serde::de::IgnoredAny>(document).is_ok();
+    let accepted = std::str::from_utf8(document).is_ok()
+        && serde_json::from_slice::<serde::de::IgnoredAny>(document).is_ok();
     assert_eq!(result.is_ok(), accepted, "{result:?}");
     if accepted {
         assert_eq!(out, document);

@@ -9,7 +9,9 @@ use names::Names;
 pub(super) use names::Symbol;
 
 use super::action::Remedy;
-use crate::policy::set::{CategoryId, CategorySet, Charter, Classification, FieldClass, PersonalData, Segment, Sees, Unknown};
+use crate::policy::set::{
+    CategoryId, CategorySet, Charter, Classification, FieldClass, PersonalData, Sees, Segment, Unknown,
+};
 
 /// Class of a field that its owner declared not personal.
 pub(super) const NOT_PERSONAL: u8 = 1;

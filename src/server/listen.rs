@@ -191,7 +191,7 @@ mod tests {
 
     #[tokio::test]
     async fn workers_share_the_port_that_the_first_was_given() {
-        let listen = Listen { https: vec![local()], http: vec![local()], admin: local() };
+        let listen = Listen { https: vec![local()], http: vec![local()], admin: local(), public_https_port: 443 };
         let (sockets, _admin, addresses) = bind(&listen, 3).unwrap();
         for own in &sockets {
             assert_eq!(own.https[0].local_addr().unwrap(), addresses.https[0]);

@@ -94,3 +94,6 @@ fn sweep_exchanges(tracker: &Tracker, now: Instant, bounds: &Timeouts, observer:
         }
     });
 }
+
+#[cfg(test)]
+mod tests;

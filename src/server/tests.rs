@@ -134,6 +134,17 @@ impl Notes {
     fn count(&self, note: &str) -> usize {
         self.0.lock().unwrap().iter().filter(|other| *other == note).count()
     }
+
+    /// Waits for the note: some are taken just after the client can see why.
+    async fn hears(&self, note: &str) {
+        let mut pace = tokio::time::interval(Duration::from_millis(5));
+        within(async {
+            while self.count(note) == 0 {
+                pace.tick().await;
+            }
+        })
+        .await;
+    }
 }
 
 impl Observe for Notes {
@@ -181,7 +192,7 @@ fn limits() -> ClientLimits {
 
 /// Bounds that no test runs into unless it shortens one.
 fn timeouts() -> Timeouts {
-    Timeouts { handshake: PATIENCE, headers: PATIENCE, idle: PATIENCE, body: PATIENCE, drain: PATIENCE }
+    Timeouts { handshake: PATIENCE, headers: PATIENCE, idle: PATIENCE, body: PATIENCE, drain: PATIENCE, drain_delay: Duration::ZERO }
 }
 
 const SHORT: Duration = Duration::from_millis(150);
@@ -191,7 +202,7 @@ fn config(limits: ClientLimits, timeouts: Timeouts) -> (Config, Arc<Notes>, tls:
     let tls = tls::server_config(&[certificate(&["ecole.example.fr"])], &tickets).unwrap();
     let notes = Arc::new(Notes::default());
     let config = Config {
-        listen: Listen { https: vec![LOCAL], http: vec![LOCAL], admin: LOCAL },
+        listen: Listen { https: vec![LOCAL], http: vec![LOCAL], admin: LOCAL, public_https_port: 443 },
         workers: Some(1),
         live: Arc::new(ArcSwap::from_pointee(Live { limits, timeouts, tls: Some(tls) })),
         tick: Duration::from_millis(20),

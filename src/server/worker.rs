@@ -219,6 +219,8 @@ fn accept<E: Exchange>(
             // An error means that the server is gone.
             _ = stage.wait_for(|stage| *stage >= Stage::Closing) => {}
         }
+        // Before the last ones are taken: they should know that they are.
+        core.close();
         accept_rest(listener, &mut serve);
         core.accepting.set(core.accepting.get().saturating_sub(1));
         core.changed.notify_one();

@@ -309,6 +309,74 @@ mod tests {
         );
     }
 
+    /// One of each. A new event belongs here as well.
+    fn every_event(policy: &PolicySet) -> Vec<Event<'_>> {
+        let (upstream, provider) = (&policy.gateway.upstreams[0], &policy.gateway.providers[0]);
+        let kind = ErrorKind::Other;
+        vec![
+            Event::Started { workers: 2, https: 1, http: 1 },
+            Event::Stopped,
+            Event::PolicyLoaded { policy },
+            Event::PolicyRefused { errors: 1 },
+            Event::PolicyUnreadable { kind },
+            Event::SecretIsEphemeral,
+            Event::CertificatesReloaded { certificates: 1 },
+            Event::AcceptFailed { kind },
+            Event::DrainStarted { exchanges: 1 },
+            Event::DrainFinished { cut: 1 },
+            Event::WorkerPanicked { worker: 1 },
+            Event::StoreDown,
+            Event::StoreUp,
+            Event::UpstreamDown { upstream },
+            Event::UpstreamUp { upstream },
+            Event::EndpointDown { upstream, endpoint: 1 },
+            Event::EndpointUp { upstream, endpoint: 1 },
+            Event::KeysRefreshed { provider, keys: 1 },
+            Event::KeysUnavailable { provider },
+            Event::JournalSlow { queued: 1 },
+            Event::JournalFailing { kind },
+            Event::JournalPanicked,
+            Event::JournalRecovered,
+            Event::JournalReopened,
+            Event::JournalLost { records: 1 },
+        ]
+    }
+
+    #[test]
+    fn every_event_is_one_valid_line_with_a_name_of_its_own() {
+        let policy = crate::telemetry::sample::policy(std::path::Path::new(""));
+        let mut names = std::collections::HashSet::new();
+        for event in every_event(&policy) {
+            let line = line(&event);
+            assert!(line.ends_with('\n') && line.matches('\n').count() == 1, "{line}");
+            let value: serde_json::Value = serde_json::from_str(&line).unwrap();
+            assert_eq!(value["event"], event.name());
+            assert_eq!(value["level"], event.level().as_str());
+            assert!(names.insert(event.name()), "{} twice", event.name());
+        }
+    }
+
+    /// ANSSI-PA-012, annex A: what a gateway can know of the events that must be journalled (R11). Authentication and
+    /// access to sensitive data are journal records, account and privilege changes the platform's own, erasure of logs
+    /// belongs to retention.
+    #[test]
+    fn the_events_that_must_be_told_are_told() {
+        let policy = crate::telemetry::sample::policy(std::path::Path::new(""));
+        let told: Vec<_> = every_event(&policy).iter().map(Event::name).collect();
+        for (required, by) in [
+            ("start of the service", "started"),
+            ("end of the service", "stopped"),
+            ("change of the security policy", "policy_loaded"),
+            ("refused change of the security policy", "policy_refused"),
+            ("change of keys and certificates", "certificates_reloaded"),
+            ("failure of the service", "worker_panicked"),
+            ("failure of the journal", "journal_failing"),
+            ("loss of journal records", "journal_lost"),
+        ] {
+            assert!(told.contains(&by), "{required}: {by}");
+        }
+    }
+
     #[test]
     fn an_io_error_is_its_kind_only() {
         let kind = ErrorKind::PermissionDenied;

@@ -123,6 +123,8 @@ table! {
         "Exchanges answered 429.";
     LIMIT_STORE_FAILURES = Counter "rempart_limit_store_failures_total" []
         "Questions to the shared counter store that had no answer, so that stricter local counters decided.";
+    LIMIT_OVERFLOWS = Counter "rempart_limit_overflows_total" [scope]
+        "Attempts counted in the shared overflow counter because the memory for counters was full.";
     LIMIT_STORE_UP = Gauge "rempart_limit_store_up" []
         "1 while the counter store answers (always with the in-memory store), 0 while local counters stand in.";
 

@@ -7,6 +7,10 @@ use metrics::SharedString;
 
 use super::{
     labels::{ConnectionRefusal, HandshakeOutcome, RefusalReason, ReloadOutcome, TimeoutPhase, TlsVersion},
+    handles::InFlight,
+    labels::{
+        ConnectionRefusal, HandshakeOutcome, RefusalReason, ReloadOutcome, Scope, TimeoutPhase, TlsVersion,
+    },
     names,
 };
 
@@ -39,6 +43,11 @@ pub fn connection_timed_out(phase: TimeoutPhase) {
 /// Counts a question to the shared counter store that had no answer.
 pub fn limit_store_failed() {
     names::LIMIT_STORE_FAILURES.counter([]).increment(1);
+}
+
+/// Counts an attempt that shared the overflow counter of its limit, because the memory for counters was full.
+pub fn limit_overflowed(scope: Scope) {
+    names::LIMIT_OVERFLOWS.counter([SharedString::const_str(scope.as_str())]).increment(1);
 }
 
 /// Says whether the counter store answers.

@@ -92,7 +92,7 @@ fn gateway(journal: &Path) -> GatewaySettings {
             h2_streams: 100,
             decoded_bytes: 1 << 30,
         },
-        timeouts: Timeouts { handshake: SECOND, headers: SECOND, idle: SECOND, body: SECOND, drain: SECOND },
+        timeouts: Timeouts { handshake: SECOND, headers: SECOND, idle: SECOND, body: SECOND, drain: SECOND, drain_delay: Duration::ZERO },
         providers: vec![IdentityProvider {
             name: "sessions".to_owned(),
             kind: ProviderKind::Jwt(JwtSettings {

@@ -148,7 +148,8 @@ impl PolicyFolder {
     #[must_use]
     pub fn like_config_map(self) -> Self {
         let folder = self.path();
-        let entries: Vec<_> = fs::read_dir(&folder).unwrap().flatten().map(|entry| entry.file_name()).collect();
+        let entries: Vec<_> =
+            fs::read_dir(&folder).unwrap().flatten().map(|entry| entry.file_name()).collect();
         fs::create_dir(folder.join("..first")).unwrap();
         for name in entries {
             fs::rename(folder.join(&name), folder.join("..first").join(&name)).unwrap();

@@ -80,10 +80,15 @@ impl Gateway {
     /// `rempart serve --policies FOLDER`; returns once it has said where it listens.
     #[track_caller]
     pub fn start(folder: PolicyFolder) -> Self {
+        let file = folder.root().join("addresses.json");
+        // A second gateway on the same folder must not read the first one's.
+        let _absent = std::fs::remove_file(&file);
         let mut child = Command::new(BINARY)
             .arg("serve")
             .arg("--policies")
             .arg(folder.path())
+            .arg("--addresses")
+            .arg(&file)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -92,9 +97,12 @@ impl Gateway {
         let (journal, out) = Lines::collect(child.stdout.take().unwrap());
         let (events, err) = Lines::collect(child.stderr.take().unwrap());
         let begun = Instant::now();
-        let started = loop {
-            if let Some(event) = events.json().into_iter().find(|event| event["event"] == "started") {
-                break event;
+        let started: Value = loop {
+            // Half-written is not yet JSON.
+            if let Some(addresses) =
+                std::fs::read(&file).ok().and_then(|text| serde_json::from_slice(&text).ok())
+            {
+                break addresses;
             }
             if let Some(status) = child.try_wait().unwrap() {
                 pause(Duration::from_millis(100));
@@ -107,9 +115,9 @@ impl Gateway {
             pause(Duration::from_millis(5));
         };
         Self {
-            https: address(&started["https"]).expect("an https listener"),
-            http: address(&started["http"]),
-            admin: address(&started["admin"]).expect("an admin listener"),
+            https: address(&started, "/https/0").expect("an https listener"),
+            http: address(&started, "/http/0"),
+            admin: address(&started, "/admin").expect("an admin listener"),
             child,
             readers: vec![out, err],
             journal,
@@ -253,9 +261,8 @@ impl Drop for Gateway {
     }
 }
 
-/// One address, or the first of a list.
-fn address(value: &Value) -> Option<SocketAddr> {
-    value.as_str().or_else(|| value.get(0)?.as_str())?.parse().ok()
+fn address(addresses: &Value, pointer: &str) -> Option<SocketAddr> {
+    addresses.pointer(pointer)?.as_str()?.parse().ok()
 }
 
 /// Runs another command of the binary to its end.

@@ -165,6 +165,13 @@ impl Progress {
         instant(&self.last_byte).unwrap_or(self.now())
     }
 
+    /// An exchange begins.
+    pub(super) fn begin(&self) {
+        self.enter(Phase::Exchange);
+        // Had the one before left anything unread, it has been skipped.
+        self.unread.store(false, Relaxed);
+    }
+
     /// An exchange ended before its request body did.
     pub(super) fn leave_unread(&self) {
         self.unread.store(true, Relaxed);

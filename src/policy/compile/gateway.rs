@@ -87,6 +87,7 @@ pub(super) fn compile(
             https: Vec::new(),
             http: Vec::new(),
             admin: SocketAddr::from(([127, 0, 0, 1], 0)),
+            public_https_port: 443,
         }),
     };
     (Some(settings), upstream_names, provider_names)
@@ -125,7 +126,7 @@ fn listen(context: &mut Context<'_>, at: &At, document: &GatewayDocument) -> Opt
         let help = "probes and metrics have a listener of their own, which clients cannot reach";
         context.error(&at.key("admin"), format!("{admin} is a public listener already"), help);
     }
-    Some(Listen { https, http, admin })
+    Some(Listen { https, http, admin, public_https_port: listen.public_https_port.unwrap_or(443) })
 }
 
 fn address(context: &mut Context<'_>, at: &At, text: &str) -> Option<SocketAddr> {
@@ -208,6 +209,7 @@ fn timeouts(context: &mut Context<'_>, at: &At, written: &TimeoutsDocument) -> T
         idle: one("idle", &written.idle, 75, MILLISECOND * 100),
         body: one("body", &written.body, 30, MILLISECOND * 100),
         drain: one("drain", &written.drain, 30, Duration::ZERO),
+        drain_delay: one("drain_delay", &written.drain_delay, 0, Duration::ZERO),
     }
 }
 

@@ -1,1 +1,500 @@
+//! The language as its users meet it: shipped policies, bad inputs with their reports, and laws.
 
+use std::{fs, path::Path, time::SystemTime};
+
+use proptest::prelude::*;
+
+use super::{Options, compile, inspect};
+use crate::policy::{
+    report::Report,
+    set::{Action, CategoryId, HostPattern, KeySource, PersonalData, PolicySet, Store, TokenSource, Unknown},
+    source::{self, Sources},
+};
+
+const CHECK: Options = Options { absent_files_pass: true, now: None };
+
+fn folder(name: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+fn shipped() -> Vec<(String, Vec<u8>)> {
+    let sources = Sources::read(&folder("policies")).unwrap();
+    sources.policy_files().map(|(name, bytes)| (name.to_owned(), bytes.to_vec())).collect()
+}
+
+/// A self-signed certificate and its key, in PEM.
+fn certificate() -> (String, String) {
+    let made = rcgen::generate_simple_self_signed(vec!["ecole.example.fr".into()]).unwrap();
+    (made.cert.pem(), made.signing_key.serialize_pem())
+}
+
+/// A sound policy of three files, with one change.
+fn small(file: &str, from: &str, to: &str) -> (Option<PolicySet>, Report) {
+    let charter = "charter:
+  title: Charte
+  version: 2025-09-10
+  purposes: { account: { basis: contract, article: '1', retention: 36 months } }
+  categories:
+    name: { article: '2', fields: [nom, full_name], otherwise: mask }
+    birth: { article: '2', fields: [birth_date], otherwise: { generalise: year } }
+  recipients:
+    learner: { sees: { own: [name] } }
+    administrator: { sees: { any: all } }
+    anonymous: { sees: {} }
+  cookies: [{ name: sso, class: session, article: '8.2' }]
+";
+    let gateway = "gateway:
+  listen: { https: '[::]:8443', admin: '127.0.0.1:9090' }
+  certificates: [{ names: [ecole.example.fr], chain: tls.crt, key: tls.key }]
+  secret: { file: secret }
+  identity:
+    - name: sso
+      jwt: { issuer: 'https://sso.example.fr', audience: rempart, jwks: { file: jwks.json } }
+      claims: { subject: sub, role: '$.roles[*]' }
+      roles: { student: learner }
+  upstreams: { platform: { endpoints: 'http://platform:8080' } }
+";
+    let routes = "routes:
+  - name: all
+    owner: team
+    match: { host: ecole.example.fr, path: '/{*rest}' }
+    upstream: platform
+    purpose: account
+";
+    let change = |name: &str, text: &str| {
+        if name == file {
+            assert!(text.contains(from), "{from} is not in {file}");
+            text.replacen(from, to, 1)
+        } else {
+            text.to_owned()
+        }
+    };
+    let (chain, key) = certificate();
+    let sources = Sources::from_memory([
+        ("charter.yaml", change("charter.yaml", charter)),
+        ("gateway.yaml", change("gateway.yaml", gateway)),
+        ("routes/all.yaml", change("routes/all.yaml", routes)),
+        ("tls.crt", chain),
+        ("tls.key", key),
+        ("secret", "0123456789abcdef0123456789abcdef".into()),
+        ("short", "0123456789abcdef".into()),
+        ("jwks.json", r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"a","x":"AA"}]}"#.into()),
+        ("symmetric.json", r#"{"keys":[{"kty":"oct","k":"AA"}]}"#.into()),
+        ("private.json", r#"{"keys":[{"kty":"EC","d":"AA"}]}"#.into()),
+        ("other.key", certificate().1),
+    ]);
+    inspect(&sources, &CHECK)
+}
+
+#[track_caller]
+fn sound(file: &str, from: &str, to: &str) -> PolicySet {
+    let (set, report) = small(file, from, to);
+    set.unwrap_or_else(|| panic!("{report}"))
+}
+
+#[test]
+fn the_shipped_policies_are_sound() {
+    let (set, report) = source::inspect(&folder("policies"), &CHECK);
+    let set = set.unwrap_or_else(|| panic!("{report}"));
+    assert_eq!(set.charter.recipients[set.charter.anonymous.index()].name, "anonymous");
+    let secret = set.charter.categories.iter().position(|category| category.name == "secret").unwrap();
+    assert_eq!(set.charter.categories[secret].otherwise, Action::Remove);
+    for recipient in set.charter.recipients.iter().filter(|recipient| recipient.name != "administrator") {
+        let sees = recipient.sees;
+        let all = sees.any.union(sees.own).union(sees.group).union(sees.ward);
+        assert!(!all.contains(CategoryId(secret as u8)), "{} sees passwords", recipient.name);
+    }
+    let learners = set.routes.iter().find(|route| route.name == "learners").unwrap();
+    assert_eq!(
+        learners.matches.paths,
+        ["/api/auth/facilityuser/{*rest}", "/api/auth/facilityuser/"],
+        "an empty remainder belongs to its route"
+    );
+}
+
+#[test]
+fn a_gateway_refuses_what_a_check_lets_pass() {
+    let report = source::load(&folder("policies")).unwrap_err();
+    assert!(report.errors.iter().all(|error| error.message.contains("cannot be read")), "{report}");
+    assert!(!report.errors.is_empty());
+}
+
+#[test]
+fn a_small_policy_compiles_to_what_it_says() {
+    let set = sound("", "", "");
+    assert_eq!(set.digest.len(), 64);
+    assert_eq!(set.charter.categories[0].fields, ["nom", "fullname"]);
+    assert!(set.charter.recipients[1].sees.any.contains(CategoryId(1)));
+    assert!(matches!(set.gateway.store, Store::Memory));
+    assert!(set.gateway.secret.is_some());
+    let route = &set.routes[0];
+    assert_eq!(route.matches.host, HostPattern::Exact("ecole.example.fr".into()));
+    assert_eq!(route.matches.paths, ["/{*rest}", "/"]);
+    assert_eq!(route.identity.len(), 1, "every provider is asked unless the route says otherwise");
+    assert!(matches!(route.personal_data, PersonalData::Undeclared));
+}
+
+#[test]
+fn defaults_never_weaken() {
+    let set = sound(
+        "routes/all.yaml",
+        "purpose: account",
+        "purpose: account\n    personal_data: { fields: { a: name } }",
+    );
+    let PersonalData::Declared(data) = &set.routes[0].personal_data else { panic!("declared") };
+    assert_eq!(data.unknown, Unknown::Deny);
+    assert_eq!(data.records.len(), 2);
+    let hsts = set.gateway.hsts;
+    assert!(hsts.max_age.as_secs() >= 365 * 86_400 && hsts.include_subdomains);
+}
+
+#[test]
+fn an_address_of_keys_becomes_an_upstream() {
+    let set = sound(
+        "gateway.yaml",
+        "jwks: { file: jwks.json }",
+        "cookie: token, jwks: { url: 'https://sso.example.fr/keys?x=1' }",
+    );
+    let crate::policy::set::ProviderKind::Jwt(jwt) = &set.gateway.providers[0].kind else { panic!("jwt") };
+    let KeySource::Remote { upstream, path } = &jwt.keys else { panic!("remote") };
+    let upstream = &set.gateway.upstreams[usize::from(upstream.0)];
+    assert_eq!((path.as_str(), upstream.name.as_str()), ("/keys?x=1", "sso.keys"));
+    assert_eq!((upstream.endpoints[0].host.as_str(), upstream.endpoints[0].port), ("sso.example.fr", 443));
+    assert!(upstream.tls.is_some());
+    assert_eq!(jwt.token, TokenSource::Cookie("token".into()));
+    assert_eq!(jwt.algorithms.len(), 9);
+}
+
+/// One change to a sound policy, and the one message that it must cause.
+#[test]
+fn every_mistake_is_named() {
+    let gateway = "gateway.yaml";
+    let charter = "charter.yaml";
+    let routes = "routes/all.yaml";
+    for (file, from, to, message) in [
+        (routes, "purpose: account", "purpose: acount", "there is no purpose `acount`"),
+        (routes, "    purpose: account\n", "", "`purpose` is missing"),
+        (routes, "    owner: team\n", "", "`owner` is missing"),
+        (routes, "owner: team", "owner: ''", "`owner` is empty"),
+        (routes, "upstream: platform", "upstream: platfrom", "there is no upstream `platfrom`"),
+        (routes, "name: all", "name: 'tout à fait'", "`tout à fait` cannot be a name"),
+        (routes, "'/{*rest}'", "'/{*rest}/x'", "is not a template"),
+        (routes, "'/{*rest}'", "'api'", "does not start with `/`"),
+        (routes, "'/{*rest}'", "'/a/../b'", "not in its shortest form"),
+        (routes, "'/{*rest}'", "'/%61'", "never matched"),
+        (routes, "'/{*rest}'", "['/a', '/a']", "is listed twice"),
+        (routes, "'/{*rest}'", "['/a/{x}', '/a/{y}']", "cannot stand beside"),
+        (routes, "'/{*rest}'", "[]", "takes no path"),
+        (routes, "ecole.example.fr", "'https://ecole.example.fr'", "is not a host"),
+        (routes, "ecole.example.fr", "'ecole.example.fr:8443'", "is not a host"),
+        (routes, "path:", "methods: [get], path:", "`get` is not a method"),
+        (routes, "path:", "methods: [CONNECT], path:", "is never let through"),
+        (routes, "path:", "plain_http: true, path:", "does not travel without TLS"),
+        (
+            routes,
+            "purpose: account",
+            "purpose: account\n    websocket: true\n    personal_data: {}",
+            "WebSocket cannot be opened",
+        ),
+        (
+            routes,
+            "purpose: account",
+            "purpose: account\n    authentication: { secret: password }",
+            "`account` is missing",
+        ),
+        (
+            routes,
+            "purpose: account",
+            "purpose: account\n    authentication: { account: u, failure: [99] }",
+            "99 is not the status",
+        ),
+        (
+            routes,
+            "purpose: account",
+            "purpose: account\n    identity: [ssso]",
+            "there is no identity provider `ssso`",
+        ),
+        (routes, "purpose: account", "purpose: account\n    relaxed_paths: [dots]", "not an ambiguity"),
+        (
+            routes,
+            "purpose: account",
+            "purpose: account\n    personal_data: { record: 'results[*]' }",
+            "has no place",
+        ),
+        (
+            routes,
+            "purpose: account",
+            "purpose: account\n    personal_data: { subject: $.id }",
+            "starts at the document's root",
+        ),
+        (
+            routes,
+            "purpose: account",
+            "purpose: account\n    personal_data: { fields: { 'a[': name } }",
+            "is not a JSON path",
+        ),
+        (
+            routes,
+            "purpose: account",
+            "purpose: account\n    personal_data: { fields: { a: nam } }",
+            "there is no category `nam`",
+        ),
+        (
+            routes,
+            "purpose: account",
+            "purpose: account\n    personal_data: { exempt: x, unknown: deny }",
+            "declares nothing",
+        ),
+        (routes, "purpose: account", "purpose: account\n    body_bytes: 10 KB", "is not a unit of size"),
+        (routes, "purpose: account", "purpose: account\n    purpos: account", "`purpos` is not a field here"),
+        (charter, "article: '1', ", "", "`article` is missing"),
+        (charter, "{ article: '2', fields: [nom", "{ fields: [nom", "`article` is missing"),
+        (charter, ", article: '8.2'", "", "`article` is missing"),
+        (charter, "article: '8.2'", "exempt: CNIL", "must be shown to the officer"),
+        (charter, "class: session", "class: session, max_age: 1 h", "a session cookie has no `max_age`"),
+        (charter, "class: session", "class: seesion", "is not a class of cookies"),
+        (charter, "name: sso", "name: '*'", "would let every cookie pass"),
+        (
+            charter,
+            "anonymous: { sees: {} }",
+            "anonymous: { sees: { any: [name] } }",
+            "`anonymous` sees personal data",
+        ),
+        (charter, "    anonymous: { sees: {} }\n", "", "`anonymous` is missing"),
+        (charter, "learner: { sees: { own: [name] } }", "learner: {}", "`sees` is missing"),
+        (charter, "own: [name]", "own: [nome]", "there is no category `nome`"),
+        (charter, "fields: [birth_date]", "fields: [fullName]", "means the same field as `full_name`"),
+        (charter, "otherwise: mask", "otherwise: hide", "`hide` is not an action"),
+        (charter, "otherwise: mask", "otherwise: generalise", "needs to be told how"),
+        (charter, "generalise: year", "generalise: decade", "is not a generalisation"),
+        (charter, "basis: contract", "basis: contrat", "is not a legal basis"),
+        (charter, "36 months", "36", "has no unit"),
+        (charter, "2025-09-10", "september", "is not a date"),
+        (charter, "title: Charte", "title: Charte\n  title: Autre", "`title` is written twice"),
+        (charter, "title: Charte", "title:", "nothing is written here"),
+        (charter, "title: Charte", "title: !x Charte", "the tag `!x` means nothing"),
+        (charter, "title: Charte", "title: 12", "found integer `12`, expected a text"),
+        (charter, "title: Charte", "title: [a", "this is not YAML"),
+        (gateway, "127.0.0.1:9090", "localhost:9090", "is not an address"),
+        (gateway, "127.0.0.1:9090", "[::]:8443", "is a public listener already"),
+        (gateway, "chain: tls.crt", "chain: tls.pem", "cannot be read"),
+        (gateway, "chain: tls.crt", "chain: tls.key", "holds no certificate"),
+        (gateway, "key: tls.key", "key: tls.crt", "holds no private key"),
+        (gateway, "key: tls.key", "key: other.key", "is not the certificate's"),
+        (gateway, "file: secret", "file: short", "the secret has 16 bytes"),
+        (gateway, "jwks.json", "symmetric.json", "holds a symmetric key"),
+        (gateway, "jwks.json", "private.json", "holds a private key"),
+        (gateway, "jwks.json", "secret", "is not JSON"),
+        (gateway, "audience: rempart, ", "", "`audience` is missing"),
+        (gateway, "audience: rempart", "audience: rempart, algorithms: [HS256]", "`HS256` is refused"),
+        (gateway, "audience: rempart", "audience: rempart, algorithms: [none]", "`none` is refused"),
+        (gateway, "audience: rempart", "audience: rempart, skew: 1 h", "is out of bounds"),
+        (gateway, "student: learner", "student: lerner", "there is no recipient `lerner`"),
+        (gateway, "role: '$.roles[*]'", "groups: a", "`role` is missing"),
+        (gateway, "http://platform:8080", "platform:8080", "is not an endpoint"),
+        (gateway, "http://platform:8080", "http://platform:8080/x", "is not an endpoint"),
+        (gateway, "'http://platform:8080'", "['http://a', 'https://b']", "is not of the kind"),
+        (gateway, "secret:", "hsts: { max_age: 30 days }\n  secret:", "HSTS under a year"),
+        (gateway, "secret:", "trusted_proxies: [10.0.0.0/33]\n  secret:", "is not a network"),
+        (gateway, "secret:", "trusted_proxies: [10.1.0.0/8]\n  secret:", "has bits behind its prefix"),
+        (gateway, "secret:", "trusted_proxies: ['::/0']\n  secret:", "would believe every client"),
+        (gateway, "secret:", "store: redis\n  secret:", "is not a store"),
+        (
+            gateway,
+            "secret:",
+            "store: { redis: { url: 'redis://:hunter2@r', replicas: 1 } }\n  secret:",
+            "a password does not belong",
+        ),
+        (
+            gateway,
+            "secret:",
+            "store: { redis: { url: 'redis://r:6379/0' } }\n  secret:",
+            "`replicas` is missing",
+        ),
+        (gateway, "secret:", "timeouts: { idle: 0 s }\n  secret:", "is out of bounds"),
+        (gateway, "secret:", "limits: { header_count: 3 }\n  secret:", "3 is out of bounds"),
+        (gateway, "secret:", "journal: { to: { file: access.log } }\n  secret:", "is relative"),
+        (gateway, "secret:", "lisen: {}\n  secret:", "`lisen` is not a field here"),
+    ] {
+        let (set, report) = small(file, from, to);
+        assert!(set.is_none(), "{to} is accepted");
+        let [error] = report.errors.as_slice() else { panic!("one error is due for {to}\n{report}") };
+        assert!(error.message.contains(message), "{message} is due for {to}\n{report}");
+        assert_eq!(error.file, file, "{report}");
+        assert!(!report.to_string().contains("hunter2"), "{report}");
+    }
+}
+
+#[test]
+fn findings_refuse_nothing() {
+    for (file, from, to, message) in [
+        (
+            "charter.yaml",
+            "class: session, article: '8.2'",
+            "class: security, exempt: CNIL, finding: true",
+            "exempt by the CNIL",
+        ),
+        ("charter.yaml", "class: session", "class: interface", "is of another class"),
+        ("gateway.yaml", "  secret: { file: secret }\n", "", "there is no `secret`"),
+        ("gateway.yaml", "file: secret", "file: /nowhere/secret", "is not readable here"),
+        ("gateway.yaml", "{ file: jwks.json }", "{ url: 'http://sso/keys' }", "without encryption"),
+        (
+            "routes/all.yaml",
+            "purpose: account",
+            "purpose: account\n    personal_data: { exempt: static files }",
+            "is exempt",
+        ),
+        (
+            "routes/all.yaml",
+            "purpose: account",
+            "purpose: account\n    personal_data: { unknown: pass }",
+            "nobody classified",
+        ),
+        ("routes/all.yaml", "purpose: account", "purpose: account\n    websocket: true", "not looked at"),
+    ] {
+        let (set, report) = small(file, from, to);
+        assert!(set.is_some(), "{report}");
+        assert!(
+            report.findings.iter().any(|finding| finding.message.contains(message)),
+            "{message}\n{report}"
+        );
+    }
+}
+
+#[test]
+fn a_certificate_near_its_end_is_a_finding() {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut wanted = rcgen::CertificateParams::new(vec!["ecole.example.fr".into()]).unwrap();
+    wanted.not_after = rcgen::date_time_ymd(2031, 2, 3);
+    let end: SystemTime = wanted.not_after.into();
+    let made = wanted.self_signed(&key).unwrap();
+    let mut files = shipped();
+    for (name, bytes) in &mut files {
+        if name == "gateway.yaml" {
+            let text = String::from_utf8(std::mem::take(bytes)).unwrap();
+            *bytes = text.replace("/etc/rempart/tls/", "").into_bytes();
+        }
+    }
+    files.push(("tls.crt".into(), made.pem().into_bytes()));
+    files.push(("tls.key".into(), key.serialize_pem().into_bytes()));
+    let sources = Sources::from_memory(files);
+    for (days, expected) in [(40, None), (10, Some("ends in 10 days")), (-1, Some("has ended"))] {
+        let distance = std::time::Duration::from_secs(86_400 * i64::unsigned_abs(days));
+        let now = if days < 0 { end + distance } else { end - distance };
+        let (set, report) = inspect(&sources, &Options { now: Some(now), ..CHECK });
+        assert!(set.is_some(), "{report}");
+        let found =
+            report.findings.iter().find(|f| f.message.contains("tls.crt")).map(|f| f.message.as_str());
+        assert_eq!(found.is_some(), expected.is_some(), "{report}");
+        assert!(found.unwrap_or_default().contains(expected.unwrap_or_default()), "{report}");
+    }
+}
+
+#[test]
+fn sixty_four_categories_fit_and_sixty_five_do_not() {
+    let with = |count: usize| {
+        let more: String =
+            (2..count).map(|n| format!("    c{n}: {{ article: '2', otherwise: mask }}\n")).collect();
+        small("charter.yaml", "  recipients:\n", &format!("{more}  recipients:\n"))
+    };
+    let (set, report) = with(64);
+    let set = set.unwrap_or_else(|| panic!("{report}"));
+    assert_eq!(set.charter.recipients[1].sees.any.0, u64::MAX);
+    let (_, report) = with(65);
+    assert!(report.to_string().contains("at most 64"), "{report}");
+}
+
+#[test]
+fn aliases_and_merges_work_and_bombs_do_not() {
+    let set = sound(
+        "charter.yaml",
+        "name: { article: '2', fields: [nom, full_name], otherwise: mask }",
+        "name: &n { article: '2', otherwise: mask }\n    more: { <<: *n, otherwise: remove }",
+    );
+    assert_eq!(set.charter.categories[1].otherwise, Action::Remove);
+    assert_eq!(set.charter.categories[1].article, "2");
+
+    let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
+    for n in 1..9 {
+        let last = format!("*a{}", n - 1);
+        bomb.push_str(&format!("a{n}: &a{n} [{}]\n", vec![last; 10].join(", ")));
+    }
+    let deep = format!("charter: {}{}", "[".repeat(5000), "]".repeat(5000));
+    let long = format!("charter: '{}'", "x".repeat(2 << 20));
+    for text in [bomb, deep, long, "a: &a [*a]".into(), "a: *b".into(), "--- 1\n--- 2".into()] {
+        let sources = Sources::from_memory([("charter.yaml", text)]);
+        assert!(compile(&sources).is_err());
+    }
+}
+
+/// Each folder under `tests/policies/` is a policy with its report beside it.
+#[test]
+fn bad_inputs_get_their_golden_reports() {
+    let (chain, key) = certificate();
+    let mut seen = 0;
+    for entry in fs::read_dir(folder("tests/policies")).unwrap() {
+        let dir = entry.unwrap().path();
+        let sources = Sources::read(&dir).unwrap();
+        let mut files: Vec<(String, Vec<u8>)> =
+            sources.policy_files().map(|(name, bytes)| (name.to_owned(), bytes.to_vec())).collect();
+        files.push(("tls.crt".into(), chain.clone().into_bytes()));
+        files.push(("tls.key".into(), key.clone().into_bytes()));
+        let (set, report) = inspect(&Sources::from_memory(files), &CHECK);
+        assert!(set.is_none(), "{} is accepted", dir.display());
+        let golden = dir.join("report.txt");
+        let text = report.to_string();
+        if std::env::var_os("REMPART_BLESS").is_some() {
+            fs::write(&golden, &text).unwrap();
+        }
+        assert_eq!(text, fs::read_to_string(&golden).unwrap(), "{}", golden.display());
+        seen += 1;
+    }
+    assert!(seen >= 5, "{seen} folders of bad inputs");
+}
+
+fn assert_positions(report: &Report, files: &[(String, Vec<u8>)]) {
+    for diagnostic in report.errors.iter().chain(&report.findings) {
+        let text = files.iter().find(|(name, _)| *name == diagnostic.file).map(|(_, bytes)| bytes.as_slice());
+        let text = String::from_utf8_lossy(text.unwrap_or_default());
+        let line = text.split('\n').nth(diagnostic.line - 1);
+        assert!(line.is_some() || diagnostic.line == 1, "{diagnostic:?}");
+        let width = line.unwrap_or_default().chars().count() + 1;
+        assert!((1..=width.max(1)).contains(&diagnostic.column), "{diagnostic:?}");
+    }
+    let text = report.to_string();
+    assert!(text.contains(&report.summary()));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400), which in 0usize..3) {
+        let name = ["charter.yaml", "gateway.yaml", "routes/a.yaml"][which];
+        let files = vec![(name.to_owned(), bytes)];
+        let report = compile(&Sources::from_memory(files.clone())).unwrap_err();
+        assert_positions(&report, &files);
+    }
+
+    #[test]
+    fn yaml_like_text_never_panics(text in "([a-z\"'{}\\[\\]:,&*<|>!%#?@ \n-]|charter: |routes:\n|  - |é|\u{2028}|\u{85}|\r\n|\t){0,80}") {
+        let files = vec![("charter.yaml".to_owned(), text.into_bytes())];
+        let report = compile(&Sources::from_memory(files.clone())).unwrap_err();
+        assert_positions(&report, &files);
+    }
+
+    #[test]
+    fn a_mutated_policy_compiles_or_says_where(which in any::<prop::sample::Index>(), at in any::<prop::sample::Index>(),
+                                               cut in 0usize..12, put in "[a-zé{}:\\[\\] \n'*&-]{0,6}") {
+        let mut files = shipped();
+        let place = which.index(files.len());
+        let mut text = String::from_utf8(std::mem::take(&mut files[place].1)).unwrap();
+        let from = text.floor_char_boundary(at.index(text.len()));
+        let to = text.floor_char_boundary((from + cut).min(text.len())).max(from);
+        text.replace_range(from..to, &put);
+        files[place].1 = text.into_bytes();
+        let (set, report) = inspect(&Sources::from_memory(files.clone()), &CHECK);
+        prop_assert_eq!(set.is_some(), report.errors.is_empty());
+        assert_positions(&report, &files);
+    }
+}

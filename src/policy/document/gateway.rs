@@ -48,6 +48,8 @@ pub(crate) struct ListenDocument {
     pub(crate) http: Option<Texts>,
     /// Metrics and probes. Mandatory.
     pub(crate) admin: Option<String>,
+    /// The port under which clients reach the TLS listeners. Default: 443.
+    pub(crate) public_https_port: Option<u16>,
 }
 
 /// `gateway.certificates[]`
@@ -108,6 +110,8 @@ pub(crate) struct TimeoutsDocument {
     pub(crate) body: Option<Amount>,
     /// Exchanges under way at the end of the process. Default: 30 s.
     pub(crate) drain: Option<Amount>,
+    /// Still accepting after readiness turned off, while a cluster learns of it. Default: 0 s.
+    pub(crate) drain_delay: Option<Amount>,
 }
 
 /// `gateway.identity[]`: `jwt` or `forward_auth`.

@@ -104,6 +104,8 @@ pub struct Timeouts {
     pub body: Duration,
     /// In-flight exchanges after SIGTERM.
     pub drain: Duration,
+    /// Still accepting after SIGTERM, readiness being off already: the time that a cluster takes to hear of it.
+    pub drain_delay: Duration,
 }
 
 /// The place of an identity provider.

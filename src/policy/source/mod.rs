@@ -214,3 +214,6 @@ fn bounded_read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     fs::File::open(path)?.take(most).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,8 +7,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::walker::{Kind, Site, Visit, Walker, Watch};
 use super::RedactError;
+use super::walker::{Kind, Site, Visit, Walker, Watch};
 use crate::policy::set::{CategoryId, CategorySet};
 use crate::redact::action::{self, MASK, NULL, Remedy};
 use crate::redact::plan::{CATEGORY, NOT_PERSONAL, Plan};
@@ -52,9 +52,14 @@ enum Mode {
 enum Held {
     Nothing,
     /// From this place of the chunk, with a comma or not.
-    Here { at: usize, comma: bool },
+    Here {
+        at: usize,
+        comma: bool,
+    },
     /// From an earlier chunk.
-    Carried { comma: bool },
+    Carried {
+        comma: bool,
+    },
 }
 
 /// How a watched scalar is written at its end.
@@ -281,7 +286,13 @@ impl Pass<'_> {
     }
 
     /// A hidden array or object: how its inside is walked.
-    fn hide_all(&mut self, at: usize, parent: Option<&mut Scope>, category: CategoryId, object: bool) -> Mode {
+    fn hide_all(
+        &mut self,
+        at: usize,
+        parent: Option<&mut Scope>,
+        category: CategoryId,
+        object: bool,
+    ) -> Mode {
         let plan = self.plan;
         match plan.remedy(category) {
             Remedy::Remove if parent.is_some() => self.discard(),
@@ -322,7 +333,7 @@ impl Visit for Pass<'_> {
     }
 
     #[inline(always)]
-    fn scalar(&mut self, at: usize, mut parent: Option<&mut Scope>, site: Site, kind: Kind) -> Watch {
+    fn scalar(&mut self, at: usize, parent: Option<&mut Scope>, site: Site, kind: Kind) -> Watch {
         match parent.as_deref().map_or(Mode::Judge, |parent| parent.mode) {
             Mode::Judge => {}
             Mode::Replace(category) => return self.hide(at, parent, category, kind),
@@ -335,7 +346,11 @@ impl Visit for Pass<'_> {
             }
             Verdict::Hide(category) => self.hide(at, parent, category, kind),
             Verdict::Drop => {
-                if parent.as_deref_mut().is_some() { self.discard() } else { self.substitute(at, None, NULL) }
+                if parent.is_some() {
+                    self.discard()
+                } else {
+                    self.substitute(at, None, NULL)
+                }
                 Watch::End
             }
         }
@@ -384,7 +399,11 @@ impl Visit for Pass<'_> {
             }
             Verdict::Hide(category) => scope(self.hide_all(at, parent, category, object)),
             Verdict::Drop => {
-                if parent.is_some() { self.discard() } else { self.substitute(at, None, NULL) }
+                if parent.is_some() {
+                    self.discard()
+                } else {
+                    self.substitute(at, None, NULL)
+                }
                 scope(Mode::Silence)
             }
         }

@@ -45,7 +45,11 @@ impl KeyCache {
 #[inline(always)]
 fn words(key: &[u8]) -> [u64; 3] {
     if let (Some(first), Some(last)) = (key.first_chunk::<8>(), key.last_chunk::<8>()) {
-        let middle = if key.len() > 16 { key[8..].first_chunk::<8>().map_or(0, |m| u64::from_le_bytes(*m)) } else { 0 };
+        let middle = if key.len() > 16 {
+            key[8..].first_chunk::<8>().map_or(0, |m| u64::from_le_bytes(*m))
+        } else {
+            0
+        };
         [u64::from_le_bytes(*first), u64::from_le_bytes(*last), middle]
     } else if let (Some(first), Some(last)) = (key.first_chunk::<4>(), key.last_chunk::<4>()) {
         [u64::from(u32::from_le_bytes(*first)), u64::from(u32::from_le_bytes(*last)), 0]

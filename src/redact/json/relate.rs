@@ -7,9 +7,9 @@
 
 use std::sync::Arc;
 
+use super::RedactError;
 use super::emit::{Emitter, Related};
 use super::walker::{Kind, Site, Visit, Walker, Watch};
-use super::RedactError;
 use crate::policy::set::CategorySet;
 use crate::redact::Audience;
 use crate::redact::plan::Plan;
@@ -28,7 +28,11 @@ struct Open {
 /// The subject that a record names.
 enum Subject {
     Unknown,
-    Named { text: Vec<u8>, own: bool, ward: bool },
+    Named {
+        text: Vec<u8>,
+        own: bool,
+        ward: bool,
+    },
     /// Several, one of them perhaps forged: nobody's.
     Disputed,
 }
@@ -230,7 +234,13 @@ impl Visit for Pass<'_> {
         let record = object && site.record();
         if record {
             let (at, place) = (self.base + at as u64, self.records.decided.len());
-            self.records.open.push(Open { at, subject: Subject::Unknown, grouped: false, decided: false, place });
+            self.records.open.push(Open {
+                at,
+                subject: Subject::Unknown,
+                grouped: false,
+                decided: false,
+                place,
+            });
         }
         record
     }

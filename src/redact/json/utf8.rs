@@ -71,15 +71,19 @@ impl Utf8 {
     }
 
     fn without_mark<'a>(&mut self, piece: &'a [u8]) -> &'a [u8] {
-        if std::mem::replace(&mut self.started, true) { piece } else { piece.strip_prefix(MARK).unwrap_or(piece) }
+        if std::mem::replace(&mut self.started, true) {
+            piece
+        } else {
+            piece.strip_prefix(MARK).unwrap_or(piece)
+        }
     }
 }
 
 fn character_length(first: u8) -> usize {
     match first {
-        ..0x80 => 1,
-        ..0xE0 => 2,
-        ..0xF0 => 3,
+        0..0x80 => 1,
+        0x80..0xE0 => 2,
+        0xE0..0xF0 => 3,
         _ => 4,
     }
 }

@@ -151,7 +151,11 @@ impl<S: Copy> Walker<S> {
     }
 
     /// Walks a chunk of whole UTF-8 characters.
-    pub(super) fn walk<V: Visit<Scope = S>>(&mut self, input: &[u8], visit: &mut V) -> Result<(), RedactError> {
+    pub(super) fn walk<V: Visit<Scope = S>>(
+        &mut self,
+        input: &[u8],
+        visit: &mut V,
+    ) -> Result<(), RedactError> {
         let mut at = self.resume(input, visit)?;
         while let Some(&byte) = input.get(at) {
             if matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
@@ -183,7 +187,10 @@ impl<S: Copy> Walker<S> {
         self.base += input.len() as u64;
         // Only white space can be this long: what is held back until a member's value begins stays bounded.
         let between = matches!(self.token, Token::None | Token::Key(_));
-        if between && matches!(self.expect, Expect::Key | Expect::Colon | Expect::Value) && !self.stack.is_empty() {
+        if between
+            && matches!(self.expect, Expect::Key | Expect::Colon | Expect::Value)
+            && !self.stack.is_empty()
+        {
             self.check_held(0)?;
         }
         Ok(())
@@ -226,7 +233,12 @@ impl<S: Copy> Walker<S> {
 
     /// A comma or a closing bracket.
     #[inline(always)]
-    fn separate<V: Visit<Scope = S>>(&mut self, at: usize, byte: u8, visit: &mut V) -> Result<usize, RedactError> {
+    fn separate<V: Visit<Scope = S>>(
+        &mut self,
+        at: usize,
+        byte: u8,
+        visit: &mut V,
+    ) -> Result<usize, RedactError> {
         let Some(level) = self.stack.last() else { return Err(RedactError::Malformed) };
         match (byte, level.object) {
             (b',', object) if self.expect == Expect::Separator => {
@@ -247,7 +259,13 @@ impl<S: Copy> Walker<S> {
 
     /// A key whose raw text in this chunk begins at `start`.
     #[inline(always)]
-    fn key(&mut self, input: &[u8], start: usize, at: usize, mut state: StringState) -> Result<usize, RedactError> {
+    fn key(
+        &mut self,
+        input: &[u8],
+        start: usize,
+        at: usize,
+        mut state: StringState,
+    ) -> Result<usize, RedactError> {
         match scan::string(input, at, &mut state)? {
             Scan::End(end) => {
                 let raw = &input[start..end - 1];
@@ -346,7 +364,12 @@ impl<S: Copy> Walker<S> {
     }
 
     #[inline(always)]
-    fn open<V: Visit<Scope = S>>(&mut self, at: usize, object: bool, visit: &mut V) -> Result<usize, RedactError> {
+    fn open<V: Visit<Scope = S>>(
+        &mut self,
+        at: usize,
+        object: bool,
+        visit: &mut V,
+    ) -> Result<usize, RedactError> {
         if self.stack.len() == MAX_DEPTH {
             return Err(RedactError::TooDeep);
         }
@@ -446,13 +469,7 @@ impl<S: Copy> Walker<S> {
     }
 
     #[inline(never)]
-    fn scalar_done<V: Visit<Scope = S>>(
-        &mut self,
-        last: &[u8],
-        end: usize,
-        escaped: bool,
-        visit: &mut V,
-    ) {
+    fn scalar_done<V: Visit<Scope = S>>(&mut self, last: &[u8], end: usize, escaped: bool, visit: &mut V) {
         self.after_value();
         let value = if self.watch != Watch::Value {
             None

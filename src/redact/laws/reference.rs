@@ -7,8 +7,8 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::scenario;
 use crate::policy::set::{
-    Action, CategoryId, CategorySet, Charter, Classification, FieldClass, JsonPath, PersonalData, Segment, Unknown,
-    fold_field_name,
+    Action, CategoryId, CategorySet, Charter, Classification, FieldClass, JsonPath, PersonalData, Segment,
+    Unknown, fold_field_name,
 };
 use crate::redact::{Audience, Tally, action};
 
@@ -187,7 +187,9 @@ impl<'a> Reference<'a> {
         let mut out = Vec::new();
         let (text, value) = match tree {
             Tree::Array(elements) => {
-                return Tree::Array(elements.iter().map(|one| self.replaced(one, action, category)).collect());
+                return Tree::Array(
+                    elements.iter().map(|one| self.replaced(one, action, category)).collect(),
+                );
             }
             Tree::Null | Tree::Object(_) => return Tree::Null,
             Tree::Boolean(_) => match action {
@@ -215,7 +217,11 @@ impl<'a> Reference<'a> {
     fn class(&self) -> Option<FieldClass> {
         for rule in self.data.iter().flat_map(|data| &data.fields) {
             let folds = rule.class != FieldClass::NotPersonal;
-            if self.origins(&rule.path).into_iter().any(|from| selects(&rule.path.segments, &self.steps[from..], folds)) {
+            if self
+                .origins(&rule.path)
+                .into_iter()
+                .any(|from| selects(&rule.path.segments, &self.steps[from..], folds))
+            {
                 return Some(rule.class);
             }
         }
@@ -235,7 +241,8 @@ impl<'a> Reference<'a> {
     }
 
     fn is_record(&self) -> bool {
-        self.data.is_some_and(|data| data.records.iter().any(|path| selects(&path.segments, &self.steps, true)))
+        self.data
+            .is_some_and(|data| data.records.iter().any(|path| selects(&path.segments, &self.steps, true)))
     }
 
     /// Whether a rule could select something below.
@@ -246,7 +253,9 @@ impl<'a> Reference<'a> {
             || data.records.iter().any(|path| leads(&path.segments, &self.steps, true))
             || data.fields.iter().any(|rule| {
                 let folds = rule.class != FieldClass::NotPersonal;
-                self.origins(&rule.path).into_iter().any(|from| leads(&rule.path.segments, &self.steps[from..], folds))
+                self.origins(&rule.path)
+                    .into_iter()
+                    .any(|from| leads(&rule.path.segments, &self.steps[from..], folds))
             })
     }
 
@@ -260,7 +269,8 @@ impl<'a> Reference<'a> {
             let one = !path.segments.iter().any(|step| matches!(step, Segment::Any | Segment::Descend));
             let distinct: HashSet<&Option<String>> = values.iter().collect();
             if !one || distinct.len() == 1 {
-                let is = |known: &str| !known.is_empty() && values.iter().flatten().any(|value| value == known);
+                let is =
+                    |known: &str| !known.is_empty() && values.iter().flatten().any(|value| value == known);
                 if self.audience.subject.as_ref().is_some_and(|own| is(own.expose())) {
                     visible = visible.union(sees.own);
                 }
@@ -271,7 +281,8 @@ impl<'a> Reference<'a> {
         }
         if let Some(path) = &data.group {
             let values = self.named(record, path);
-            let shared = |group: &str| !group.is_empty() && values.iter().flatten().any(|value| value == group);
+            let shared =
+                |group: &str| !group.is_empty() && values.iter().flatten().any(|value| value == group);
             if self.audience.groups.iter().any(|group| shared(group.expose())) {
                 visible = visible.union(sees.group);
             }
@@ -362,6 +373,8 @@ fn leads(segments: &[Segment], steps: &[Step], folds: bool) -> bool {
         (Some((Segment::Descend, rest)), Some((_, behind))) => {
             leads(rest, steps, folds) || leads(segments, behind, folds)
         }
-        (Some((segment, rest)), Some((step, behind))) => takes(segment, step, folds) && leads(rest, behind, folds),
+        (Some((segment, rest)), Some((step, behind))) => {
+            takes(segment, step, folds) && leads(rest, behind, folds)
+        }
     }
 }

@@ -4,15 +4,30 @@ use std::sync::Arc;
 
 use super::source::Source;
 use crate::policy::set::{
-    Action, Category, CategoryId, CategorySet, Charter, Classification, FieldClass, FieldRule, Generalisation, JsonPath,
-    PersonalData, RecipientId, Sees, Segment, Unknown, fold_field_name,
+    Action, Category, CategoryId, CategorySet, Charter, Classification, FieldClass, FieldRule,
+    Generalisation, JsonPath, PersonalData, RecipientId, Sees, Segment, Unknown, fold_field_name,
 };
 use crate::redact::{Audience, JsonRedactor, Plan, RedactError, Tally};
 use crate::secret::{Domain, DomainKey, MasterSecret, Sensitive};
 
 /// Names of members and of path steps; some fold to one name.
-const NAMES: [&str; 14] = [
-    "x", "id", "name", "Name", "email", "e_mail", "items", "birthDate", "note", "groups", "owner", "é", "na-me", "z",
+const NAMES: [&str; 16] = [
+    "x",
+    "id",
+    "name",
+    "Name",
+    "email",
+    "e_mail",
+    "items",
+    "birthDate",
+    "note",
+    "groups",
+    "owner",
+    "é",
+    "na-me",
+    "id",
+    "id",
+    "Id",
 ];
 /// Texts: subjects, groups, dates, and what strings can hold.
 const TEXTS: [&str; 10] =
@@ -44,12 +59,20 @@ impl Scenario {
     pub(super) fn new(data: &[u8]) -> Self {
         let mut source = Source(data);
         let charter = charter(&mut source, true);
-        let personal = if source.one_in(4) {
-            PersonalData::Undeclared
-        } else {
-            PersonalData::Declared(classification(&mut source, true))
+        let mut audience = audience(&mut source);
+        let personal = match source.below(6) {
+            0 => PersonalData::Undeclared,
+            1 | 2 => PersonalData::Declared(classification(&mut source, true)),
+            // Relations that chance alone would seldom build.
+            _ => {
+                let mut data = classification(&mut source, true);
+                data.subject = "id".parse().ok();
+                audience.subject = Some(Sensitive::new("jean".into()));
+                audience.sees.any = CategorySet::default();
+                PersonalData::Declared(data)
+            }
         };
-        let audience = Arc::new(audience(&mut source));
+        let audience = Arc::new(audience);
         let chunks = chunks(&mut source);
         let document = document(&mut source, Plant::Anything);
         Self { charter, data: personal, audience, document, chunks }
@@ -172,7 +195,14 @@ fn classification(source: &mut Source<'_>, exempt: bool) -> Classification {
         records.push(path(source, true, 3));
     }
     let relative = |source: &mut Source<'_>| {
-        if source.one_in(3) { path(source, false, 3) } else { JsonPath { absolute: false, segments: vec![Segment::Name((source.pick(&["id", "owner", "groups"])).into())] } }
+        if source.one_in(4) {
+            path(source, false, 3)
+        } else {
+            JsonPath {
+                absolute: false,
+                segments: vec![Segment::Name((source.pick(&["id", "id", "id", "items"])).into())],
+            }
+        }
     };
     let subject = (!source.one_in(4)).then(|| relative(source));
     let group = source.one_in(2).then(|| relative(source));
@@ -193,11 +223,12 @@ fn classification(source: &mut Source<'_>, exempt: bool) -> Classification {
 
 fn audience(source: &mut Source<'_>) -> Audience {
     let mut set = || CategorySet(u64::from(source.byte() & 15));
-    let sees = Sees { any: CategorySet(set().0 & set().0), own: set(), group: set(), ward: set() };
+    let [one, two, own, more, group, ward] = std::array::from_fn(|_| set());
+    let sees = Sees { any: CategorySet(one.0 & two.0), own: own.union(more), group, ward };
     let text = |text: &str| Sensitive::new(Box::<str>::from(text));
     Audience {
         sees,
-        subject: (!source.one_in(4)).then(|| text(source.pick(&["jean", "7", ""]))),
+        subject: (!source.one_in(4)).then(|| text(source.pick(&["jean", "jean", "jean", "7", ""]))),
         groups: (0..source.below(3)).map(|_| text(source.pick(&["a", "b", "2012"]))).collect(),
         wards: (0..source.below(3)).map(|_| text(source.pick(&["a", "b", "é€😀"]))).collect(),
     }
@@ -210,9 +241,66 @@ fn chunks(source: &mut Source<'_>) -> Vec<usize> {
 /// A valid document.
 pub(super) fn document(source: &mut Source<'_>, plant: Plant) -> Vec<u8> {
     let mut out = Vec::new();
-    value(source, plant, false, 5, &mut out);
+    match source.below(4) {
+        0 => value(source, plant, false, 5, &mut out),
+        1 | 2 => object(source, plant, false, 5, &mut out),
+        _ => array(source, plant, false, 5, &mut out),
+    }
     space(source, &mut out);
     out
+}
+
+/// A value that may say whose a record is.
+fn relation(source: &mut Source<'_>, out: &mut Vec<u8>) {
+    match source.below(8) {
+        0..5 => {
+            let text = source.pick(&["jean", "jean", "jean", "a", "b"]);
+            string(source, text, true, out);
+        }
+        5 | 6 => out.extend(b"7"),
+        _ => out.extend(b"null"),
+    }
+}
+
+fn array(source: &mut Source<'_>, plant: Plant, secret: bool, depth: usize, out: &mut Vec<u8>) {
+    out.push(b'[');
+    let relations = source.one_in(4);
+    for at in 0..source.below(4) {
+        if at > 0 {
+            space(source, out);
+            out.push(b',');
+        }
+        if relations && !secret {
+            relation(source, out)
+        } else {
+            value(source, plant, secret, depth - 1, out)
+        }
+    }
+    space(source, out);
+    out.push(b']');
+}
+
+fn object(source: &mut Source<'_>, plant: Plant, secret: bool, depth: usize, out: &mut Vec<u8>) {
+    out.push(b'{');
+    for at in 0..source.below(8) {
+        if at > 0 {
+            space(source, out);
+            out.push(b',');
+        }
+        space(source, out);
+        let name = if at == 0 && source.one_in(2) { "id" } else { source.pick(&NAMES) };
+        string(source, name, true, out);
+        space(source, out);
+        out.push(b':');
+        let named = ["name", "email", "groups", "birthdate"].contains(&fold_field_name(name).as_str());
+        if name == "id" && !secret && !source.one_in(4) {
+            relation(source, out);
+        } else {
+            value(source, plant, secret || named, depth - 1, out);
+        }
+    }
+    space(source, out);
+    out.push(b'}');
 }
 
 fn space(source: &mut Source<'_>, out: &mut Vec<u8>) {
@@ -235,36 +323,8 @@ fn value(source: &mut Source<'_>, plant: Plant, secret: bool, depth: usize, out:
         2 if !secret || plant == Plant::Anything => out.extend(source.pick(&NUMBERS).bytes()),
         2 | 3 => out.extend(source.pick(&["true", "false"]).bytes()),
         4 => out.extend(b"null"),
-        5..7 => {
-            out.push(b'[');
-            for at in 0..source.below(4) {
-                if at > 0 {
-                    space(source, out);
-                    out.push(b',');
-                }
-                value(source, plant, secret, depth - 1, out);
-            }
-            space(source, out);
-            out.push(b']');
-        }
-        _ => {
-            out.push(b'{');
-            for at in 0..source.below(6) {
-                if at > 0 {
-                    space(source, out);
-                    out.push(b',');
-                }
-                space(source, out);
-                let name = source.pick(&NAMES);
-                string(source, name, true, out);
-                space(source, out);
-                out.push(b':');
-                let named = ["name", "email", "groups", "birthdate"].contains(&fold_field_name(name).as_str());
-                value(source, plant, secret || named, depth - 1, out);
-            }
-            space(source, out);
-            out.push(b'}');
-        }
+        5..7 => array(source, plant, secret, depth, out),
+        _ => object(source, plant, secret, depth, out),
     }
 }
 

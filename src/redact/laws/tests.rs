@@ -1,15 +1,16 @@
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
 
 use super::scenario::{Plant, document};
 use super::source::Source;
 
 fn choices() -> impl Strategy<Value = Vec<u8>> {
-    prop::collection::vec(any::<u8>(), 0..400)
+    prop::collection::vec(any::<u8>(), 0..800)
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(
-        std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(1000),
+        std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(256),
     ))]
 
     #[test]
@@ -52,8 +53,30 @@ proptest! {
 }
 
 const FAULTS: [&[u8]; 24] = [
-    b"", b",", b":", b"\"", b"\\", b"{", b"}", b"[", b"]", b"0", b"-", b".", b"e", b"1", b"\\ud800", b"\\udc00", b"\xff",
-    b"\xc3", b"\xed\xa0\x80", b"\n", b"\x00", b"null", b"tru", b"\xf0\x9f\x98\x80",
+    b"",
+    b",",
+    b":",
+    b"\"",
+    b"\\",
+    b"{",
+    b"}",
+    b"[",
+    b"]",
+    b"0",
+    b"-",
+    b".",
+    b"e",
+    b"1",
+    b"\\ud800",
+    b"\\udc00",
+    b"\xff",
+    b"\xc3",
+    b"\xed\xa0\x80",
+    b"\n",
+    b"\x00",
+    b"null",
+    b"tru",
+    b"\xf0\x9f\x98\x80",
 ];
 
 /// Where a document is damaged, how many bytes go, and what comes in their place.
@@ -69,4 +92,26 @@ fn damaged(data: &[u8], faults: &[(prop::sample::Index, usize, usize)]) -> Vec<u
         text.splice(at..end, FAULTS[*insert].iter().copied());
     }
     text
+}
+
+#[test]
+fn scenarios_are_worth_their_while() {
+    use super::scenario::Scenario;
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let (mut redacted, mut related, mut removed, mut unknown, mut large) = (0, 0, 0, 0, 0);
+    for _ in 0..2000 {
+        let data = choices().new_tree(&mut runner).unwrap().current();
+        let mut scenario = Scenario::new(&data);
+        let (_, out, tally) = scenario.redact(&[]);
+        redacted += usize::from(tally.total() > 0);
+        unknown += usize::from(tally.unknown > 0);
+        removed += usize::from(out.len() < scenario.document.len());
+        large += usize::from(scenario.document.len() > 100);
+        let mut alone = (*scenario.audience).clone();
+        (alone.subject, alone.groups, alone.wards) = (None, Vec::new(), Vec::new());
+        scenario.audience = alone.into();
+        related += usize::from(scenario.redact(&[]).1 != out);
+    }
+    println!("{redacted} {related} {removed} {unknown} {large}");
+    assert!(redacted > 400 && related > 40 && removed > 400 && unknown > 200 && large > 200);
 }

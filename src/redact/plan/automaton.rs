@@ -116,13 +116,15 @@ impl Automaton {
                     Step::Name { exact, fold: folds.then_some(fold) }
                 }
                 Segment::Any => Step::Any,
-                Segment::Index(index) => Step::Place(match self.places.iter().position(|known| known == index) {
-                    Some(place) => place as u32,
-                    None => {
-                        self.places.push(*index);
-                        self.places.len() as u32 - 1
-                    }
-                }),
+                Segment::Index(index) => {
+                    Step::Place(match self.places.iter().position(|known| known == index) {
+                        Some(place) => place as u32,
+                        None => {
+                            self.places.push(*index);
+                            self.places.len() as u32 - 1
+                        }
+                    })
+                }
                 Segment::Descend => Step::Descend,
             };
             self.positions.push(Position { step, goal, relative });
@@ -173,11 +175,17 @@ impl Automaton {
         let mut first = usize::MAX;
         for position in set.iter().map(|&at| self.positions[at as usize]) {
             match (position.step, position.goal) {
-                (Step::Done, Goal::Field { rule, class }) if rule < first => (first, facts.class) = (rule, class),
+                (Step::Done, Goal::Field { rule, class }) if rule < first => {
+                    (first, facts.class) = (rule, class)
+                }
                 (Step::Done, Goal::Field { .. }) => {}
                 (Step::Done, Goal::Record) => {
                     facts.flags |= RECORD;
-                    if self.record_starts.iter().any(|&at| matches!(self.positions[at as usize].goal, Goal::Field { .. })) {
+                    if self
+                        .record_starts
+                        .iter()
+                        .any(|&at| matches!(self.positions[at as usize].goal, Goal::Field { .. }))
+                    {
                         facts.flags |= ALIVE;
                     }
                 }
@@ -258,7 +266,8 @@ impl Automaton {
     pub(super) fn element(&self, from: u32, index: u32, kept: &mut Kept, depth: usize) -> u32 {
         let mut column = self.symbols.len();
         if !self.places.is_empty() {
-            column += self.places.iter().position(|&place| place == index as usize).map_or(0, |place| place + 1);
+            column +=
+                self.places.iter().position(|&place| place == index as usize).map_or(0, |place| place + 1);
         }
         self.follow(from, column, kept, depth)
     }

@@ -1,5 +1,16 @@
 use super::*;
 
+/// The one worker has closed its listeners, so it knows that it drains.
+async fn refuses(running: &Running) {
+    let mut pace = tokio::time::interval(Duration::from_millis(5));
+    within(async {
+        while TcpStream::connect(running.https()).await.is_ok() {
+            pace.tick().await;
+        }
+    })
+    .await;
+}
+
 async fn reaches(running: &Running, stage: Stage) {
     let mut seen = running.handle.stage();
     within(seen.wait_for(|now| *now >= stage)).await.unwrap();
@@ -12,12 +23,12 @@ async fn an_exchange_under_way_is_finished() {
     busy.write_all(b"GET /gate HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
     running.waits().await;
     running.handle.drain();
-    reaches(&running, Stage::Closing).await;
+    refuses(&running).await;
     running.gate.go.add_permits(1);
     let answer = until_closed(&mut busy).await;
     assert!(answer.contains("connection: close") && answer.ends_with("passed"), "{answer}");
     running.handle.wait().unwrap();
-    assert_eq!(running.notes.count("stopped 0"), 1);
+    running.notes.hears("stopped 0").await;
 }
 
 #[tokio::test]
@@ -27,7 +38,7 @@ async fn a_waiting_http1_client_gets_one_more_answer() {
     stream.write_all(b"GET /about HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
     answer_on(&mut stream).await;
     running.handle.drain();
-    reaches(&running, Stage::Closing).await;
+    refuses(&running).await;
     stream.write_all(b"GET /about HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
     let answer = until_closed(&mut stream).await;
     assert!(answer.contains("connection: close") && answer.contains("200 OK"), "{answer}");
@@ -41,14 +52,14 @@ async fn http2_clients_are_told_and_finish() {
     let answer = tokio::spawn(sender.send_request(get("/gate")));
     running.waits().await;
     running.handle.drain();
-    reaches(&running, Stage::Closing).await;
+    refuses(&running).await;
     running.gate.go.add_permits(1);
     let response = within(answer).await.unwrap().unwrap();
     assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "passed");
     // GOAWAY without an error: the client's connection ends well.
     within(connection).await.unwrap().unwrap();
     running.handle.wait().unwrap();
-    assert_eq!(running.notes.count("stopped 0"), 1);
+    running.notes.hears("stopped 0").await;
 }
 
 #[tokio::test]
@@ -78,7 +89,7 @@ async fn what_outlasts_the_drain_is_cut_and_the_end_is_still_in_order() {
     running.handle.drain();
     assert_eq!(until_closed(&mut busy).await, "");
     running.handle.wait().unwrap();
-    assert_eq!(running.notes.count("stopped 1"), 1);
+    running.notes.hears("stopped 1").await;
 }
 
 #[tokio::test]
@@ -97,13 +108,7 @@ async fn sigterm_drains_and_sighup_calls() {
     config.hangup = Arc::new(move || hangup.send(()).unwrap());
     let gate = Gate { go: Arc::new(Semaphore::new(0)), waits: Arc::new(Semaphore::new(0)) };
     let server = std::thread::spawn(move || run(config, move |_| Rc::new(Answers { gate: gate.clone() })));
-    within(async {
-        let mut pace = tokio::time::interval(Duration::from_millis(10));
-        while notes.count("started") == 0 {
-            pace.tick().await;
-        }
-    })
-    .await;
+    notes.hears("started").await;
     let send = |signal: &str| {
         let status = std::process::Command::new("kill")
             .args([signal, &std::process::id().to_string()])
@@ -116,4 +121,69 @@ async fn sigterm_drains_and_sighup_calls() {
     send("-TERM");
     server.join().unwrap().unwrap();
     assert_eq!(notes.count("stopped 0"), 1);
+}
+
+/// Clients that never stop asking lose no request, whenever the drain begins.
+#[tokio::test]
+async fn a_drain_under_load_loses_nothing() {
+    let (mut config, notes, tickets) = config(limits(), timeouts());
+    config.workers = Some(2);
+    let running = launch(config, notes, tickets);
+    let mut clients = tokio::task::JoinSet::new();
+    for _ in 0..6 {
+        let mut stream = running.tls(&[b"http/1.1"]).await;
+        clients.spawn(async move {
+            let mut answers = 0;
+            loop {
+                stream.write_all(b"GET /about HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+                let answer = answer_on(&mut stream).await;
+                assert!(answer.contains("200 OK"), "{answer}");
+                answers += 1;
+                if answer.contains("connection: close") {
+                    return answers;
+                }
+            }
+        });
+    }
+    for _ in 0..3 {
+        let (mut sender, _connection) = h2_client(&running).await;
+        clients.spawn(async move {
+            let mut answers = 0;
+            // Not ready any more means told to go, before a request was sent.
+            while sender.ready().await.is_ok() {
+                match sender.send_request(get("/about")).await {
+                    Ok(response) => {
+                        assert_eq!(response.into_body().collect().await.unwrap().to_bytes().len(), 40);
+                        answers += 1;
+                    }
+                    // The client's own library held it back, or the server said that it was not begun (RFC 9113 §8.7).
+                    Err(error) => {
+                        assert!(error.is_canceled() || error.is_closed() || refused(&error), "{error:?}");
+                        break;
+                    }
+                }
+            }
+            answers
+        });
+    }
+    // Every client is well under way.
+    within(async {
+        let mut pace = tokio::time::interval(Duration::from_millis(1));
+        for _ in 0..100 {
+            pace.tick().await;
+        }
+    })
+    .await;
+    running.handle.drain();
+    let answers = within(clients.join_all()).await;
+    assert!(answers.iter().all(|&answers| answers > 0), "{answers:?}");
+    running.handle.wait().unwrap();
+    assert_eq!(running.notes.count("stopped 0"), 1);
+}
+
+/// GOAWAY without an error, or REFUSED_STREAM: both promise that the request was not begun.
+fn refused(error: &hyper::Error) -> bool {
+    use std::error::Error;
+    let cause = error.source().map(ToString::to_string).unwrap_or_default();
+    cause.contains("refused") || cause.contains("not a result of an error") || cause.contains("go away")
 }

@@ -9,7 +9,7 @@ async fn http1_over_tls_keeps_alive() {
         let answer = answer_on(&mut stream).await;
         assert!(answer.ends_with("127.0.0.1 true ecole.example.fr HTTP/1.1"), "{answer}");
     }
-    assert_eq!(running.notes.count("handshake 1.3 full"), 1);
+    running.notes.hears("handshake 1.3 full").await;
     running.stop();
 }
 
@@ -50,7 +50,7 @@ async fn plain_text_on_the_tls_listener_is_no_http() {
     let mut stream = TcpStream::connect(running.https()).await.unwrap();
     stream.write_all(b"GET /about HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
     assert!(!until_closed(&mut stream).await.contains("HTTP"));
-    assert_eq!(running.notes.count("handshake none failed"), 1);
+    running.notes.hears("handshake none failed").await;
     running.stop();
 }
 

@@ -1,0 +1,280 @@
+//! May they: counters of attempts, in this process or shared over replicas (charter 6; CNIL 2022-100; OWASP API4).
+//!
+//! A counter belongs to a route, a [`Scope`] and a key (an account, an address prefix). The key is replaced by an HMAC
+//! before anything is stored, so that neither memory nor Redis holds a personal value. Counting is GCRA on both stores.
+//!
+//! An attempt is counted *before* it goes to the platform and given back when the answer says that it was no failure:
+//! counting afterwards would let any number of guesses through at the same time.
+//!
+//! When the shared store does not answer, nobody waits and nobody passes unseen: local counters decide, with the limit
+//! divided by the number of replicas, and the store is tried again every second.
+
+mod account;
+mod circuit;
+mod clock;
+mod headers;
+mod local;
+mod login;
+mod multipart;
+mod pace;
+mod shared;
+
+use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
+
+use circuit::Circuit;
+use clock::Clock;
+use local::{Place, Table};
+use pace::Pace;
+use shared::{Answer, Redis};
+
+use crate::{
+    policy::set::{Rate, Store},
+    secret::{Domain, DomainKey, MasterSecret},
+    telemetry,
+};
+
+pub use self::{
+    headers::{Decisions, headers},
+    login::{Admission, Attempt, Peek, PeekError, Submission, peek},
+    pace::Decision,
+};
+pub use crate::telemetry::Scope;
+
+/// The HMAC that names a counter.
+type CounterKey = [u8; 16];
+
+/// Which limit is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Bucket<'a> {
+    /// Name of the route it protects.
+    pub route: &'a str,
+    /// Whom it counts.
+    pub scope: Scope,
+    /// How much it allows.
+    pub rate: Rate,
+}
+
+/// Why limits cannot be set up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LimitError {
+    /// The address of the store is none that this build can reach. It is not repeated: it may hold a password.
+    #[error("the store's address is not a Redis address (`redis://host:port/db` or `redis+unix:///path`)")]
+    StoreAddress,
+}
+
+/// The counters of the gateway, shared by its workers; they survive reloads of the policy.
+pub struct Limits {
+    key: DomainKey,
+    local: Arc<Local>,
+    shared: Option<Shared>,
+}
+
+/// Counters and the clock that they count by: one makes no sense without the other.
+struct Local {
+    table: Table,
+    clock: Clock,
+}
+
+struct Shared {
+    redis: Arc<Redis>,
+    circuit: Arc<Circuit>,
+    replicas: u32,
+}
+
+/// A counter that an event was taken from, and what is needed to give it back.
+#[derive(Clone, Copy, Debug)]
+struct Counted {
+    place: Place,
+    pace: Pace,
+    source: Source,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Source {
+    Local(local::Taken),
+    /// The TAT afterwards.
+    Shared(u64),
+    /// Nothing was taken.
+    Nothing,
+}
+
+/// What was taken by [`Limits::take`]; [`Limits::give_back`] undoes it.
+#[derive(Clone, Copy, Debug)]
+pub struct Receipt(Counted);
+
+impl Limits {
+    /// Counters as the policy wants them. Those of `previous` go on, as long as they are kept in the same place.
+    ///
+    /// The store is not asked yet: a gateway must start while Redis is down.
+    ///
+    /// # Errors
+    /// [`LimitError`] when the store's address is none.
+    pub fn build(store: &Store, secret: &MasterSecret, previous: Option<&Self>) -> Result<Self, LimitError> {
+        let clock = previous.map_or_else(Clock::monotonic, |limits| limits.local.clock.clone());
+        Self::build_with_clock(store, secret, previous, clock)
+    }
+
+    fn build_with_clock(
+        store: &Store,
+        secret: &MasterSecret,
+        previous: Option<&Self>,
+        clock: Clock,
+    ) -> Result<Self, LimitError> {
+        let shared = match store {
+            Store::Memory => {
+                telemetry::limit_store_up(true);
+                None
+            }
+            Store::Redis { url, timeout, replicas } => {
+                let kept = previous
+                    .and_then(|limits| limits.shared.as_ref())
+                    .filter(|it| it.redis.is(url, *timeout));
+                let (redis, circuit) = match kept {
+                    Some(shared) => (Arc::clone(&shared.redis), Arc::clone(&shared.circuit)),
+                    None => {
+                        let redis = Redis::new(url, *timeout).ok_or(LimitError::StoreAddress)?;
+                        telemetry::limit_store_up(true);
+                        (Arc::new(redis), Arc::default())
+                    }
+                };
+                Some(Shared { redis, circuit, replicas: *replicas })
+            }
+        };
+        Ok(Self {
+            key: secret.derive(Domain::Limit, ""),
+            local: previous.map_or_else(
+                || Arc::new(Local { table: Table::new(local::CAPACITY), clock }),
+                |limits| Arc::clone(&limits.local),
+            ),
+            shared,
+        })
+    }
+
+    /// Counts one event, if the limit allows it. The key is personal (an account) or not; only its HMAC is kept.
+    pub async fn take(&self, bucket: &Bucket<'_>, key: &[u8]) -> (Decision, Receipt) {
+        let (decision, counted) = match self.take_all(&[(*bucket, key)]).await.into_iter().next() {
+            Some(taken) => taken,
+            // One question has one answer; if it ever had none, nothing would be allowed.
+            None => self.take_locally(&[(*bucket, self.place(bucket, key))], u32::MAX).remove(0),
+        };
+        (decision, Receipt(counted))
+    }
+
+    /// The event was none after all: gives back exactly what it took and time has not given back already.
+    pub async fn give_back(&self, receipt: Receipt) {
+        self.give_back_all(&[receipt.0]).await;
+    }
+
+    /// Counts one event in every bucket, or in none of them.
+    async fn take_all(&self, wanted: &[(Bucket<'_>, &[u8])]) -> Vec<(Decision, Counted)> {
+        let places: Vec<_> = wanted.iter().map(|(bucket, key)| (*bucket, self.place(bucket, key))).collect();
+        let Some(shared) = &self.shared else { return self.take_locally(&places, 1) };
+        let clock = &self.local.clock;
+        if shared.circuit.permits(clock.micros()) {
+            let counters: Vec<_> =
+                places.iter().map(|(bucket, place)| (place.key, Pace::new(bucket.rate))).collect();
+            match shared.redis.take(&counters, clock.for_store()).await {
+                Ok(answer) => {
+                    shared.circuit.answered();
+                    return decisions(&places, &answer);
+                }
+                Err(_) => shared.circuit.failed(clock.micros()),
+            }
+        }
+        self.take_locally(&places, shared.replicas)
+    }
+
+    fn take_locally(&self, places: &[(Bucket<'_>, Place)], replicas: u32) -> Vec<(Decision, Counted)> {
+        let now = self.local.clock.micros();
+        let mut taken: Vec<(Decision, Counted)> = Vec::with_capacity(places.len());
+        for (bucket, place) in places {
+            let pace = Pace::share(bucket.rate, replicas);
+            let one = self.local.table.take(place, pace, now);
+            if one.overflowed {
+                telemetry::limit_overflowed(bucket.scope);
+            }
+            let decision = pace.decision(one.allowed, one.until.saturating_sub(now));
+            taken.push((decision, Counted { place: *place, pace, source: Source::Local(one) }));
+        }
+        if taken.iter().any(|(decision, _)| !decision.allowed) {
+            // What one bucket refused was no event for the others.
+            for (decision, counted) in taken.iter_mut().filter(|(decision, _)| decision.allowed) {
+                self.give_back_locally(counted, now);
+                let ahead = decision.reset.saturating_sub(Duration::from_micros(counted.pace.interval));
+                *decision = counted.pace.decision(true, u64::try_from(ahead.as_micros()).unwrap_or(u64::MAX));
+                counted.source = Source::Nothing;
+            }
+        }
+        taken
+    }
+
+    async fn give_back_all(&self, counted: &[Counted]) {
+        let clock = &self.local.clock;
+        let mut remote = Vec::with_capacity(counted.len());
+        for one in counted {
+            match one.source {
+                Source::Local(_) => self.give_back_locally(one, clock.micros()),
+                Source::Shared(until) => remote.push((one.place.key, one.pace, until)),
+                Source::Nothing => {}
+            }
+        }
+        let Some(shared) = self.shared.as_ref().filter(|_| !remote.is_empty()) else { return };
+        // An event that cannot be given back stays counted: too strict for a while, never too loose.
+        if shared.circuit.permits(clock.micros()) {
+            match shared.redis.give_back(&remote, clock.for_store()).await {
+                Ok(()) => shared.circuit.answered(),
+                Err(_) => shared.circuit.failed(clock.micros()),
+            }
+        }
+    }
+
+    fn give_back_locally(&self, counted: &Counted, now: u64) {
+        if let Source::Local(taken) = &counted.source {
+            self.local.table.give_back(&counted.place, counted.pace, taken, now);
+        }
+    }
+
+    fn place(&self, bucket: &Bucket<'_>, key: &[u8]) -> Place {
+        let name = |kind: &[u8], key: &[u8]| {
+            let tag = self.key.tag(&[kind, bucket.route.as_bytes(), bucket.scope.as_str().as_bytes(), key]);
+            let mut short = CounterKey::default();
+            short.copy_from_slice(&tag[..16]);
+            short
+        };
+        Place { key: name(b"counter", key), overflow: name(b"overflow", b"") }
+    }
+}
+
+impl fmt::Debug for Limits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Limits").field("shared", &self.shared.is_some()).finish_non_exhaustive()
+    }
+}
+
+/// What the shared store's answer means for each bucket.
+fn decisions(places: &[(Bucket<'_>, Place)], answer: &Answer) -> Vec<(Decision, Counted)> {
+    places
+        .iter()
+        .zip(&answer.until)
+        .map(|((bucket, place), &until)| {
+            let pace = Pace::new(bucket.rate);
+            let ahead = until.saturating_sub(answer.now);
+            // The store refuses all or none; each bucket on its own may have had room.
+            let allowed = answer.allowed || pace.count > 0 && ahead <= pace.tolerance();
+            let source = if answer.allowed { Source::Shared(until) } else { Source::Nothing };
+            (pace.decision(allowed, ahead), Counted { place: *place, pace, source })
+        })
+        .collect()
+}
+
+/// The part of an address that one subscriber or one site has: all of IPv4, the /64 of IPv6 (whose lower half changes
+/// at will).
+pub fn address_prefix(address: IpAddr) -> Vec<u8> {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => v4.octets().to_vec(),
+        IpAddr::V6(v6) => v6.octets()[..8].to_vec(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

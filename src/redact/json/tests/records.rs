@@ -1,0 +1,161 @@
+//! Whose a record is, and what follows from it.
+
+use super::*;
+
+fn users() -> PersonalData {
+    let fields = [("label", "name"), ("id", "account")];
+    PersonalData::Declared(route(&["$", "$[*]", "$.results[*]"], "id", "rooms[*]", &fields))
+}
+
+#[test]
+fn each_record_is_judged_by_its_own_relation() {
+    let document =
+        br#"[{"label":"A","id":1,"rooms":["r1"]},{"id":"2","label":"B","rooms":["r1","r2"]},{"label":"C"}]"#;
+    let hidden =
+        [r#"{"label":"***","rooms":["r1"]}"#, r#"{"label":"***","rooms":["r1","r2"]}"#, r#"{"label":"***"}"#];
+    let shown = [
+        r#"{"label":"A","id":1,"rooms":["r1"]}"#,
+        r#"{"id":"2","label":"B","rooms":["r1","r2"]}"#,
+        r#"{"label":"C"}"#,
+    ];
+    for (audience, visible) in [
+        (related("1", &[], &[]), [true, false, false]),
+        (related("2", &[], &[]), [false, true, false]),
+        (related("3", &[], &[]), [false, false, false]),
+        (related("", &["r1"], &[]), [true, true, false]),
+        (related("", &["r2", "r3"], &[]), [false, true, false]),
+        (related("", &[], &["2", "1"]), [true, true, false]),
+        (related("1", &["r2"], &[]), [true, true, false]),
+        (related("", &["1"], &["r1"]), [false, false, false]),
+        (Audience::default(), [false, false, false]),
+    ] {
+        let expected: Vec<&str> = (0..3).map(|at| if visible[at] { shown[at] } else { hidden[at] }).collect();
+        assert_eq!(redact_for(&users, &audience, document), Ok(format!("[{}]", expected.join(","))));
+    }
+}
+
+#[test]
+fn removal_in_records_leaves_valid_json_around_them() {
+    let data = || PersonalData::Declared(route(&["$[*]"], "id", "", &[("a", "account"), ("b", "account")]));
+    let document = br#"[ {"a":1,"b":2,"id":"me"} , {"a":1,"c":3,"b":2,"id":"you"} ]"#;
+    let expected = r#"[ {"a":1,"b":2,"id":"me"} , {"c":3,"id":"you"} ]"#;
+    assert_eq!(redact_for(&data, &related("me", &[], &[]), document).as_deref(), Ok(expected));
+}
+
+#[test]
+fn the_innermost_record_counts() {
+    let audience = related("1", &[], &[]);
+    for (document, expected) in [
+        // The list's page is a record too, and somebody's: that opens nothing inside.
+        (
+            r#"{"id":1,"label":"P","results":[{"label":"A","id":2}]}"#,
+            r#"{"id":1,"label":"P","results":[{"label":"***"}]}"#,
+        ),
+        (
+            r#"{"id":2,"label":"P","results":[{"label":"A","id":1}]}"#,
+            r#"{"label":"***","results":[{"label":"A","id":1}]}"#,
+        ),
+        // An inner record's subject is not the outer one's.
+        (r#"{"results":[{"id":1}],"label":"P"}"#, r#"{"results":[{"id":1}],"label":"***"}"#),
+        // Nor is that of an object which is no record.
+        (r#"[{"owner":{"id":1},"label":"A"}]"#, r#"[{"owner":{"id":1},"label":"***"}]"#),
+    ] {
+        assert_eq!(redact_for(&users, &audience, document.as_bytes()).as_deref(), Ok(expected), "{document}");
+    }
+}
+
+#[test]
+fn a_disputed_subject_is_nobodys() {
+    let audience = related("1", &[], &["1"]);
+    for ids in [
+        r#""id":2,"id":1"#,
+        r#""id":1,"id":2"#,
+        r#""id":1,"id":null"#,
+        r#""id":{},"id":1"#,
+        r#""id":1,"i\u0064":2,"id":1"#,
+        r#""id":[1]"#,
+        r#""id":true"#,
+        r#""ID":1"#,
+        r#""id":"""#,
+    ] {
+        let out = redact_for(&users, &audience, format!(r#"[{{"label":"A",{ids}}}]"#).as_bytes()).unwrap();
+        assert!(out.contains(r#""label":"***""#), "{ids}: {out}");
+    }
+    let same = br#"[{"label":"A","id":1,"id":"1"}]"#;
+    assert_eq!(redact_for(&users, &audience, same).unwrap().as_bytes(), same);
+    let empty = Audience { subject: Some(Sensitive::new("".into())), ..related("x", &[], &[]) };
+    assert!(!redact_for(&users, &empty, br#"[{"label":"A","id":""}]"#).unwrap().contains("\"A\""));
+}
+
+#[test]
+fn several_subjects_count_where_the_path_says_several() {
+    let data = || PersonalData::Declared(route(&["$[*]"], "parents[*].id", "", &[("label", "name")]));
+    let document = br#"[{"parents":[{"id":"a"},{"id":"b"},{"id":null}],"label":"L"}]"#;
+    assert_eq!(redact_for(&data, &related("b", &[], &[]), document).unwrap().as_bytes(), document);
+    assert!(redact_for(&data, &related("c", &[], &[]), document).unwrap().contains("***"));
+}
+
+#[test]
+fn a_record_beyond_its_bound_is_nobodys_however_it_is_cut() {
+    let small = || {
+        let mut data = route(&["$", "$.results[*]"], "id", "", &[("label", "name")]);
+        data.record_bytes = 60;
+        PersonalData::Declared(data)
+    };
+    let audience = related("1", &[], &[]);
+    let record = |length: usize| format!(r#"{{"id":1,"label":"A","x":"{}"}}"#, "x".repeat(length - 27));
+    let fits = record(60);
+    assert_eq!(fits.len(), 60);
+    assert_eq!(redact_for(&small, &audience, fits.as_bytes()), Ok(fits.clone()));
+    let long = record(61);
+    assert_eq!(redact_for(&small, &audience, long.as_bytes()), Ok(long.replace("\"A\"", "\"***\"")));
+    // The page is too long, its records are not.
+    let page = format!(r#"{{"id":1,"label":"P","results":[{fits},{long},{fits}],"label":"Q"}}"#);
+    let hidden = long.replace("\"A\"", "\"***\"");
+    let expected = format!(r#"{{"id":1,"label":"***","results":[{fits},{hidden},{fits}],"label":"***"}}"#);
+    assert_eq!(redact_for(&small, &audience, page.as_bytes()), Ok(expected));
+}
+
+#[test]
+fn whether_a_view_depends_on_relations_is_known_ahead() {
+    let plan = Plan::compile(&charter(), &users());
+    let own = related("1", &[], &[]).sees;
+    assert!(plan.depends_on_relation(&own));
+    assert!(!plan.is_identity(&own));
+    assert!(!plan.depends_on_relation(&Sees::default()));
+    let all = Sees { any: sees_all(), own: sees_all(), ..Sees::default() };
+    assert!(plan.is_identity(&all) && !plan.depends_on_relation(&all));
+    let undeclared = Plan::compile(&charter(), &PersonalData::Undeclared);
+    assert!(!undeclared.depends_on_relation(&own));
+    // `account` has no names: only a route can classify it.
+    let most = Sees { any: CategorySet(0x3f), ..Sees::default() };
+    assert!(undeclared.is_identity(&most) && !plan.is_identity(&most));
+    let mut denying = route(&["$"], "", "", &[]);
+    denying.unknown = Unknown::Deny;
+    let denying = Plan::compile(&charter(), &PersonalData::Declared(denying));
+    assert!(!denying.is_identity(&most) && denying.is_identity(&all));
+}
+
+#[test]
+fn memory_stays_bounded_whatever_the_length() {
+    let record = format!(r#"{{"label":"A","rooms":["r1"],"x":"{}","id":1}},"#, "é".repeat(500));
+    for audience in [Audience::default(), related("1", &["r1"], &[])] {
+        let page = || {
+            let mut data = route(&["$", "$.results[*]"], "id", "rooms[*]", &[("label", "name")]);
+            data.record_bytes = 64 * 1024;
+            PersonalData::Declared(data)
+        };
+        let mut redactor = redactor(page(), audience);
+        let mut out = Vec::new();
+        let mut pushed = 0;
+        redactor.push(br#"{"results":["#, &mut out).unwrap();
+        while pushed < 20 << 20 {
+            redactor.push(record.as_bytes(), &mut out).unwrap();
+            pushed += record.len();
+            out.clear();
+            assert!(redactor.capacity() < 512 * 1024, "{}", redactor.capacity());
+        }
+        redactor.push(b"0]}", &mut out).unwrap();
+        redactor.finish(&mut out).unwrap();
+    }
+}
