@@ -237,9 +237,11 @@ impl Reloader {
 
     fn swap(&self, policy: PolicySet) -> Result<ReloadOutcome, ServeError> {
         let current = self.snapshot.load_full();
-        if policy.digest == current.policy.digest {
-            return Ok(ReloadOutcome::Unchanged);
-        }
+        // The digest is of the policy files; certificates and keys may have changed under the same one.
+        let outcome = match policy.digest == current.policy.digest {
+            true => ReloadOutcome::Unchanged,
+            false => ReloadOutcome::Loaded,
+        };
         let policy = Arc::new(policy);
         // Pseudonyms and counters are keyed by the secret that the process began with; another takes a restart.
         let snapshot = Snapshot::build(Arc::clone(&policy), &self.secret, Some(&current))?;
@@ -247,6 +249,6 @@ impl Reloader {
         self.live.store(Arc::new(live));
         self.snapshot.store(Arc::new(snapshot));
         telemetry::event(Event::PolicyLoaded { policy: &policy });
-        Ok(ReloadOutcome::Loaded)
+        Ok(outcome)
     }
 }
