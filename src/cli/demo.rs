@@ -112,8 +112,10 @@ mod tests {
         let text = guide(Path::new("/tmp/rempart-demo-x"), 8443, 8444);
         assert!(text.lines().count() < 20, "{text}");
         for account in ACCOUNTS {
-            let line =
-                format!("-H @/tmp/rempart-demo-x/{}.h https://localhost:8443/api/learners/L1\n", account.role);
+            let line = format!(
+                "-H @/tmp/rempart-demo-x/{}.h https://localhost:8443/api/learners/L1\n",
+                account.role
+            );
             assert!(text.contains(&line), "{line}");
         }
         assert!(text.contains("-w '%{http_code}\\n'"));
