@@ -291,7 +291,7 @@ proptest! {
         prop_assert!(accepted.is_ascii() && accepted.starts_with('/') && !accepted.contains(['#', ' ', '?']));
         // Nor does decoding twice make it another path.
         let twice = percent_encoding::percent_decode_str(&text).collect::<Vec<u8>>();
-        prop_assert!(!twice.iter().filter(|b| b.is_ascii()).map(|&b| char::from(b)).collect::<String>().contains("/../"));
+        prop_assert!(!String::from_utf8_lossy(&twice).contains("/../"));
         prop_assert_eq!(twice.iter().filter(|&&b| b == b'/').count(), accepted.matches('/').count());
     }
 
