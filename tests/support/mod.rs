@@ -20,6 +20,7 @@ pub mod folder;
 pub mod gateway;
 pub mod lines;
 pub mod redis;
+pub mod school;
 pub mod tokens;
 pub mod upstream;
 

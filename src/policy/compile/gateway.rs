@@ -101,7 +101,7 @@ fn listen(context: &mut Context<'_>, at: &At, document: &GatewayDocument) -> Opt
         let mut list: Vec<SocketAddr> = Vec::new();
         for (at, text) in context.items(&at, texts) {
             if let Some(address) = address(context, &at, text) {
-                if list.contains(&address) {
+                if list.iter().any(|other| collide(*other, address)) {
                     context.error(&at, format!("`{text}` is listed twice"), None);
                 }
                 list.push(address);
@@ -115,17 +115,22 @@ fn listen(context: &mut Context<'_>, at: &At, document: &GatewayDocument) -> Opt
         context.error(&at.key("https"), "there is no TLS listener", "charter article 6 promises https");
     }
     let http = addresses(context, "http", &listen.http);
-    if let Some(twice) = http.iter().find(|address| https.contains(address)) {
+    if let Some(twice) = http.iter().find(|one| https.iter().any(|other| collide(**one, *other))) {
         context.error(&at.key("http"), format!("{twice} is a TLS listener already"), None);
     }
     let admin_text =
         context.text(&at, "admin", &listen.admin, "metrics and probes: `admin: \"127.0.0.1:9090\"`");
     let admin = admin_text.and_then(|text| address(context, &at.key("admin"), text))?;
-    if https.contains(&admin) || http.contains(&admin) {
+    if https.iter().chain(&http).any(|other| collide(*other, admin)) {
         let help = "probes and metrics have a listener of their own, which clients cannot reach";
         context.error(&at.key("admin"), format!("{admin} is a public listener already"), help);
     }
     Some(Listen { https, http, admin, public_https_port: listen.public_https_port.unwrap_or(443) })
+}
+
+/// Whether two listeners would be one. Port 0 is whatever port is free, another one each time.
+fn collide(one: SocketAddr, other: SocketAddr) -> bool {
+    one == other && one.port() != 0
 }
 
 fn address(context: &mut Context<'_>, at: &At, text: &str) -> Option<SocketAddr> {
