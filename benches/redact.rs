@@ -4,6 +4,9 @@
 //! `cargo bench --bench redact`; add `-- --quick` for a look. `related` is a caller whose view depends on whose each
 //! record is; `setup` is the price of a redactor before its first byte.
 
+#![allow(clippy::expect_used, reason = "a bench that cannot run should say so")]
+#![allow(missing_docs, reason = "criterion's macros write public items")]
+
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;

@@ -2,25 +2,20 @@
 
 use crate::redact::plan::{Plan, Symbol};
 
-const SLOTS: usize = 64;
+/// Slots; a key may stand in either of two neighbours, so that two keys of one place do not drive each other out.
+const SLOTS: usize = 128;
 /// Longest key, in bytes, that the three words of a slot tell from every other.
 const LONGEST: usize = 24;
 
-#[derive(Clone, Copy)]
-struct Slot {
-    length: u32,
-    symbol: Symbol,
-    words: [u64; 3],
-}
-
-/// A small direct-mapped cache from raw keys to symbols.
+/// A small cache from raw keys to symbols. A slot holds a key's three words, then its length plus one and its symbol;
+/// zeroes are an empty slot.
 pub(super) struct KeyCache {
-    slots: Vec<Slot>,
+    slots: Vec<[u64; 4]>,
 }
 
 impl KeyCache {
     pub(super) fn new() -> Self {
-        Self { slots: vec![Slot { length: u32::MAX, symbol: 0, words: [0; 3] }; SLOTS] }
+        Self { slots: vec![[0; 4]; SLOTS] }
     }
 
     /// The symbol of a key without escapes.
@@ -33,11 +28,22 @@ impl KeyCache {
         let mixed = (words[0] ^ words[1].rotate_left(29) ^ words[2].rotate_left(7))
             .wrapping_add(key.len() as u64)
             .wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        let slot = &mut self.slots[(mixed >> 58) as usize % SLOTS];
-        if slot.length != key.len() as u32 || slot.words != words {
-            *slot = Slot { length: key.len() as u32, symbol: plan.symbol(key), words };
+        let place = (mixed >> 57) as usize % SLOTS;
+        for place in [place, place ^ 1] {
+            let [first, last, middle, rest] = self.slots[place];
+            if [first, last, middle] == words && rest >> 32 == key.len() as u64 + 1 {
+                return rest as Symbol;
+            }
         }
-        slot.symbol
+        self.learn(key, words, place, plan)
+    }
+
+    #[inline(never)]
+    fn learn(&mut self, key: &[u8], words: [u64; 3], place: usize, plan: &Plan) -> Symbol {
+        let symbol = plan.symbol(key);
+        self.slots[place ^ 1] = self.slots[place];
+        self.slots[place] = [words[0], words[1], words[2], (key.len() as u64 + 1) << 32 | u64::from(symbol)];
+        symbol
     }
 }
 

@@ -1,9 +1,11 @@
 //! Every name that a plan knows, as a small number.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
 use crate::policy::set::{Charter, fold_field_name};
+
+/// Longest key, in bytes, that is folded without an allocation.
+const LONGEST_ON_STACK: usize = 64;
 
 /// A name as the automaton reads it: its place in [`Names::symbols`]; 0 is any name that the plan does not know.
 pub(in crate::redact) type Symbol = u32;
@@ -24,14 +26,16 @@ pub(super) struct Spelling {
 pub(super) struct Names {
     exact: HashMap<Box<[u8]>, Symbol>,
     folded: HashMap<Box<[u8]>, Symbol>,
-    folds: HashMap<String, u32>,
+    /// By first byte, one bit for each length of a folded name (the last for all from 63 on): most keys are no name
+    /// of the plan, and are known by this not to be.
+    shapes: Vec<u64>,
     pub(super) symbols: Vec<Spelling>,
 }
 
 impl Names {
     /// The charter's field names; where two categories claim one name, the first keeps it.
     pub(super) fn of(charter: &Charter) -> Self {
-        let mut names = Self { symbols: vec![Spelling::default()], ..Self::default() };
+        let mut names = Self { symbols: vec![Spelling::default()], shapes: vec![0; 256], ..Self::default() };
         for (category, code) in charter.categories.iter().zip(super::CATEGORY..) {
             for field in &category.fields {
                 let symbol = names.fold(&fold_field_name(field)) as usize;
@@ -58,26 +62,69 @@ impl Names {
 
     /// The symbol of every name that folds so.
     fn fold(&mut self, folded: &str) -> Symbol {
-        if let Some(&symbol) = self.folds.get(folded) {
+        if let Some(&symbol) = self.folded.get(folded.as_bytes()) {
             return symbol;
         }
         let symbol = self.symbols.len() as Symbol;
         self.symbols.push(Spelling { fold: Some(symbol), ..Spelling::default() });
-        self.folds.insert(folded.to_owned(), symbol);
+        let (first, length) = shape(folded.as_bytes());
+        self.shapes[first] |= length;
         self.folded.insert(folded.as_bytes().into(), symbol);
         symbol
     }
 
     /// The symbol of a decoded key: its own spelling first, then its folded form.
     pub(super) fn symbol(&self, key: &[u8]) -> Symbol {
-        if let Some(&symbol) = self.exact.get(key) {
-            return symbol;
-        }
-        let folded: Cow<'_, [u8]> = match std::str::from_utf8(key) {
-            Ok(key) => fold_field_name(key).into_bytes().into(),
-            // Keys are decoded from UTF-8; nothing else comes here.
-            Err(_) => key.into(),
+        let mut room = [0; LONGEST_ON_STACK];
+        let found = match fold_ascii(key, &mut room) {
+            Some(folded) => {
+                let (first, length) = shape(folded);
+                if self.shapes[first] & length != 0 { self.folded.get(folded) } else { None }
+            }
+            None => {
+                // Keys are decoded from UTF-8: nothing is replaced here.
+                self.folded.get(fold_field_name(&String::from_utf8_lossy(key)).as_bytes())
+            }
         };
-        self.folded.get(&*folded).copied().unwrap_or(0)
+        // Every spelling is known by its folded form too.
+        found.map_or(0, |&folded| self.exact.get(key).copied().unwrap_or(folded))
+    }
+}
+
+/// First byte and length of a folded name, as [`Names::shapes`] counts them.
+fn shape(folded: &[u8]) -> (usize, u64) {
+    (folded.first().map_or(0, |&first| usize::from(first)), 1 << folded.len().min(63))
+}
+
+/// [`fold_field_name`] without an allocation, for short names of ASCII alone.
+fn fold_ascii<'a>(key: &[u8], room: &'a mut [u8; LONGEST_ON_STACK]) -> Option<&'a [u8]> {
+    if key.len() > room.len() || !key.is_ascii() {
+        return None;
+    }
+    let mut length = 0;
+    for byte in key {
+        room[length] = byte.to_ascii_lowercase();
+        length += usize::from(!matches!(byte, b'_' | b'-' | b' '));
+    }
+    Some(&room[..length])
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn both_ways_to_fold_agree(key in "[ -~é]{0,70}") {
+            let mut room = [0; LONGEST_ON_STACK];
+            if let Some(folded) = fold_ascii(key.as_bytes(), &mut room) {
+                let expected = fold_field_name(&key);
+                prop_assert_eq!(folded, expected.as_bytes());
+            } else {
+                prop_assert!(!key.is_ascii() || key.len() > LONGEST_ON_STACK);
+            }
+        }
     }
 }
