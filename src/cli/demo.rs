@@ -86,13 +86,13 @@ fn guide(folder: &Path, port: u16, admin_port: u16) -> String {
     let site = format!("https://localhost:{port}");
     let mut text = format!(
         "Rempart stands in front of a sample school, at {site} (nobody in it exists). Ctrl-C ends it.\n\n\
-         The same address, asked by each role:\n"
+         The record of one learner, asked for by herself, her teacher, her parent and others:\n"
     );
     for account in ACCOUNTS {
-        text.push_str(&format!("  {curl} -H @{folder}/{}.h {site}/api/learners\n", account.role));
+        text.push_str(&format!("  {curl} -H @{folder}/{}.h {site}/api/learners/L1\n", account.role));
     }
     text.push_str(&format!(
-        "  {curl} {site}/api/learners                 # nobody in particular: the least\n\n\
+        "  {curl} {site}/api/learners/L1   # nobody in particular: the least\n\n\
          Cookies: the session passes and is hardened, the trackers are gone; the sixth wrong password gets 429:\n  \
          {curl} -i {site}/api/login -d username=alix -d password={PASSWORD}\n  \
          for i in 1 2 3 4 5 6; do {curl} -o /dev/null -w '%{{http_code}}\\n' {site}/api/login -d username=alix -d \
@@ -112,8 +112,10 @@ mod tests {
         let text = guide(Path::new("/tmp/rempart-demo-x"), 8443, 8444);
         assert!(text.lines().count() < 20, "{text}");
         for account in ACCOUNTS {
-            let line =
-                format!("-H @/tmp/rempart-demo-x/{}.h https://localhost:8443/api/learners\n", account.role);
+            let line = format!(
+                "-H @/tmp/rempart-demo-x/{}.h https://localhost:8443/api/learners/L1\n",
+                account.role
+            );
             assert!(text.contains(&line), "{line}");
         }
         assert!(text.contains("-w '%{http_code}\\n'"));

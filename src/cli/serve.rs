@@ -158,7 +158,7 @@ pub fn start(
         }
     };
     let watcher = folder.map(|folder| Watcher::start(folder, POLL)).transpose()?;
-    let handle = server::start(config, make_exchange)?;
+    let handle = server::start_obeying_signals(config, make_exchange)?;
     let reloader = Reloader { folder: folder.map(Path::to_owned), secret, tickets, snapshot, live, exporter };
     let stage = handle.stage();
     thread::Builder::new()

@@ -29,7 +29,7 @@ pub const PASSWORD: &str = "sesame-de-demonstration";
 pub const ACCOUNTS: &[Account] = &[
     Account { id: "L1", username: "alix", role: "learner", groups: &["6A"], wards: &[] },
     Account { id: "T1", username: "dominique", role: "teacher", groups: &["6A"], wards: &[] },
-    Account { id: "P1", username: "parent", role: "guardian", groups: &[], wards: &["L2"] },
+    Account { id: "P1", username: "parent", role: "guardian", groups: &[], wards: &["L1"] },
     Account { id: "M1", username: "campagne", role: "marketing", groups: &[], wards: &[] },
     Account { id: "A1", username: "direction", role: "administrator", groups: &[], wards: &[] },
 ];

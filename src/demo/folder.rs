@@ -9,6 +9,7 @@ use std::{
 };
 
 use aws_lc_rs::rand;
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use tempfile::TempDir;
 
 use super::{
@@ -83,7 +84,8 @@ impl DemoFolder {
         fs::write(root.join("server.pem"), certificates.chain)?;
         fs::write(root.join("server.key"), certificates.key.expose())?;
         fs::write(root.join("jwks.json"), signer.jwks().to_string())?;
-        fs::write(root.join("secret"), secret)?;
+        // As text: bytes that happen to be white space at either end would not count.
+        fs::write(root.join("secret"), URL_SAFE_NO_PAD.encode(secret))?;
         for account in ACCOUNTS {
             let token = signer.token(account, now, TOKEN_LIFE)?;
             fs::write(root.join(format!("{}.h", account.role)), format!("Authorization: Bearer {token}\n"))?;
@@ -119,6 +121,8 @@ mod tests {
                 && !gateway.contains("@FOLDER@")
         );
         assert!(fs::read_to_string(root.join("teacher.h")).unwrap().starts_with("Authorization: Bearer ey"));
+        let secret = fs::read(root.join("secret")).unwrap();
+        assert!(secret.len() >= 32 && secret.is_ascii() && secret.trim_ascii() == secret);
         drop(made);
         assert!(!root.exists());
     }

@@ -78,15 +78,16 @@ impl Handle {
     }
 }
 
-/// Serves until SIGTERM or SIGINT, drains, and returns; a second signal stops at once. SIGHUP calls `config.hangup`.
+/// Starts and obeys the process's signals: SIGTERM or SIGINT drains, a second one stops at once, SIGHUP calls
+/// `config.hangup`. Returns when all listeners are served.
 ///
 /// # Errors
-/// [`ServerError`] if it cannot start, or a worker ends by a bug.
-pub fn run<E: Exchange>(
+/// [`ServerError`] if it cannot start.
+pub fn start_obeying_signals<E: Exchange>(
     config: Config,
     make_exchange: impl Fn(WorkerContext) -> Rc<E> + Send + Clone + 'static,
-) -> Result<(), ServerError> {
-    start_with(config, make_exchange, true)?.wait()
+) -> Result<Handle, ServerError> {
+    start_with(config, make_exchange, true)
 }
 
 /// Starts without touching the process's signals; returns when all listeners are served.

@@ -27,7 +27,7 @@ use std::{future::Future, io, net::SocketAddr, path::PathBuf, rc::Rc, sync::Arc,
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-pub use drain::{Handle, Stage, run, start};
+pub use drain::{Handle, Stage, start, start_obeying_signals};
 use http::{Request, Response};
 use http_body::Body;
 

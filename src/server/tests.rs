@@ -149,16 +149,22 @@ impl Notes {
 
 impl Observe for Notes {
     fn handshake(&self, version: TlsVersion, outcome: HandshakeOutcome) {
-        self.add(format!("handshake {} {}", version.label(), outcome.label()));
+        self.add(format!("handshake {} {}", version.as_str(), outcome.as_str()));
     }
     fn refused(&self, reason: Refusal) {
-        self.add(format!("refused {}", reason.label()));
+        self.add(format!("refused {}", reason.as_str()));
     }
     fn timed_out(&self, phase: Deadline) {
-        self.add(format!("timed out {}", phase.label()));
+        self.add(format!("timed out {}", phase.as_str()));
     }
     fn malformed(&self, kind: Malformed) {
-        self.add(format!("malformed {}", kind.label()));
+        self.add(format!(
+            "malformed {}",
+            match kind {
+                Malformed::Syntax => "syntax",
+                Malformed::TooLarge => "too_large",
+            }
+        ));
     }
     fn stage(&self, event: StageEvent<'_>) {
         self.add(match event {

@@ -314,7 +314,7 @@ mod tests {
         let (upstream, provider) = (&policy.gateway.upstreams[0], &policy.gateway.providers[0]);
         let kind = ErrorKind::Other;
         vec![
-            Event::Started { workers: 2, https: 1, http: 1 },
+            Event::Started { https: &[], http: &[], admin: ([127, 0, 0, 1], 9).into() },
             Event::Stopped,
             Event::PolicyLoaded { policy },
             Event::PolicyRefused { errors: 1 },
@@ -322,7 +322,7 @@ mod tests {
             Event::SecretIsEphemeral,
             Event::CertificatesReloaded { certificates: 1 },
             Event::AcceptFailed { kind },
-            Event::DrainStarted { exchanges: 1 },
+            Event::DrainStarted,
             Event::DrainFinished { cut: 1 },
             Event::WorkerPanicked { worker: 1 },
             Event::StoreDown,

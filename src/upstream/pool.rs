@@ -20,7 +20,7 @@ use super::{
     deadline::Deadlines,
 };
 use crate::{
-    policy::set::{Endpoint, PolicySet, Upstream, UpstreamId},
+    policy::set::{Endpoint, PolicySet, Upstream, UpstreamId, UpstreamTls},
     telemetry::{InFlight, UpstreamMetrics},
 };
 
@@ -66,7 +66,7 @@ type Idle<B> = (http1::SendRequest<B>, Instant, InFlight);
 struct PoolKey {
     upstream: String,
     endpoint: Endpoint,
-    tls: Option<(Option<Vec<Vec<u8>>>, Option<String>)>,
+    tls: Option<UpstreamTls>,
     idle: (usize, Duration),
 }
 
@@ -277,14 +277,10 @@ where
 
 impl PoolKey {
     fn new(upstream: &Upstream, endpoint: &Endpoint) -> Self {
-        let tls = upstream.tls.as_ref().map(|tls| {
-            let ca = tls.ca.as_ref().map(|ca| ca.iter().map(|certificate| certificate.to_vec()).collect());
-            (ca, tls.server_name.clone())
-        });
         Self {
             upstream: upstream.name.clone(),
             endpoint: endpoint.clone(),
-            tls,
+            tls: upstream.tls.clone(),
             idle: (upstream.idle_connections, upstream.idle_timeout),
         }
     }

@@ -91,7 +91,8 @@ fn what_is_not_known_is_left_out() {
 
 #[test]
 fn every_decision_has_its_own_text() {
-    let mut decisions = vec![Decision::Forwarded, Decision::Upgraded, Decision::Redirected];
+    let mut decisions =
+        vec![Decision::Forwarded, Decision::Upgraded, Decision::Redirected, Decision::Abandoned];
     decisions.extend(RefusalReason::ALL.iter().map(|reason| Decision::Refused(*reason)));
     decisions.extend(Scope::ALL.iter().map(|scope| Decision::Throttled(*scope)));
     decisions.extend(UpstreamError::ALL.iter().map(|kind| Decision::UpstreamFailed(*kind)));

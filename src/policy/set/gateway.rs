@@ -294,7 +294,7 @@ pub struct Endpoint {
 }
 
 /// TLS to an upstream.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UpstreamTls {
     /// Trusted roots; `None` for the public ones.
     pub ca: Option<Vec<CertificateDer<'static>>>,

@@ -8,6 +8,7 @@ use super::*;
 use crate::gateway::connection::{Clock, Progress};
 
 const BOUNDS: Timeouts = Timeouts {
+    drain_delay: Duration::ZERO,
     handshake: Duration::from_secs(10),
     headers: Duration::from_secs(20),
     idle: Duration::from_secs(60),

@@ -107,7 +107,9 @@ async fn sigterm_drains_and_sighup_calls() {
     let (hangup, hung_up) = std::sync::mpsc::channel();
     config.hangup = Arc::new(move || hangup.send(()).unwrap());
     let gate = Gate { go: Arc::new(Semaphore::new(0)), waits: Arc::new(Semaphore::new(0)) };
-    let server = std::thread::spawn(move || run(config, move |_| Rc::new(Answers { gate: gate.clone() })));
+    let server = std::thread::spawn(move || {
+        start_obeying_signals(config, move |_| Rc::new(Answers { gate: gate.clone() }))?.wait()
+    });
     notes.hears("started").await;
     let send = |signal: &str| {
         let status = std::process::Command::new("kill")
