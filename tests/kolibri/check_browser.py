@@ -94,8 +94,23 @@ def coach(world):
         page = visit.shows(f"/en/coach/#/{world.kolibri.ids['class']}/learners", *learners)
         absent(page, HIDDEN, "the coach's page")
         page = visit.shows("/en/profile/", PEOPLE["prof_q"]["full_name"])
-        absent(page, HIDDEN + [PEOPLE["prof_q"]["birth_year"]], "the coach's profile")
+        absent(page, HIDDEN + [PEOPLE["prof_q"]["birth_year"], "Female"], "the coach's profile")
         visit.no_failures([PROBE])
+
+
+@check("browser: a coach who saves their profile destroys nothing that is hidden from them")
+def profile(world):
+    path = f"/api/auth/facilityuser/{world.kolibri.ids['prof2_q']}/"
+    before = world.direct_admin.get(path).json()
+    with Visit(world) as visit:
+        visit.sign_in("prof2_q", "/en/coach/")
+        visit.browser.open(visit.origin + "/en/profile/#/edit")
+        visit.browser.wait("the name", lambda: visit.browser.script("return document.querySelector('input[type=text]').value"))
+        visit.browser.type("input[type=text]", " bis")
+        visit.browser.click("button[type=submit]")
+        visit.browser.wait("text 'Changes saved'", lambda: "Changes saved" in visit.browser.text())
+        visit.no_failures([PROBE])
+    equal(world.direct_admin.get(path).json(), before | {"full_name": before["full_name"] + " bis"}, "what Kolibri keeps")
 
 
 @check("browser: an administrator's list of users is complete")

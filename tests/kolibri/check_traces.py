@@ -44,7 +44,7 @@ def end(world):
 def journal(world):
     text = world.gateway.journal.read_text()
     records = [json.loads(line) for line in text.splitlines()]
-    that(len(records) > 1000, f"{len(records)} records")
+    that(len(records) > 1500, f"{len(records)} records")
     absent(text, values(world), "the journal")
     routes = {record.get("route") for record in records}
     for wanted in ("users", "sign-in", "class-summary", "exports", "assets", "pages", "api"):

@@ -41,6 +41,18 @@ def keys(value):
             yield from keys(inner)
 
 
+def members(value, name):
+    """The values of every member of this name."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if key == name:
+                yield inner
+            yield from members(inner, name)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from members(inner, name)
+
+
 def run(world):
     failed = []
     for name, function in _CHECKS:

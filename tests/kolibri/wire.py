@@ -24,12 +24,12 @@ class Answer:
         return [value for key, value in self.headers if key.lower() == name.lower()]
 
     def get(self, name):
-        values = self.all(name)
-        return values[0] if values else None
+        """The first field of this name; an empty text where there is none."""
+        return next(iter(self.all(name)), "")
 
     @property
     def body(self):
-        coding = (self.get("Content-Encoding") or "identity").lower()
+        coding = self.get("Content-Encoding").lower() or "identity"
         if coding == "gzip":
             return gzip.decompress(self.raw)
         if coding == "deflate":
