@@ -9,10 +9,6 @@ fn choices() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(
-        std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(256),
-    ))]
-
     #[test]
     fn chunking_never_shows(data in choices()) {
         super::chunking_never_shows(&data);
