@@ -1,5 +1,6 @@
 """The gateway under test: the example's policies with this run's ports, and a certificate of its own."""
 
+import base64
 import os
 import pathlib
 import shutil
@@ -42,7 +43,7 @@ class Gateway:
                 raise RuntimeError(f"{settings} has {text.count(shipped)} times {shipped}")
             text = text.replace(shipped, own)
         settings.write_text(text)
-        (self.folder / "secret.key").write_bytes(os.urandom(32))
+        (self.folder / "secret.key").write_bytes(base64.b64encode(os.urandom(32)))
         (self.folder / "secret.key").chmod(0o600)
         self.ca.parent.mkdir(exist_ok=True)
         subprocess.run(
