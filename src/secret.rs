@@ -86,16 +86,19 @@ pub enum SecretError {
 }
 
 impl MasterSecret {
-    /// A secret from a file's bytes (surrounding white space is not part of it).
+    /// A secret from a file's bytes. One line feed at the end is the editor's and not part of it, unless the secret
+    /// would be too short without: then it is binary, and every byte counts.
     ///
     /// # Errors
     /// [`SecretError::TooShort`] under [`MASTER_SECRET_MIN`] bytes.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, SecretError> {
-        let trimmed = bytes.trim_ascii();
-        if trimmed.len() < MASTER_SECRET_MIN {
-            return Err(SecretError::TooShort(trimmed.len()));
+        let line = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let secret = if line.len() < MASTER_SECRET_MIN { bytes } else { line };
+        if secret.len() < MASTER_SECRET_MIN {
+            return Err(SecretError::TooShort(secret.len()));
         }
-        Ok(Self(Zeroizing::new(trimmed.to_vec())))
+        Ok(Self(Zeroizing::new(secret.to_vec())))
     }
 
     /// A secret that lives as long as the process: pseudonyms cannot be joined across restarts or replicas.
@@ -191,7 +194,19 @@ mod tests {
     }
 
     #[test]
+    fn a_binary_secret_keeps_its_white_space_and_a_text_loses_its_line_feed() {
+        let mut binary = [b' '; 32];
+        binary[31] = b'\n';
+        assert!(MasterSecret::from_bytes(&binary).is_ok());
+        let tag =
+            |bytes: &[u8]| MasterSecret::from_bytes(bytes).unwrap().derive(Domain::Limit, "").hex(&[b"x"], 8);
+        let text = b"0123456789abcdef0123456789abcdef";
+        assert_eq!(tag(text), tag(&[&text[..], b"\n"].concat()));
+        assert_eq!(tag(text), tag(&[&text[..], b"\r\n"].concat()));
+    }
+
+    #[test]
     fn short_secrets_are_refused() {
-        assert_eq!(MasterSecret::from_bytes(b" short ").unwrap_err(), SecretError::TooShort(5));
+        assert_eq!(MasterSecret::from_bytes(b" short ").unwrap_err(), SecretError::TooShort(7));
     }
 }

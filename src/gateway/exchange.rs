@@ -258,6 +258,9 @@ impl Exchange<'_> {
         let identified: Identified =
             snapshot.identity.identify(policy, &route.identity, credentials, &asker, now).await;
         ledger.caller(&identified);
+        if let Some(metrics) = identified.provider.and_then(|id| self.view.provider_metrics(id)) {
+            metrics.outcome(identified.outcome.as_str());
+        }
         match identified.outcome {
             Outcome::Accepted => Ok(identified.caller),
             Outcome::Unavailable if route.require_identity => Err(ExchangeError::IdentityUnavailable),

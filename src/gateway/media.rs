@@ -18,8 +18,8 @@ pub enum Media {
 /// Reads `Content-Type` (RFC 9110 8.3).
 ///
 /// # Errors
-/// [`Unreadable::MediaType`] for two of them or none that parses; [`Unreadable::Charset`] for JSON in a charset other than
-/// UTF-8 (RFC 8259 8.1), or where two are named.
+/// A refusal for two of them or none that parses, and for JSON in a charset other than UTF-8 (RFC 8259 8.1) or where two are
+/// named.
 pub fn media(headers: &HeaderMap) -> Result<Media, Unreadable> {
     let mut values = headers.get_all(header::CONTENT_TYPE).iter();
     let Some(value) = values.next() else { return Ok(Media::Doubtful) };

@@ -9,7 +9,7 @@ use std::{cell::RefCell, time::Duration};
 use metrics::{Counter, Gauge, Histogram, SharedString};
 
 use super::{
-    labels::{CacheOutcome, Direction, MethodLabel, Scope, UpstreamError},
+    labels::{Direction, MethodLabel, Scope, UpstreamError},
     names,
 };
 use crate::policy::set::{CategoryId, Charter, IdentityProvider, RecipientId, RoutePolicy, Upstream};
@@ -241,43 +241,24 @@ impl UpstreamMetrics {
     }
 }
 
-/// What is counted about one identity provider. Shared by the workers, as `identity` is.
+/// What is counted about one identity provider, by one worker.
 #[derive(Debug)]
 pub struct ProviderMetrics {
     provider: SharedString,
-    outcomes: std::sync::Mutex<Vec<(&'static str, Counter)>>,
-    cache: [Counter; 2],
+    outcomes: Cached<&'static str>,
 }
 
 impl ProviderMetrics {
     /// The handles of a provider.
     pub fn new(provider: &IdentityProvider) -> Self {
-        let provider = SharedString::from(provider.name.clone());
-        let cache = [CacheOutcome::Hit, CacheOutcome::Miss].map(|outcome| {
-            names::IDENTITY_CACHE.counter([provider.clone(), SharedString::const_str(outcome.as_str())])
-        });
-        Self { provider, outcomes: std::sync::Mutex::default(), cache }
+        Self { provider: provider.name.clone().into(), outcomes: Cached::new() }
     }
 
     /// Counts what the provider said; the outcome is the name of an enum's variant.
     pub fn outcome(&self, outcome: &'static str) {
-        let mut known = self.outcomes.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some((_, counter)) = known.iter().find(|(text, _)| *text == outcome) {
-            counter.increment(1);
-        } else {
-            let counter = names::IDENTITY.counter([self.provider.clone(), SharedString::const_str(outcome)]);
-            counter.increment(1);
-            known.push((outcome, counter));
-        }
-    }
-
-    /// Counts a look-up in the cache of its answers.
-    pub fn cache(&self, outcome: CacheOutcome) {
-        let [hit, miss] = &self.cache;
-        match outcome {
-            CacheOutcome::Hit => hit.increment(1),
-            CacheOutcome::Miss => miss.increment(1),
-        }
+        self.outcomes.add(outcome, 1, || {
+            names::IDENTITY.counter([self.provider.clone(), SharedString::const_str(outcome)])
+        });
     }
 }
 
@@ -358,7 +339,6 @@ mod tests {
             let provider = ProviderMetrics::new(&policy.gateway.providers[0]);
             provider.outcome("accepted");
             provider.outcome("accepted");
-            provider.cache(CacheOutcome::Miss);
             std::mem::forget(idle);
         });
         for line in [
@@ -368,7 +348,6 @@ mod tests {
             r#"rempart_upstream_requests_total{upstream="kolibri",code="304"} 1"#,
             r#"rempart_upstream_errors_total{upstream="kolibri",kind="connect_timeout"} 1"#,
             r#"rempart_identity_total{provider="sessions",outcome="accepted"} 2"#,
-            r#"rempart_identity_cache_total{provider="sessions",outcome="miss"} 1"#,
         ] {
             assert!(exposed.contains(line), "{line}\n{exposed}");
         }

@@ -200,14 +200,6 @@ labels! {
         Response = "response",
     }
 
-    /// Whether a cache knew.
-    CacheOutcome {
-        /// It did.
-        Hit = "hit",
-        /// It did not.
-        Miss = "miss",
-    }
-
     /// How an attempt to load the policy again ended.
     ReloadOutcome {
         /// A new policy serves.

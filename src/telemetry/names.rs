@@ -139,9 +139,6 @@ table! {
 
     IDENTITY = Counter "rempart_identity_total" [provider, outcome]
         "What identity providers said about callers.";
-    IDENTITY_CACHE = Counter "rempart_identity_cache_total" [provider, outcome]
-        "Look-ups in the short cache of session answers.";
-
     POLICY_RELOADS = Counter "rempart_policy_reloads_total" [outcome]
         "Attempts to load the policy again.";
     POLICY_LAST_RELOAD_SUCCESSFUL = Gauge "rempart_policy_last_reload_successful" []

@@ -89,7 +89,7 @@ impl Deadlines {
         .await
     }
 
-    /// A timer that is armed by its first poll after [`Timer::clear`].
+    /// A timer that is armed by its first poll, and again by the first one after it was cleared.
     pub fn timer(&self) -> Timer {
         Timer { slots: self.clone(), armed: None }
     }

@@ -91,7 +91,7 @@ pub(crate) struct AuthenticationDocument {
     pub(crate) secret: Option<Texts>,
     /// Statuses that mean a failed guess. Default: 400, 401 and 403.
     pub(crate) failure: Option<List<u16>>,
-    /// Failures per account. Default: 10 per minute.
+    /// Failures per account, coming back one by one over the period. Default: 10 per 10 min.
     pub(crate) per_account: Option<Section<RateDocument>>,
     /// Failures per address prefix. Default: 60 per minute (a class of thirty behind one address).
     pub(crate) per_address: Option<Section<RateDocument>>,
@@ -99,7 +99,7 @@ pub(crate) struct AuthenticationDocument {
     pub(crate) peek: Option<Amount>,
 }
 
-/// `{ count: 10, per: 1 min }`
+/// `{ count: 10, per: 10 min }`
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct RateDocument {
