@@ -112,20 +112,26 @@ impl Client {
 
     /// A connection of this version.
     pub async fn connect(&self, version: Version) -> Connection {
+        self.try_connect(version).await.expect("a connection")
+    }
+
+    /// A connection of this version; an error where nobody listens any more.
+    pub async fn try_connect(&self, version: Version) -> std::io::Result<Connection> {
         match version {
             Version::H1 => {
-                let io = TokioIo::new(self.handshake(self.tls(&[b"http/1.1"])).await.unwrap());
-                let (sender, connection) = http1::handshake(io).await.unwrap();
+                let io = TokioIo::new(self.handshake(self.tls(&[b"http/1.1"])).await?);
+                let (sender, connection) = http1::handshake(io).await.map_err(std::io::Error::other)?;
                 tokio::spawn(connection.with_upgrades());
-                Connection::H1(sender)
+                Ok(Connection::H1(sender))
             }
             Version::H2 => {
-                let stream = self.handshake(self.tls(&[b"h2"])).await.unwrap();
+                let stream = self.handshake(self.tls(&[b"h2"])).await?;
                 assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
-                let (sender, connection) =
-                    http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+                let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+                    .await
+                    .map_err(std::io::Error::other)?;
                 tokio::spawn(connection);
-                Connection::H2(sender)
+                Ok(Connection::H2(sender))
             }
         }
     }
@@ -164,6 +170,15 @@ pub async fn read_all(stream: &mut (impl AsyncReadExt + Unpin), silence: Duratio
 }
 
 impl Connection {
+    /// Another handle of the same HTTP/2 connection, for streams side by side.
+    #[track_caller]
+    pub fn share(&self) -> Self {
+        match self {
+            Self::H2(sender) => Self::H2(sender.clone()),
+            Self::H1(_) => panic!("HTTP/1.1 has one exchange at a time"),
+        }
+    }
+
     /// One exchange, read to its end.
     pub async fn send(&mut self, ask: &Ask) -> Reply {
         self.try_send(ask).await.expect("a response")
