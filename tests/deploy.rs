@@ -1,5 +1,7 @@
 //! The shipped manifests: they are read by nobody until the day they are applied, so a test reads them each time.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
+
 mod support;
 
 use std::{

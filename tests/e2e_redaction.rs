@@ -251,7 +251,7 @@ async fn entity_tags_belong_to_one_view() {
             let reply = school.client.send(&ask).await;
             if *owner == role {
                 assert_eq!(reply.status, 304, "{role}");
-                assert_eq!(reply.header("etag"), std::slice::from_ref(&tag));
+                assert_eq!(reply.header("etag"), std::slice::from_ref(tag));
                 assert_eq!(reply.header("cache-control"), ["private, no-cache"], "{role}");
             } else {
                 assert_eq!(reply.status, 200, "{role} with the tag of {owner}");

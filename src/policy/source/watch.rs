@@ -20,10 +20,11 @@ use tokio::sync::watch;
 use super::{REFERENCED_BYTES_MAX, Sources, bounded_read};
 use crate::policy::compile::{self, Options};
 
-/// How long the folder must be quiet before it is looked at.
-const QUIET: Duration = Duration::from_millis(250);
+/// How long the folder must be quiet before it is looked at. Short, because [`Sources::read`] reads until two readings
+/// agree: a half-written folder is not taken whenever it is looked at.
+const QUIET: Duration = Duration::from_millis(25);
 /// Longest wait under an unending stream of notifications.
-const IMPATIENCE: Duration = Duration::from_secs(2);
+const IMPATIENCE: Duration = Duration::from_millis(100);
 
 /// Why a folder cannot be watched.
 #[derive(Debug, thiserror::Error)]
