@@ -14,6 +14,7 @@ use regex::Regex;
 use rempart::{
     policy::{
         compile::{self, Options},
+        set::PolicySet,
         source::Sources,
     },
     telemetry::{
@@ -64,7 +65,10 @@ fn prose(text: &str) -> String {
 /// The anchor that a heading gets.
 fn anchor(heading: &str) -> String {
     let text = heading.trim_start_matches('#').trim().to_lowercase();
-    text.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_')).collect::<String>().replace(' ', "-")
+    text.chars()
+        .filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'))
+        .collect::<String>()
+        .replace(' ', "-")
 }
 
 #[test]
@@ -139,7 +143,12 @@ fn the_table_of_metrics_is_that_of_the_code() {
             Kind::Histogram => "histogram",
         };
         let labels: Vec<_> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
-        table.push_str(&format!("| `{}` | {kind} | {} | {} |\n", metric.name, labels.join(", "), metric.help));
+        table.push_str(&format!(
+            "| `{}` | {kind} | {} | {} |\n",
+            metric.name,
+            labels.join(", "),
+            metric.help
+        ));
     }
     generated("docs/metrics.md", "metrics", &table);
 }
@@ -185,9 +194,11 @@ fn keys() -> BTreeSet<String> {
     let mut keys = BTreeSet::new();
     for file in ["charter", "gateway", "route"] {
         let source = read(&format!("src/policy/document/{file}.rs"));
-        keys.extend(field.captures_iter(&source).map(|found| {
-            found.get(1).or(found.get(2)).map(|name| name.as_str().to_owned()).unwrap()
-        }));
+        keys.extend(
+            field
+                .captures_iter(&source)
+                .map(|found| found.get(1).or(found.get(2)).map(|name| name.as_str().to_owned()).unwrap()),
+        );
     }
     assert!(keys.len() > 80 && keys.contains("match") && !keys.contains("matches"), "{keys:?}");
     keys
@@ -201,14 +212,78 @@ fn every_key_of_the_language_is_in_the_reference() {
     assert!(missing.is_empty(), "docs/policy.md does not speak of {missing:?}");
 }
 
+/// The whole files of a page: blocks below `<!-- file: NAME -->`.
+fn files(page: &str) -> Vec<(String, String)> {
+    let block = Regex::new(r"<!-- file: (\S+) -->\n```yaml\n([\s\S]*?)```").unwrap();
+    let found = |found: regex::Captures<'_>| (found[1].to_owned(), found[2].to_owned());
+    block.captures_iter(&read(page)).map(found).collect()
+}
+
+#[track_caller]
+fn sound(files: Vec<(String, String)>) -> PolicySet {
+    let options = Options { absent_files_pass: true, now: None };
+    let (policy, report) = compile::inspect(&Sources::from_memory(files), &options);
+    policy.unwrap_or_else(|| panic!("{report}"))
+}
+
+const ROUTE: &str = "routes:
+  - { name: all, owner: team, match: { host: '*', path: / }, upstream: platform, purpose: account }
+";
+
+/// A gateway with these keys of its own, and these of its upstream.
+fn gateway(keys: &str, upstream: &str) -> String {
+    format!(
+        "gateway:
+  listen: {{ https: '[::]:8443', admin: '[::]:9900' }}
+  certificates: [{{ names: [ecole.example.fr], chain: /tls.crt, key: /tls.key }}]
+  upstreams: {{ platform: {{ endpoints: 'http://platform:8080', {upstream} }} }}
+{keys}"
+    )
+}
+
+/// `key: default, …` of the table under a heading of the reference, where the default is a number with or without unit.
+fn defaults(heading: &str) -> String {
+    let page = read("docs/policy.md");
+    let section = page.split(&format!("\n### {heading}\n")).nth(1).unwrap();
+    let section = section.split("\n#").next().unwrap();
+    let mut rows = section.lines().filter_map(|line| line.strip_prefix("| ")).map(|row| row.split(" | "));
+    let place = rows.next().unwrap().position(|cell| cell == "default").unwrap();
+    let amount = Regex::new(r"^[\d,]+( [A-Za-z]+)?$").unwrap();
+    let written = rows.filter_map(|mut row| {
+        let key = row.next()?.trim_matches('`').to_owned();
+        let default = row.nth(place - 1).filter(|text| amount.is_match(text))?.replace(',', "");
+        Some(format!("{key}: {default}"))
+    });
+    written.collect::<Vec<_>>().join(", ")
+}
+
+#[test]
+fn the_defaults_of_the_reference_are_those_of_the_code() {
+    let [limits, timeouts, upstream] = ["limits", "timeouts", "upstreams"].map(defaults);
+    assert!(limits.contains("body_bytes: 16 MiB") && timeouts.contains("drain: 30 s"), "{limits} {timeouts}");
+    let charter = files("docs/policy.md").swap_remove(0);
+    let shown = |keys: &str, upstream: &str| {
+        let gateway = gateway(keys, upstream);
+        let route = ("routes/all.yaml".to_owned(), ROUTE.to_owned());
+        let set = sound(vec![charter.clone(), ("gateway.yaml".into(), gateway), route]).gateway;
+        format!("{:#?}", (set.limits, set.timeouts, set.upstreams))
+    };
+    let written = format!("  limits: {{ {limits} }}\n  timeouts: {{ {timeouts} }}\n");
+    assert_eq!(shown(&written, &upstream), shown("", ""));
+}
+
 #[test]
 fn the_reference_s_complete_files_are_a_policy() {
-    let page = read("docs/policy.md");
-    let block = Regex::new(r"<!-- file: (\S+) -->\n```yaml\n([\s\S]*?)```").unwrap();
-    let files: Vec<_> = block.captures_iter(&page).map(|found| found.extract::<2>().1).collect();
+    let files = files("docs/policy.md");
     assert_eq!(files.len(), 3, "charter, gateway, routes");
-    let sources = Sources::from_memory(files.into_iter().map(|[name, text]| (name, text)));
-    let options = Options { absent_files_pass: true, now: None };
-    let (policy, report) = compile::inspect(&sources, &options);
-    assert!(policy.is_some(), "{report}");
+    sound(files);
+}
+
+#[test]
+fn the_officer_s_example_is_a_charter() {
+    let mut files = files("docs/dpo.md");
+    assert_eq!(files.len(), 1);
+    files.push(("gateway.yaml".into(), gateway("", "")));
+    files.push(("routes/all.yaml".into(), ROUTE.into()));
+    sound(files);
 }
