@@ -2,7 +2,6 @@
 //! may be found in the journal, in operator events, in metrics, or in the counter store.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests state their expectations by panicking")]
 
 mod support;
 

@@ -1,7 +1,6 @@
 //! Redaction seen from outside: one URL, many readers, every way in which a platform can send a document.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests state their expectations by panicking")]
 
 mod support;
 
