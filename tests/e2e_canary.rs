@@ -98,9 +98,7 @@ fn script(request: &Recorded) -> Answer {
     }
     match () {
         () if ends("broken") => Answer::new(200, &PLANTED, "{\"full_name\": cnry}"),
-        () if ends("cut") => {
-            Answer::long("[", &format!("{document},"), 2000, "cnry").then(Step::Close)
-        }
+        () if ends("cut") => Answer::long("[", &format!("{document},"), 2000, "cnry").then(Step::Close),
         () if ends("garbage") => Answer::raw("HTTP/9.9 cnry\r\nX Cnry\r\n\r\ncnry").then(Step::Close),
         () if ends("coding") => {
             Answer::new(200, &[PLANTED[0], ("Content-Encoding", "cnry")], document.to_string())
@@ -109,9 +107,10 @@ fn script(request: &Recorded) -> Answer {
         () if ends("error") => Answer::new(500, &PLANTED, document.to_string()),
         () if ends("redirect") => Answer::new(302, &PLANTED, ""),
         () if ends("reset") => Answer::raw(head(200, &PLANTED)).then(Step::Close),
-        () if ends("endless") => {
-            Answer(vec![Step::Bytes(head(200, &[("Content-Type", "text/cnry")])), Step::Repeat(b"cnry".to_vec(), 8 << 20)])
-        }
+        () if ends("endless") => Answer(vec![
+            Step::Bytes(head(200, &[("Content-Type", "text/cnry")])),
+            Step::Repeat(b"cnry".to_vec(), 8 << 20),
+        ]),
         () => Answer::json(&document),
     }
 }
@@ -120,17 +119,20 @@ fn script(request: &Recorded) -> Answer {
 fn planted(method: Method, path: &str, token: &str) -> Ask {
     let separator = if path.contains('?') { '&' } else { '?' };
     let body = if matches!(method, Method::GET | Method::HEAD) { "" } else { "{\"cnry\":\"cnry-body\"}" };
-    Ask::new(method, &format!("{path}{separator}cnry-name=cnry-value&agent=%7B%22mbox%22%3A%22cnry%40x%22%7D"))
-        .bearer(token)
-        .header("x-cnry-header", "cnry-header-value")
-        .header("cookie", "cnry_cookie=cnry-cookie; session=cnry-session; cnry|user=a:=\"cnry\"")
-        .header("user-agent", "cnry-agent")
-        .header("referer", "https://cnry.example/cnry?cnry")
-        .header("origin", "https://cnry.example")
-        .header("x-forwarded-for", "cnry")
-        .header("if-none-match", "\"cnry-rp0123456789abcdef\"")
-        .header("content-type", "application/json")
-        .body(body)
+    Ask::new(
+        method,
+        &format!("{path}{separator}cnry-name=cnry-value&agent=%7B%22mbox%22%3A%22cnry%40x%22%7D"),
+    )
+    .bearer(token)
+    .header("x-cnry-header", "cnry-header-value")
+    .header("cookie", "cnry_cookie=cnry-cookie; session=cnry-session; cnry|user=a:=\"cnry\"")
+    .header("user-agent", "cnry-agent")
+    .header("referer", "https://cnry.example/cnry?cnry")
+    .header("origin", "https://cnry.example")
+    .header("x-forwarded-for", "cnry")
+    .header("if-none-match", "\"cnry-rp0123456789abcdef\"")
+    .header("content-type", "application/json")
+    .body(body)
 }
 
 #[track_caller]
@@ -153,7 +155,10 @@ async fn drive(redis: Option<&Redis>) {
         "{SESSION_PROVIDER}\nlimits: {{ uri_bytes: 2 KiB, header_bytes: 8 KiB, body_bytes: 64 KiB }}\ntrusted_proxies: [127.0.0.0/8]"
     );
     if let Some(redis) = redis {
-        lines.push_str(&format!("\nstore: {{ redis: {{ url: \"{}\", timeout: 1 s, replicas: 1 }} }}", redis.url()));
+        lines.push_str(&format!(
+            "\nstore: {{ redis: {{ url: \"{}\", timeout: 1 s, replicas: 1 }} }}",
+            redis.url()
+        ));
     }
     let folder = PolicyFolder::new(upstream.address, &tokens)
         .gateway(&lines)
@@ -283,7 +288,9 @@ async fn drive(redis: Option<&Redis>) {
     for address in [gateway.https, gateway.http.unwrap(), gateway.admin] {
         let mut socket = TcpStream::connect(address).await.unwrap();
         socket
-            .write_all(b"GET /cnry?cnry=cnry HTTP/1.1\r\nHost: cnry\r\nCnry: cnry\r\nConnection: close\r\n\r\n")
+            .write_all(
+                b"GET /cnry?cnry=cnry HTTP/1.1\r\nHost: cnry\r\nCnry: cnry\r\nConnection: close\r\n\r\n",
+            )
             .await
             .unwrap();
         read_all(&mut socket, std::time::Duration::from_secs(1)).await;
@@ -304,11 +311,16 @@ async fn drive(redis: Option<&Redis>) {
         assert!(redis.command(&["INFO", "ALL"]).unwrap().contains("cmdstat"), "the store answers");
     }
     let served = upstream.requests();
-    assert!(served.iter().any(|request| request.target().contains("cnry")), "secrets reached the platform only");
+    assert!(
+        served.iter().any(|request| request.target().contains("cnry")),
+        "secrets reached the platform only"
+    );
     let stopped = stop(gateway).await;
     let journal = stopped.journal.text();
     assert!(stopped.journal.json().len() > 150, "{} records", stopped.journal.json().len());
-    for decision in ["forwarded", "refused", "throttled", "upgraded", "unreadable", "upstream_failed", "redirected"] {
+    for decision in
+        ["forwarded", "refused", "throttled", "upgraded", "unreadable", "upstream_failed", "redirected"]
+    {
         let found = journal.contains(&format!("\"decision\":\"{decision}\""));
         assert!(found || decision == "redirected", "no record of {decision}");
     }

@@ -84,7 +84,8 @@ async fn scenarios(redis: Option<&Redis>) {
     assert_throttled(&guess(&client, "alix", "wrong", "203.0.113.99").await);
     // Not even the right one: the answer would tell.
     assert_throttled(&guess(&client, "aLix", "right", "203.0.113.98").await);
-    let form = Ask::post_form("/login", "username=alix&password=wrong").header("x-forwarded-for", "203.0.113.97");
+    let form =
+        Ask::post_form("/login", "username=alix&password=wrong").header("x-forwarded-for", "203.0.113.97");
     assert_throttled(&client.connect(Version::H2).await.send(&form).await);
     assert_eq!(upstream.count(), before, "the platform is not asked");
     assert_eq!(guess(&client, "somebody-else", "wrong", "203.0.113.96").await.status, 401);
@@ -92,7 +93,8 @@ async fn scenarios(redis: Option<&Redis>) {
     // Success does not count, and a probe without a password is no guess.
     for number in 0..25 {
         assert_eq!(guess(&client, "teacher", "right", "198.51.100.1").await.status, 200, "{number}");
-        let probe = Ask::post_json("/login", &json!({ "username": "teacher" })).header("x-forwarded-for", "198.51.100.1");
+        let probe = Ask::post_json("/login", &json!({ "username": "teacher" }))
+            .header("x-forwarded-for", "198.51.100.1");
         assert_ne!(client.send(&probe).await.status, 429, "{number}");
     }
     for number in 0..10 {
@@ -169,11 +171,16 @@ async fn without_redis_stricter_limits_stand_in_and_it_comes_back_by_itself() {
     assert_eq!(gateway.metric("rempart_limit_store_up", &[]), 1.0);
 
     for frozen in [false, true] {
-        if frozen { redis.freeze() } else { redis.kill() }
+        if frozen {
+            redis.freeze()
+        } else {
+            redis.kill()
+        }
         let account = format!("alix-{frozen}");
         let mut allowed = 0;
         for number in 0..12 {
-            let reply = guess(&client, &account, "wrong", &format!("203.0.{}.{number}", u8::from(frozen))).await;
+            let reply =
+                guess(&client, &account, "wrong", &format!("203.0.{}.{number}", u8::from(frozen))).await;
             match reply.status.as_u16() {
                 401 => allowed += 1,
                 429 => assert_throttled(&reply),
@@ -184,7 +191,11 @@ async fn without_redis_stricter_limits_stand_in_and_it_comes_back_by_itself() {
         assert!(gateway.metric("rempart_limit_store_failures_total", &[]) >= 1.0);
         assert_eq!(gateway.metric("rempart_limit_store_up", &[]), 0.0);
         assert_eq!(guess(&client, &format!("good-{frozen}"), "right", "198.51.100.77").await.status, 200);
-        if frozen { redis.thaw() } else { redis.restart() }
+        if frozen {
+            redis.thaw()
+        } else {
+            redis.restart()
+        }
         // Each try is somebody else's, so that none is throttled while the store is looked for.
         let (mut number, begun) = (0, std::time::Instant::now());
         while gateway.metric("rempart_limit_store_up", &[]) < 1.0 {

@@ -292,7 +292,8 @@ async fn what_cannot_be_read_is_refused_whole() {
     // Nothing of it leaves before it explodes, since the value is not this reader's.
     let bomb = gzip(format!("{{\"full_name\":\"{}\"}}", "secret ".repeat(400_000)).as_bytes());
     let utf16: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
-    let coded = |name: &'static str, body: Vec<u8>| Answer::new(200, &[JSON, ("Content-Encoding", name)], body);
+    let coded =
+        |name: &'static str, body: Vec<u8>| Answer::new(200, &[JSON, ("Content-Encoding", name)], body);
     let cases: Vec<(&str, bool, Answer)> = vec![
         ("unknown coding", true, coded("snappy", text.clone().into())),
         ("stacked codings", true, coded("gzip, gzip", gzip(&gzip(text.as_bytes())))),
@@ -307,7 +308,11 @@ async fn what_cannot_be_read_is_refused_whole() {
         ),
         ("UTF-16", true, Answer::new(200, &[JSON], utf16)),
         ("two types", true, Answer::new(200, &[JSON, ("Content-Type", "text/csv")], &text)),
-        ("two types in one", true, Answer::new(200, &[("Content-Type", "application/json, text/csv")], &text)),
+        (
+            "two types in one",
+            true,
+            Answer::new(200, &[("Content-Type", "application/json, text/csv")], &text),
+        ),
         ("CSV", false, Answer::new(200, &[("Content-Type", "text/csv")], "name\nsecret\n")),
         ("HTML", false, Answer::new(200, &[("Content-Type", "text/html")], "<p>secret</p>")),
         ("no type", false, Answer::new(200, &[], "secret")),
@@ -322,7 +327,11 @@ async fn what_cannot_be_read_is_refused_whole() {
         ("not UTF-8", true, Answer::new(200, &[JSON], b"{\"id\":\"secret\xff\"}")),
         ("lone surrogate key", true, Answer::new(200, &[JSON], "{\"\\ud800\":\"secret\"}")),
         ("deep", true, Answer::new(200, &[JSON], deep)),
-        ("JSON lines", true, Answer::new(200, &[JSON], "{\"full_name\":\"secret\"}\n{\"full_name\":\"secret\"}")),
+        (
+            "JSON lines",
+            true,
+            Answer::new(200, &[JSON], "{\"full_name\":\"secret\"}\n{\"full_name\":\"secret\"}"),
+        ),
     ];
     let mut h1 = school.client.connect(Version::H1).await;
     let mut h2 = school.client.connect(Version::H2).await;
@@ -463,7 +472,11 @@ async fn charter_names_count_at_any_depth_where_nothing_is_declared() {
     let page = gzip(b"<html>page</html>");
     let body = page.clone();
     school.script(move |_| {
-        Answer::new(200, &[("Content-Type", "text/html"), ("Content-Encoding", "gzip"), ("ETag", "\"p\"")], &body)
+        Answer::new(
+            200,
+            &[("Content-Type", "text/html"), ("Content-Encoding", "gzip"), ("ETag", "\"p\"")],
+            &body,
+        )
     });
     let reply = school.client.send(&Ask::get("/free/page").header("accept-encoding", "gzip")).await;
     assert_eq!((reply.body, reply.headers["etag"].as_bytes()), (Bytes::from(page), &b"\"p\""[..]));

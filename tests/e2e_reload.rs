@@ -110,7 +110,9 @@ impl Load {
 
 fn folder(upstream: &Upstream) -> PolicyFolder {
     let routes = ROUTES.replace("unknown: deny", "unknown: pass");
-    PolicyFolder::new(upstream.address, &Tokens::new()).gateway("timeouts: { drain: 10 s }").routes("school", &routes)
+    PolicyFolder::new(upstream.address, &Tokens::new())
+        .gateway("timeouts: { drain: 10 s }")
+        .routes("school", &routes)
 }
 
 fn other_charter() -> String {
@@ -185,9 +187,8 @@ async fn a_mistake_leaves_the_last_good_policy_serving() {
     let gateway = Gateway::start(folder(&upstream));
     let client = Client::new(&gateway);
     let mut connection = client.connect(Version::H2).await;
-    let mut name = async |id: usize| {
-        check(id, &connection.send(&Ask::get(&format!("/api/echo/{id}"))).await.json())
-    };
+    let mut name =
+        async |id: usize| check(id, &connection.send(&Ask::get(&format!("/api/echo/{id}"))).await.json());
     const GAUGE: &str = "rempart_policy_last_reload_successful";
     assert_eq!(gateway.metric(GAUGE, &[]), 1.0);
     for broken in ["", "charter: {}", "charter: [", "\u{0}", &CHARTER.replace("anonymous:", "nobody:")] {

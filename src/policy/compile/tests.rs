@@ -121,7 +121,8 @@ fn a_gateway_refuses_what_a_check_lets_pass() {
 
 #[test]
 fn several_listeners_may_take_whatever_port_is_free() {
-    let listen = "listen: { https: ['127.0.0.1:0', '127.0.0.1:0'], http: '127.0.0.1:0', admin: '127.0.0.1:0' }";
+    let listen =
+        "listen: { https: ['127.0.0.1:0', '127.0.0.1:0'], http: '127.0.0.1:0', admin: '127.0.0.1:0' }";
     let set = sound("gateway.yaml", "listen: { https: '[::]:8443', admin: '127.0.0.1:9090' }", listen);
     assert_eq!((set.gateway.listen.https.len(), set.gateway.listen.http.len()), (2, 1));
 }
