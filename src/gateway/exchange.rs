@@ -23,7 +23,7 @@ use super::{
     ledger::Ledger,
     payload::{Notes, Payload},
     personal::{Asked, Reader},
-    respond::ExchangeError,
+    respond::{self, ExchangeError, Unreadable},
     route::Found,
     snapshot::Snapshot,
     tunnel,
@@ -189,7 +189,15 @@ impl Exchange<'_> {
         // 9. redact the body.
         let (mut head_out, body) = response.into_parts();
         let asked = Asked { method: &head.method, accept_encoding: &accept_encoding };
-        let (content, tally) = reader.read(&asked, status, &mut head_out.headers, Replay::new(body)).await?;
+        let read = reader.read(&asked, status, &mut head_out.headers, Replay::new(body)).await;
+        let (content, tally) = match read {
+            // Its status and fields say enough; the page that came with them cannot be judged and stays here.
+            Err(reason @ Unreadable::MediaType) if !status.is_success() => {
+                ledger.unreadable(reason);
+                (respond::stand_in(status, &mut head_out.headers), None)
+            }
+            read => read?,
+        };
         if let Some(tally) = tally {
             ledger.tally(&tally);
         }
