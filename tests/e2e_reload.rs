@@ -1,6 +1,16 @@
 //! Policies change and the process ends while clients are busy: nothing is lost, nothing is mixed.
 
+<<<<<<< HEAD
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
+=======
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "tests speak by panicking"
+)]
+>>>>>>> limit
 
 mod support;
 
