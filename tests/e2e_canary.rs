@@ -1,9 +1,6 @@
 //! Secrets planted in every place that a client or a platform can write to, through every kind of outcome: none of them
 //! may be found in the journal, in operator events, in metrics, or in the counter store.
 
-<<<<<<< HEAD
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
-=======
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -11,7 +8,6 @@
     clippy::print_stdout,
     reason = "tests speak by panicking"
 )]
->>>>>>> limit
 
 mod support;
 

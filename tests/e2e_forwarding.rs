@@ -1,8 +1,5 @@
 //! What passes through the gateway, what is taken out on the way, and what never gets to the platform.
 
-<<<<<<< HEAD
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
-=======
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -10,7 +7,6 @@
     clippy::print_stdout,
     reason = "tests speak by panicking"
 )]
->>>>>>> limit
 
 mod support;
 

@@ -1,8 +1,5 @@
 //! A body of 200 MB through the redactor: the process grows by less than 32 MiB.
 
-<<<<<<< HEAD
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
-=======
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -10,7 +7,6 @@
     clippy::print_stdout,
     reason = "tests speak by panicking"
 )]
->>>>>>> limit
 
 mod support;
 

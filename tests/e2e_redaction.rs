@@ -1,8 +1,5 @@
 //! Redaction seen from outside: one URL, many readers, every way in which a platform can send a document.
 
-<<<<<<< HEAD
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
-=======
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -10,7 +7,6 @@
     clippy::print_stdout,
     reason = "tests speak by panicking"
 )]
->>>>>>> limit
 
 mod support;
 

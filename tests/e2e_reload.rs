@@ -1,8 +1,5 @@
 //! Policies change and the process ends while clients are busy: nothing is lost, nothing is mixed.
 
-<<<<<<< HEAD
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
-=======
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -10,7 +7,6 @@
     clippy::print_stdout,
     reason = "tests speak by panicking"
 )]
->>>>>>> limit
 
 mod support;
 
