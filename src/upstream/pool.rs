@@ -92,13 +92,19 @@ impl<B> EndpointPool<B> {
     /// The most recently used connection that is still good.
     async fn take(&self) -> Option<http1::SendRequest<B>> {
         loop {
-            let (mut sender, since, _gauge) = self.idle.borrow_mut().pop_back()?;
+            let (sender, since, _gauge) = self.idle.borrow_mut().pop_back()?;
             if since.elapsed() >= self.idle_timeout {
                 // The others are older still.
                 self.idle.borrow_mut().clear();
                 return None;
             }
-            if sender.is_ready() || (!sender.is_closed() && sender.ready().await.is_ok()) {
+            if !sender.is_ready() && !sender.is_closed() {
+                // Its task may not have run since the last byte: one turn is enough for that. Whoever is not ready then
+                // still sends the body of an exchange that was answered early, for as long as that client likes;
+                // nobody waits for it, and dropping it closes it.
+                tokio::task::yield_now().await;
+            }
+            if sender.is_ready() {
                 return Some(sender);
             }
         }
