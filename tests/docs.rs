@@ -1,0 +1,214 @@
+//! The documentation is true: what it names exists, its tables are those of the code, its policy compiles.
+//!
+//! `REMPART_BLESS=1 cargo test --test docs` writes the generated tables anew.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests state their expectations by panicking")]
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use regex::Regex;
+use rempart::{
+    policy::{
+        compile::{self, Options},
+        source::Sources,
+    },
+    telemetry::{
+        labels,
+        names::{Kind, METRICS},
+    },
+};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(name: &str) -> String {
+    fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// Every Markdown page of the repository.
+fn pages() -> Vec<PathBuf> {
+    fn collect(folder: &Path, pages: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(folder).unwrap().flatten() {
+            let (path, name) = (entry.path(), entry.file_name());
+            let hidden = name.as_encoded_bytes().starts_with(b".") || name == "target";
+            if path.is_dir() && !hidden {
+                collect(&path, pages);
+            } else if path.extension().is_some_and(|end| end == "md") {
+                pages.push(path);
+            }
+        }
+    }
+    let mut pages = Vec::new();
+    collect(root(), &mut pages);
+    pages.sort();
+    assert!(pages.len() > 8, "{pages:?}");
+    pages
+}
+
+/// A page without its fenced blocks.
+fn prose(text: &str) -> String {
+    let mut fenced = false;
+    let kept = text.lines().filter(|line| {
+        let fence = line.trim_start().starts_with("```");
+        fenced ^= fence;
+        !fenced && !fence
+    });
+    kept.map(|line| format!("{line}\n")).collect()
+}
+
+/// The anchor that a heading gets.
+fn anchor(heading: &str) -> String {
+    let text = heading.trim_start_matches('#').trim().to_lowercase();
+    text.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_')).collect::<String>().replace(' ', "-")
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let link = Regex::new(r"\]\(([^)\s]+)\)").unwrap();
+    for page in pages() {
+        let text = prose(&fs::read_to_string(&page).unwrap());
+        for (_, [target]) in link.captures_iter(&text).map(|found| found.extract()) {
+            if target.contains("://") || target.starts_with("mailto:") {
+                continue;
+            }
+            let (file, fragment) = target.split_once('#').unwrap_or((target, ""));
+            let file = if file.is_empty() { page.clone() } else { page.parent().unwrap().join(file) };
+            assert!(file.exists(), "{}: there is no {target}", page.display());
+            if !fragment.is_empty() {
+                let there = prose(&fs::read_to_string(&file).unwrap());
+                let found = there.lines().any(|line| line.starts_with('#') && anchor(line) == fragment);
+                assert!(found, "{}: {target} has no such heading", page.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn every_path_that_is_named_exists() {
+    let path = Regex::new(r"`((?:src|tests|docs|policies|deploy|certs|benches|\.ci)/[\w./-]+)`").unwrap();
+    for page in pages() {
+        let text = prose(&fs::read_to_string(&page).unwrap());
+        for (_, [name]) in path.captures_iter(&text).map(|found| found.extract()) {
+            assert!(root().join(name).exists(), "{}: there is no {name}", page.display());
+        }
+    }
+}
+
+#[test]
+fn every_metric_that_is_named_exists() {
+    let name = Regex::new(r"\brempart_[a-z_]*[a-z]").unwrap();
+    for page in pages() {
+        let text = fs::read_to_string(&page).unwrap();
+        for found in name.find_iter(&text).map(|found| found.as_str()) {
+            let known = METRICS.iter().any(|metric| {
+                let rest = found.strip_prefix(metric.name);
+                rest == Some("")
+                    || metric.kind == Kind::Histogram && matches!(rest, Some("_bucket" | "_sum" | "_count"))
+            });
+            assert!(known, "{}: there is no {found}", page.display());
+        }
+    }
+}
+
+/// Compares what stands between two markers of a page with what the code says, or writes it there.
+fn generated(page: &str, what: &str, expected: &str) {
+    let text = read(page);
+    let (begin, end) = (format!("<!-- {what}: generated -->\n"), format!("<!-- {what}: end -->"));
+    let from = text.find(&begin).unwrap_or_else(|| panic!("{page} has no {begin}")) + begin.len();
+    let to = from + text[from..].find(&end).unwrap_or_else(|| panic!("{page} has no {end}"));
+    if text[from..to] != *expected && std::env::var_os("REMPART_BLESS").is_some() {
+        fs::write(root().join(page), format!("{}{expected}{}", &text[..from], &text[to..])).unwrap();
+        return;
+    }
+    let advice = "run `REMPART_BLESS=1 cargo test --test docs`";
+    assert_eq!(&text[from..to], expected, "{page} is not what the code says: {advice}");
+}
+
+#[test]
+fn the_table_of_metrics_is_that_of_the_code() {
+    let mut table = String::from("| metric | kind | labels | meaning |\n|---|---|---|---|\n");
+    for metric in METRICS {
+        let kind = match metric.kind {
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+            Kind::Histogram => "histogram",
+        };
+        let labels: Vec<_> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
+        table.push_str(&format!("| `{}` | {kind} | {} | {} |\n", metric.name, labels.join(", "), metric.help));
+    }
+    generated("docs/metrics.md", "metrics", &table);
+}
+
+#[test]
+fn the_words_of_labels_are_those_of_the_code() {
+    macro_rules! rows {
+        ($($label:literal $of:literal $name:ident;)*) => {[
+            $(($label, $of, labels::$name::ALL.iter().map(|word| word.as_str()).collect::<Vec<_>>()),)*
+        ]};
+    }
+    let rows = rows! {
+        "method" "requests" MethodLabel;
+        "reason" "requests refused" RefusalReason;
+        "kind" "upstream errors" UpstreamError;
+        "version" "TLS handshakes" TlsVersion;
+        "outcome" "TLS handshakes" HandshakeOutcome;
+        "reason" "connections refused" ConnectionRefusal;
+        "phase" "connections timed out" TimeoutPhase;
+        "scope" "limits" Scope;
+        "direction" "cookies dropped" Direction;
+        "outcome" "policy reloads" ReloadOutcome;
+    };
+    let mut table = String::from("| label | of | words |\n|---|---|---|\n");
+    for (label, of, words) in rows {
+        table.push_str(&format!("| `{label}` | {of} | `{}` |\n", words.join("` `")));
+    }
+    generated("docs/metrics.md", "labels", &table);
+}
+
+#[test]
+fn the_table_of_journal_keys_is_that_of_the_code() {
+    let source = read("src/journal/record.rs");
+    let rows = source.lines().filter_map(|line| line.strip_prefix("//! |"));
+    let table: String = rows.map(|row| format!("|{row}\n")).collect();
+    assert!(table.contains("| `schema_version` |"));
+    generated("docs/journal.md", "keys", &table);
+}
+
+/// The keys of the language, as the parser's types spell them.
+fn keys() -> BTreeSet<String> {
+    let field = Regex::new(r#"(?:rename = "(\w+)"\)\]\s*)?pub\(crate\) (\w+):"#).unwrap();
+    let mut keys = BTreeSet::new();
+    for file in ["charter", "gateway", "route"] {
+        let source = read(&format!("src/policy/document/{file}.rs"));
+        keys.extend(field.captures_iter(&source).map(|found| {
+            found.get(1).or(found.get(2)).map(|name| name.as_str().to_owned()).unwrap()
+        }));
+    }
+    assert!(keys.len() > 80 && keys.contains("match") && !keys.contains("matches"), "{keys:?}");
+    keys
+}
+
+#[test]
+fn every_key_of_the_language_is_in_the_reference() {
+    let page = read("docs/policy.md");
+    let spoken_of = |key: &String| ["`", ":`"].iter().any(|end| page.contains(&format!("`{key}{end}")));
+    let missing: Vec<_> = keys().into_iter().filter(|key| !spoken_of(key)).collect();
+    assert!(missing.is_empty(), "docs/policy.md does not speak of {missing:?}");
+}
+
+#[test]
+fn the_reference_s_complete_files_are_a_policy() {
+    let page = read("docs/policy.md");
+    let block = Regex::new(r"<!-- file: (\S+) -->\n```yaml\n([\s\S]*?)```").unwrap();
+    let files: Vec<_> = block.captures_iter(&page).map(|found| found.extract::<2>().1).collect();
+    assert_eq!(files.len(), 3, "charter, gateway, routes");
+    let sources = Sources::from_memory(files.into_iter().map(|[name, text]| (name, text)));
+    let options = Options { absent_files_pass: true, now: None };
+    let (policy, report) = compile::inspect(&sources, &options);
+    assert!(policy.is_some(), "{report}");
+}
