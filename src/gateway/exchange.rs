@@ -190,8 +190,7 @@ impl Exchange<'_> {
 
         // 9. redact the body.
         let (mut head_out, body) = response.into_parts();
-<<<<<<< HEAD
-        let asked = Asked { method: &head.method, accept_encoding: &accept_encoding };
+        let asked = Asked { method: &head.method, accept_encoding: &accept_encoding, revalidates };
         let read = reader.read(&asked, status, &mut head_out.headers, Replay::new(body)).await;
         let (content, tally) = match read {
             // Its status and fields say enough; the page that came with them cannot be judged and stays here.
@@ -201,10 +200,6 @@ impl Exchange<'_> {
             }
             read => read?,
         };
-=======
-        let asked = Asked { method: &head.method, accept_encoding: &accept_encoding, revalidates };
-        let (content, tally) = reader.read(&asked, status, &mut head_out.headers, Replay::new(body)).await?;
->>>>>>> server
         if let Some(tally) = tally {
             ledger.tally(&tally);
         }
