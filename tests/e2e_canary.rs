@@ -1,7 +1,13 @@
 //! Secrets planted in every place that a client or a platform can write to, through every kind of outcome: none of them
 //! may be found in the journal, in operator events, in metrics, or in the counter store.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests state their expectations by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "tests speak by panicking"
+)]
 
 mod support;
 

@@ -1,6 +1,12 @@
 //! What passes through the gateway, what is taken out on the way, and what never gets to the platform.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests state their expectations by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "tests speak by panicking"
+)]
 
 mod support;
 
@@ -62,9 +68,28 @@ async fn one_form_of_a_path_is_matched_and_forwarded() {
         }
         let before = upstream.count();
         for sent in [
-            "/a%2fb", "/a%2Fb", "/a%5cb", "/a//b", "/a/..;/b", "/a;x/b", "/a/../b", "/a/./b", "/a/%2e%2e/b",
-            "/a/.%2e/b", "/a%00", "/a%0d%0ab", "/a%", "/a%zz", "/a%252fb", "/a%c0%af", "/a%ff", "//a", "/relaxed/..;/a",
-            "/relaxed/a%5cb", "/relaxed/%2e%2e%2fa", "/relaxed/..%2fa",
+            "/a%2fb",
+            "/a%2Fb",
+            "/a%5cb",
+            "/a//b",
+            "/a/..;/b",
+            "/a;x/b",
+            "/a/../b",
+            "/a/./b",
+            "/a/%2e%2e/b",
+            "/a/.%2e/b",
+            "/a%00",
+            "/a%0d%0ab",
+            "/a%",
+            "/a%zz",
+            "/a%252fb",
+            "/a%c0%af",
+            "/a%ff",
+            "//a",
+            "/relaxed/..;/a",
+            "/relaxed/a%5cb",
+            "/relaxed/%2e%2e%2fa",
+            "/relaxed/..%2fa",
         ] {
             match client.connect(version).await.try_send(&Ask::get(sent)).await {
                 Ok(reply) => {
@@ -105,8 +130,18 @@ async fn what_a_client_says_about_itself_is_not_believed() {
     client.send(&ask).await;
     let got = upstream.last();
     for name in [
-        "connection", "x-role", "x-request-start", "keep-alive", "proxy-authorization", "x-real-ip", "x_remote_user",
-        "x.remote.user", "remote-user", "x-original-url", "x-http-method-override", "upgrade",
+        "connection",
+        "x-role",
+        "x-request-start",
+        "keep-alive",
+        "proxy-authorization",
+        "x-real-ip",
+        "x_remote_user",
+        "x.remote.user",
+        "remote-user",
+        "x-original-url",
+        "x-http-method-override",
+        "upgrade",
     ] {
         assert!(got.headers(name).is_empty(), "{name} reached the platform");
     }
@@ -121,7 +156,8 @@ async fn what_a_client_says_about_itself_is_not_believed() {
     // To nominate what the message rests on is an attack.
     let before = upstream.count();
     for name in ["Host", "Cookie", "Content-Length", "Authorization"] {
-        let reply = client.send(&Ask::get("/a").header("connection", name).header("cookie", "session=1")).await;
+        let reply =
+            client.send(&Ask::get("/a").header("connection", name).header("cookie", "session=1")).await;
         assert_eq!(reply.status, 400, "{name}");
     }
     assert_eq!(upstream.count(), before);
@@ -176,7 +212,11 @@ async fn answers_keep_what_the_platform_said_but_its_hops() {
             let reply = connection.send(&Ask::new(method, &format!("/{status}"))).await;
             assert_eq!(reply.status, status, "{context}");
             assert_eq!(reply.header("location"), ["http://elsewhere.example/a?b"], "{context}");
-            assert_eq!(reply.headers["content-disposition"].as_bytes(), b"filename=\"Lyc\xe9e\"", "{context}");
+            assert_eq!(
+                reply.headers["content-disposition"].as_bytes(),
+                b"filename=\"Lyc\xe9e\"",
+                "{context}"
+            );
             for name in ["x-internal", "keep-alive", "alt-svc"] {
                 assert!(reply.header(name).is_empty(), "{context}: {name}");
             }
@@ -187,7 +227,11 @@ async fn answers_keep_what_the_platform_said_but_its_hops() {
             assert!(session.starts_with("session=\"a=b, c\"; Path=/x"), "{session}");
             assert!(session.contains("; Secure") && session.contains("; HttpOnly"), "{session}");
             assert!(session.contains("SameSite=") && !session.contains("Max-Age"), "{session}");
-            assert!(cookies[1].starts_with("class_csrftoken=t") && !cookies[1].contains("HttpOnly"), "{}", cookies[1]);
+            assert!(
+                cookies[1].starts_with("class_csrftoken=t") && !cookies[1].contains("HttpOnly"),
+                "{}",
+                cookies[1]
+            );
             assert!(cookies[2].starts_with("cart=;") && cookies[2].contains("Max-Age=0"), "{}", cookies[2]);
         }
     }
@@ -209,7 +253,11 @@ async fn streams_arrive_piece_by_piece_both_ways() {
     let upstream = Upstream::start(|_| {
         let mut steps = vec![Step::Bytes(head(
             200,
-            &[("Content-Type", "text/event-stream"), ("Content-Encoding", "none"), ("Transfer-Encoding", "chunked")],
+            &[
+                ("Content-Type", "text/event-stream"),
+                ("Content-Encoding", "none"),
+                ("Transfer-Encoding", "chunked"),
+            ],
         ))];
         for number in 0..4 {
             steps.push(Step::Bytes(format!("9\r\ndata: {number}\n\n\r\n").into_bytes()));
@@ -221,7 +269,8 @@ async fn streams_arrive_piece_by_piece_both_ways() {
     let (gateway, client) = start("", PLAIN_ROUTE, &upstream);
     for version in [Version::H1, Version::H2] {
         let mut connection = client.connect(version).await;
-        let mut body = connection.open(&Ask::get("/events").header("te", "trailers")).await.unwrap().into_body();
+        let mut body =
+            connection.open(&Ask::get("/events").header("te", "trailers")).await.unwrap().into_body();
         let mut arrivals = Vec::new();
         let mut trailers = None;
         while let Some(frame) = timeout(PATIENCE, body.frame()).await.unwrap() {
@@ -243,7 +292,10 @@ async fn streams_arrive_piece_by_piece_both_ways() {
     assert_eq!(upstream.last().header("content-length").unwrap(), "10");
     assert!(upstream.last().headers("transfer-encoding").is_empty());
     client.send_h2(&Ask::new(Method::PUT, "/a").header("content-length", "4").body("abcd")).await;
-    assert_eq!((upstream.last().header("content-length").unwrap().as_str(), &upstream.last().body[..]), ("4", &b"abcd"[..]));
+    assert_eq!(
+        (upstream.last().header("content-length").unwrap().as_str(), &upstream.last().body[..]),
+        ("4", &b"abcd"[..])
+    );
     let (answer, _) = client
         .bytes(b"POST /a HTTP/1.1\r\nHost: ecole.example\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n3\r\nabc\r\n1\r\nd\r\n0\r\n\r\n")
         .await;
@@ -282,15 +334,28 @@ async fn a_web_socket_opens_only_where_both_sides_agree() {
         }
     });
     let refusing = Upstream::start(ok);
-    let folder = PolicyFolder::new(refusing.address, &Tokens::new())
-        .routes("plain", PLAIN_ROUTE)
-        .routes("socket", &format!(
+    let folder = PolicyFolder::new(refusing.address, &Tokens::new()).routes("plain", PLAIN_ROUTE).routes(
+        "socket",
+        &format!(
             "{}    websocket: true\n{}    websocket: true\n",
-            PLAIN_ROUTE.replace("name: plain", "name: socket").replace("/{*rest}", "/socket").replace("upstream: school", "upstream: echo"),
-            PLAIN_ROUTE.trim_start().trim_start_matches("routes:").trim_start_matches('\n').replace("name: plain", "name: refusing").replace("/{*rest}", "/refusing"),
-        ));
+            PLAIN_ROUTE
+                .replace("name: plain", "name: socket")
+                .replace("/{*rest}", "/socket")
+                .replace("upstream: school", "upstream: echo"),
+            PLAIN_ROUTE
+                .trim_start()
+                .trim_start_matches("routes:")
+                .trim_start_matches('\n')
+                .replace("name: plain", "name: refusing")
+                .replace("/{*rest}", "/refusing"),
+        ),
+    );
     let school = format!("    school: {{ endpoints: \"http://{}\" }}\n", refusing.address);
-    folder.replace("gateway.yaml", &school, &format!("{school}    echo: {{ endpoints: \"http://{echo}\" }}\n"));
+    folder.replace(
+        "gateway.yaml",
+        &school,
+        &format!("{school}    echo: {{ endpoints: \"http://{echo}\" }}\n"),
+    );
     let gateway = Gateway::start(folder);
     let client = Client::new(&gateway);
 
@@ -334,11 +399,14 @@ async fn a_platform_in_trouble_is_an_answer_in_time() {
     assert_eq!(reply.header("content-type"), ["application/problem+json"]);
     assert_eq!(connection.send(&Ask::get("/garbage")).await.status, 502);
     // A pooled connection that the platform has closed meanwhile costs nobody an answer.
-    let closing = |_: &Recorded| ok(&Recorded { head: vec![], body: vec![], connection: 0 }).then(Step::Close);
+    let closing =
+        |_: &Recorded| ok(&Recorded { head: vec![], body: vec![], connection: 0 }).then(Step::Close);
     upstream.script(closing);
     for method in [Method::GET, Method::POST] {
         for round in 0..30 {
-            let reply = connection.send(&Ask::new(method.clone(), "/a").body(if method == Method::POST { "x" } else { "" })).await;
+            let reply = connection
+                .send(&Ask::new(method.clone(), "/a").body(if method == Method::POST { "x" } else { "" }))
+                .await;
             assert_eq!(reply.status, 200, "{method} {round}: {}", reply.text());
         }
     }
@@ -380,7 +448,9 @@ async fn hostile_requests_end_at_the_gate() {
             match client.connect(version).await.try_send(&ask).await {
                 Ok(reply) => assert_eq!(reply.status, expected, "{version:?}"),
                 // hyper's h2 refuses a header list of this size with a reset of its own.
-                Err(error) => assert!(version == Version::H2 && expected == 431, "{version:?} {expected}: {error}"),
+                Err(error) => {
+                    assert!(version == Version::H2 && expected == 431, "{version:?} {expected}: {error}")
+                }
             }
         }
     }
@@ -388,7 +458,10 @@ async fn hostile_requests_end_at_the_gate() {
         ("two lengths", "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd"),
         ("listed length", "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 3, 3\r\n\r\nabc"),
         ("signed length", "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: +3\r\n\r\nabc"),
-        ("chunked twice", "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n"),
+        (
+            "chunked twice",
+            "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n",
+        ),
         ("odd coding", "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n"),
         ("chunked in 1.0", "POST /a HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
         ("space before colon", "GET /a HTTP/1.1\r\nHost: a\r\nX-A : b\r\n\r\n"),
@@ -410,13 +483,18 @@ async fn hostile_requests_end_at_the_gate() {
         let text = String::from_utf8_lossy(&answer);
         assert!(closed, "{name}: the connection stays open: {text}");
         println!("{name}: {}", text.lines().next().unwrap_or("closed"));
-        assert!(text.is_empty() || text.starts_with("HTTP/1.1 400") || text.starts_with("HTTP/1.0 400"), "{name}: {text}");
+        assert!(
+            text.is_empty() || text.starts_with("HTTP/1.1 400") || text.starts_with("HTTP/1.0 400"),
+            "{name}: {text}"
+        );
         assert!(text.matches("HTTP/1.").count() <= 1, "{name}: a second answer: {text}");
     }
     assert_eq!(upstream.count(), 0, "the platform was touched: {:?}", upstream.requests().first());
     // Two framings in one head: hyper takes the chunks and forgets the length before anybody else sees it, which RFC 9112
     // 6.1 allows on condition that the platform gets one framing only and the connection ends with the answer.
-    for lines in ["Content-Length: 5\r\nTransfer-Encoding: chunked", "Transfer-Encoding: chunked\r\nContent-Length: 5"] {
+    for lines in
+        ["Content-Length: 5\r\nTransfer-Encoding: chunked", "Transfer-Encoding: chunked\r\nContent-Length: 5"]
+    {
         upstream.forget();
         let request = format!(
             "POST /a HTTP/1.1\r\nHost: a\r\n{lines}\r\n\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -452,12 +530,16 @@ async fn the_plain_listener_only_shows_the_way() {
         let (answer, _) = read_all(&mut socket, PATIENCE).await;
         String::from_utf8_lossy(&answer).to_ascii_lowercase()
     };
-    let answer = ask("POST /a?b=c HTTP/1.1\r\nHost: ecole.example\r\nConnection: close\r\nContent-Length: 0\r\n\r\n").await;
+    let answer =
+        ask("POST /a?b=c HTTP/1.1\r\nHost: ecole.example\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+            .await;
     assert!(answer.starts_with("http/1.1 308"), "{answer}");
     assert!(answer.contains("\r\nlocation: https://ecole.example/a?b=c\r\n"), "{answer}");
     assert!(!answer.contains("strict-transport"), "RFC 6797 7.2: never over plain HTTP");
     assert_eq!(upstream.count(), 0);
-    let answer = ask("GET /.well-known/acme-challenge/x HTTP/1.1\r\nHost: ecole.example\r\nConnection: close\r\n\r\n").await;
+    let answer =
+        ask("GET /.well-known/acme-challenge/x HTTP/1.1\r\nHost: ecole.example\r\nConnection: close\r\n\r\n")
+            .await;
     assert!(answer.starts_with("http/1.1 200"), "{answer}");
     let reply = Client::new(&gateway).send(&Ask::get("/a")).await;
     assert_eq!(reply.header("strict-transport-security"), ["max-age=31536000; includeSubDomains"]);

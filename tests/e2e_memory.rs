@@ -1,6 +1,12 @@
 //! A body of 200 MB through the redactor: the process grows by less than 32 MiB.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests state their expectations by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "tests speak by panicking"
+)]
 
 mod support;
 

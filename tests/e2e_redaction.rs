@@ -1,6 +1,12 @@
 //! Redaction seen from outside: one URL, many readers, every way in which a platform can send a document.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests state their expectations by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "tests speak by panicking"
+)]
 
 mod support;
 

@@ -1,6 +1,12 @@
 //! Policies change and the process ends while clients are busy: nothing is lost, nothing is mixed.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests state their expectations by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "tests speak by panicking"
+)]
 
 mod support;
 

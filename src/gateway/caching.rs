@@ -2,33 +2,111 @@
 //!
 //! What one caller may see must not be stored for another. A protected response is `private`, must be revalidated, varies by
 //! the credentials, and carries an entity tag of its own for each policy and view: `"x"` from the platform becomes
-//! `"x-rp<view>"`. A conditional request gives the platform's tag back only if the view is still the same.
+//! `"<sealed x>-rp<view>"`. A conditional request gives the platform's tag back only if the view is still the same.
+//!
+//! The platform's tag is sealed because it is often a hash of the whole document: who has it, or may ask whether it is
+//! still good, can try values for what was redacted until the hash fits.
 
 use http::{HeaderMap, HeaderValue, header};
+
+use crate::secret::DomainKey;
 
 /// What marks a tag as the gateway's: `-rp` and sixteen hexadecimal digits before the closing quote.
 const MARK: &[u8] = b"-rp";
 const VIEW_DIGITS: usize = 16;
 
-/// Rewrites the validators of a request: tags of this view lose their mark, tags of another view disappear.
+/// Bytes that make a sealed tag one of ours, and its key stream one of a kind.
+const SEAL: usize = 16;
+
+/// Longest tag that is sealed.
+const TAG_BYTES: usize = 512;
+
+/// The view of one reader, and what seals tags.
+#[derive(Clone, Copy)]
+pub struct Tags<'a> {
+    /// Key of the deployment and the policy.
+    pub key: &'a DomainKey,
+    /// Sixteen hexadecimal digits that name what this reader sees; only computed when a tag is there.
+    pub view: &'a dyn Fn() -> String,
+}
+
+impl Tags<'_> {
+    /// The inside of a tag, encrypted under a synthetic nonce: the same tag gives the same text, another one nothing alike.
+    fn seal(&self, inside: &[u8], view: &str) -> Vec<u8> {
+        let nonce = self.nonce(inside, view);
+        let mut sealed = nonce.to_vec();
+        sealed.extend(self.mask(inside, &nonce));
+        hex(&sealed)
+    }
+
+    /// What was sealed; `None` if it was not sealed here for this view.
+    fn open(&self, sealed: &[u8], view: &str) -> Option<Vec<u8>> {
+        let sealed = unhex(sealed)?;
+        let (nonce, masked) = sealed.split_at_checked(SEAL)?;
+        let inside = self.mask(masked, nonce);
+        (self.nonce(&inside, view) == nonce).then_some(inside)
+    }
+
+    fn nonce(&self, inside: &[u8], view: &str) -> [u8; SEAL] {
+        let mut nonce = [0; SEAL];
+        nonce.copy_from_slice(&self.key.tag(&[b"nonce", view.as_bytes(), inside])[..SEAL]);
+        nonce
+    }
+
+    fn mask(&self, text: &[u8], nonce: &[u8]) -> Vec<u8> {
+        let mut masked = Vec::with_capacity(text.len());
+        for (number, block) in (0u64..).zip(text.chunks(32)) {
+            let stream = self.key.tag(&[b"stream", nonce, &number.to_be_bytes()]);
+            masked.extend(block.iter().zip(stream).map(|(byte, key)| byte ^ key));
+        }
+        masked
+    }
+}
+
+fn hex(bytes: &[u8]) -> Vec<u8> {
+    let digit = |nibble: u8| b"0123456789abcdef"[usize::from(nibble & 15)];
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect()
+}
+
+fn unhex(digits: &[u8]) -> Option<Vec<u8>> {
+    let value = |digit: u8| match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    };
+    let (pairs, []) = digits.as_chunks::<2>() else { return None };
+    pairs.iter().map(|&[high, low]| Some(value(high)? << 4 | value(low)?)).collect()
+}
+
+/// Rewrites the validators of a request: tags of this view become the platform's again, tags of another view disappear. So do,
+/// where `only_ours`, tags in `If-None-Match` that never came from the gateway.
 ///
-/// `view` is only computed when a marked tag is there.
-pub fn restore_validators(headers: &mut HeaderMap, view: impl Fn() -> String) {
+/// Says whether a tag of this view was there.
+pub fn restore_validators(headers: &mut HeaderMap, tags: &Tags<'_>, only_ours: bool) -> bool {
+    let mut restored = false;
     for name in [header::IF_NONE_MATCH, header::IF_MATCH] {
-        if !headers.get_all(&name).iter().any(|value| memchr::memmem::find(value.as_bytes(), MARK).is_some())
-        {
+        let strict = only_ours && name == header::IF_NONE_MATCH;
+        let is_marked = |value: &HeaderValue| memchr::memmem::find(value.as_bytes(), MARK).is_some();
+        if !headers.get_all(&name).iter().any(|value| strict || is_marked(value)) {
             continue;
         }
-        let view = view();
+        let view = (tags.view)();
         let mut kept: Vec<Vec<u8>> = Vec::new();
         for value in headers.get_all(&name) {
             for tag in split_tags(value.as_bytes()) {
-                match marked(tag) {
-                    None => kept.push(tag.to_vec()),
-                    Some((original, of)) if of == view.as_bytes() => kept.push([original, b"\""].concat()),
+                let ours = marked(tag);
+                let original = ours
+                    .filter(|one| one.view == view.as_bytes())
+                    .and_then(|one| Some((one.weak, tags.open(one.sealed, &view)?)));
+                match original {
+                    Some((weak, inside)) => {
+                        restored = true;
+                        kept.push([if weak { &b"W/\""[..] } else { b"\"" }, &inside, b"\""].concat());
+                    }
+                    None if ours.is_none() && (!strict || tag == b"*") => kept.push(tag.to_vec()),
                     // If-Match must fail rather than vanish: without it the write would be unconditional.
-                    Some(_) if name == header::IF_MATCH => kept.push(tag.to_vec()),
-                    Some(_) => {}
+                    None if name == header::IF_MATCH => kept.push(tag.to_vec()),
+                    None => {}
                 }
             }
         }
@@ -37,6 +115,7 @@ pub fn restore_validators(headers: &mut HeaderMap, view: impl Fn() -> String) {
             headers.insert(&name, value);
         }
     }
+    restored
 }
 
 /// Takes out of a request what would make the platform answer with a part, or with nothing on the ground of a date:
@@ -48,7 +127,7 @@ pub fn ask_for_whole(headers: &mut HeaderMap) {
 }
 
 /// Makes a protected response's head say what was really sent.
-pub fn protect(headers: &mut HeaderMap, view: impl Fn() -> String) {
+pub fn protect(headers: &mut HeaderMap, tags: &Tags<'_>) {
     let no_store = headers
         .get_all(header::CACHE_CONTROL)
         .iter()
@@ -60,7 +139,7 @@ pub fn protect(headers: &mut HeaderMap, view: impl Fn() -> String) {
         headers.remove(name);
     }
     if let Some(tag) = headers.remove(header::ETAG)
-        && let Some(value) = mark(tag.as_bytes(), &view())
+        && let Some(value) = mark(tag.as_bytes(), tags)
     {
         headers.insert(header::ETAG, value);
     }
@@ -81,22 +160,32 @@ pub fn forget_representation(headers: &mut HeaderMap) {
     }
 }
 
-/// The tag with the view inside its quotes; `None` for what is no entity tag.
-fn mark(tag: &[u8], view: &str) -> Option<HeaderValue> {
-    let inside = tag.strip_suffix(b"\"")?;
-    let quoted = tag.strip_prefix(b"W/").unwrap_or(tag);
-    if quoted.len() < 2 || quoted[0] != b'"' {
+/// The tag, sealed and with the view inside its quotes; `None` for what is no entity tag.
+fn mark(tag: &[u8], tags: &Tags<'_>) -> Option<HeaderValue> {
+    let (weak, quoted) = tag.strip_prefix(b"W/").map_or((false, tag), |rest| (true, rest));
+    let inside = quoted.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+    if inside.len() > TAG_BYTES || inside.contains(&b'"') {
         return None;
     }
-    HeaderValue::from_bytes(&[inside, MARK, view.as_bytes(), b"\""].concat()).ok()
+    let view = (tags.view)();
+    let open = if weak { &b"W/\""[..] } else { b"\"" };
+    HeaderValue::from_bytes(&[open, &tags.seal(inside, &view), MARK, view.as_bytes(), b"\""].concat()).ok()
 }
 
-/// The platform's tag without its closing quote, and the view, of a marked tag.
-fn marked(tag: &[u8]) -> Option<(&[u8], &[u8])> {
-    let inside = tag.strip_suffix(b"\"")?;
+/// A tag that looks like one of the gateway's.
+#[derive(Clone, Copy)]
+struct Marked<'a> {
+    weak: bool,
+    sealed: &'a [u8],
+    view: &'a [u8],
+}
+
+fn marked(tag: &[u8]) -> Option<Marked<'_>> {
+    let (weak, quoted) = tag.strip_prefix(b"W/").map_or((false, tag), |rest| (true, rest));
+    let inside = quoted.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
     let (rest, view) = inside.split_at_checked(inside.len().checked_sub(VIEW_DIGITS)?)?;
-    let original = rest.strip_suffix(MARK)?;
-    view.iter().all(u8::is_ascii_hexdigit).then_some((original, view))
+    let sealed = rest.strip_suffix(MARK)?;
+    view.iter().all(u8::is_ascii_hexdigit).then_some(Marked { weak, sealed, view })
 }
 
 /// The members of a list of entity tags; commas inside quotes do not divide.
@@ -120,9 +209,21 @@ fn split_tags(list: &[u8]) -> Vec<&[u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::secret::{Domain, MasterSecret};
 
     const VIEW: &str = "0123456789abcdef";
     const OTHER: &str = "fedcba9876543210";
+
+    fn with<T>(view: &'static str, run: impl FnOnce(&Tags<'_>) -> T) -> T {
+        let key = MasterSecret::from_bytes(&[7; 32]).unwrap().derive(Domain::EntityTag, "policy");
+        run(&Tags { key: &key, view: &|| view.to_owned() })
+    }
+
+    fn tag_for(view: &'static str, tag: &str) -> HeaderValue {
+        let mut response = headers(&[("etag", tag)]);
+        with(view, |tags| protect(&mut response, tags));
+        response[header::ETAG].clone()
+    }
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
         pairs
@@ -135,30 +236,47 @@ mod tests {
 
     #[test]
     fn a_tag_comes_back_only_to_its_own_view() {
-        let mut response = headers(&[("etag", "W/\"a,b\"")]);
-        protect(&mut response, || VIEW.into());
-        let tag = response[header::ETAG].clone();
-        assert_eq!(tag, "W/\"a,b-rp0123456789abcdef\"");
-
-        let request = |view: &'static str| {
-            let mut request = HeaderMap::new();
-            request.insert(header::IF_NONE_MATCH, tag.clone());
-            restore_validators(&mut request, || view.into());
-            request.get(header::IF_NONE_MATCH).cloned()
-        };
-        assert_eq!(request(VIEW).unwrap(), "W/\"a,b\"");
-        assert_eq!(request(OTHER), None);
+        for original in ["W/\"a,b\"", "\"x\"", "\"\"", &format!("\"{}\"", "long".repeat(100))] {
+            let tag = tag_for(VIEW, original);
+            let request = |view: &'static str| {
+                let mut request = HeaderMap::new();
+                request.insert(header::IF_NONE_MATCH, tag.clone());
+                let restored = with(view, |tags| restore_validators(&mut request, tags, false));
+                (restored, request.get(header::IF_NONE_MATCH).cloned())
+            };
+            assert_eq!(request(VIEW), (true, Some(original.parse().unwrap())));
+            assert_eq!(request(OTHER), (false, None));
+        }
     }
 
     #[test]
-    fn unmarked_tags_pass_and_if_match_never_vanishes() {
-        let mut request = headers(&[
-            ("if-none-match", "\"x\", \"y-rp0123456789abcdef\", *"),
-            ("if-match", "\"y-rpfedcba9876543210\""),
-        ]);
-        restore_validators(&mut request, || VIEW.into());
-        assert_eq!(request[header::IF_NONE_MATCH], "\"x\", \"y\", *");
-        assert_eq!(request[header::IF_MATCH], "\"y-rpfedcba9876543210\"");
+    fn a_tag_tells_nothing_of_the_platform_s() {
+        let digest = "0cc175b9c0f1b6a831c399e269772661";
+        let tag = tag_for(VIEW, &format!("\"{digest}\""));
+        assert!(tag.as_bytes().ends_with(b"-rp0123456789abcdef\""), "{tag:?}");
+        assert!(!tag.to_str().unwrap().contains(&digest[..6]));
+        // The view of another tag does not make it ours, and neither does a made-up seal.
+        let forged = tag_for(OTHER, "\"x\"").to_str().unwrap().replace(OTHER, VIEW);
+        let mut request = headers(&[("if-none-match", &forged)]);
+        request.append(header::IF_NONE_MATCH, "\"y-rp0123456789abcdef\"".parse().unwrap());
+        assert!(!with(VIEW, |tags| restore_validators(&mut request, tags, false)));
+        assert!(request.is_empty());
+    }
+
+    #[test]
+    fn guesses_pass_only_where_tags_may_be_the_platform_s() {
+        for (only_ours, expected) in [(false, Some("\"x\", *")), (true, Some("*"))] {
+            let mut request = headers(&[("if-none-match", "\"x\", *")]);
+            with(VIEW, |tags| restore_validators(&mut request, tags, only_ours));
+            assert_eq!(
+                request.get(header::IF_NONE_MATCH).map(HeaderValue::as_bytes),
+                expected.map(str::as_bytes)
+            );
+        }
+        let stale = tag_for(OTHER, "\"y\"");
+        let mut request = headers(&[("if-match", stale.to_str().unwrap())]);
+        with(VIEW, |tags| restore_validators(&mut request, tags, true));
+        assert_eq!(request[header::IF_MATCH], stale, "If-Match never vanishes");
     }
 
     #[test]
@@ -169,7 +287,7 @@ mod tests {
             ("last-modified", "Thu, 01 Jan 2015 00:00:00 GMT"),
             ("etag", "not-a-tag"),
         ]);
-        protect(&mut response, || VIEW.into());
+        with(VIEW, |tags| protect(&mut response, tags));
         assert_eq!(response[header::CACHE_CONTROL], "private, no-cache");
         assert_eq!(response[header::VARY], "Cookie, Authorization");
         assert_eq!(response.len(), 2);

@@ -15,15 +15,16 @@ use hyper::upgrade::OnUpgrade;
 
 use super::{
     body::{Body, Content, Replay},
+    caching::Tags,
     connection::{Connection, Upload},
     cookies,
     fetch::{Asker, host_for},
     forwarded::{self, ClientAddress, Forwarding},
     head::{self, Target},
     ledger::Ledger,
-    payload::{Notes, Payload},
+    payload::{Failure, Notes, Payload},
     personal::{Asked, Reader},
-    respond::ExchangeError,
+    respond::{self, ExchangeError, Unreadable},
     route::Found,
     snapshot::Snapshot,
     tunnel,
@@ -139,6 +140,7 @@ impl Exchange<'_> {
         let caller = self.identify(snapshot, route, &credentials, &target.host_field, ledger).await?;
 
         // 5. protect the account: the guess is counted before the platform sees it.
+        let upload = self.without_content(&head.method, upload).await?;
         let (payload, attempt) = self.protect(snapshot, route, &head, &target, &client, upload).await?;
 
         // 6. clean the request.
@@ -149,7 +151,7 @@ impl Exchange<'_> {
             plan: snapshot.plan(route.id),
             audience: &audience,
             key: &snapshot.pseudonym_key,
-            view: &tag,
+            tags: Tags { key: &snapshot.tag_key, view: &tag },
             cap: policy.gateway.limits.decoded_bytes,
         };
         let accept_encoding = accept_encoding(&head.headers);
@@ -157,7 +159,7 @@ impl Exchange<'_> {
         let kept = cookies::filter_request(&policy.charter.cookies, &jar);
         ledger.cookies(Direction::Request, kept.dropped);
         self.clean_request(&mut head, &target, &client, kept.field)?;
-        reader.prepare(&mut head.headers);
+        let revalidates = reader.prepare(&mut head.headers);
         let upgrade = client_upgrade.filter(|_| route.websocket);
         if upgrade.is_some() {
             tunnel::ask(&mut head.headers);
@@ -188,8 +190,16 @@ impl Exchange<'_> {
 
         // 9. redact the body.
         let (mut head_out, body) = response.into_parts();
-        let asked = Asked { method: &head.method, accept_encoding: &accept_encoding };
-        let (content, tally) = reader.read(&asked, status, &mut head_out.headers, Replay::new(body)).await?;
+        let asked = Asked { method: &head.method, accept_encoding: &accept_encoding, revalidates };
+        let read = reader.read(&asked, status, &mut head_out.headers, Replay::new(body)).await;
+        let (content, tally) = match read {
+            // Its status and fields say enough; the page that came with them cannot be judged and stays here.
+            Err(reason @ Unreadable::MediaType) if !status.is_success() => {
+                ledger.unreadable(reason);
+                (respond::stand_in(status, &mut head_out.headers), None)
+            }
+            read => read?,
+        };
         if let Some(tally) = tally {
             ledger.tally(&tally);
         }
@@ -266,6 +276,18 @@ impl Exchange<'_> {
             Outcome::Unavailable if route.require_identity => Err(ExchangeError::IdentityUnavailable),
             _ if route.require_identity => Err(ExchangeError::Unauthenticated),
             _ => Ok(identified.caller),
+        }
+    }
+
+    /// GET and HEAD have no content: in HTTP/1 the head says so already, in HTTP/2 only the end of the stream does.
+    async fn without_content(&self, method: &Method, upload: Upload) -> Result<Upload, ExchangeError> {
+        if upload.is_end_stream() || !matches!(*method, Method::GET | Method::HEAD) {
+            return Ok(upload);
+        }
+        match Payload::read(upload, 0, self.notes.clone()).await {
+            Ok(_) => Ok(Upload::fixed(Bytes::new())),
+            Err(Failure::TooLarge) => Err(ExchangeError::BadRequest(RefusalReason::Malformed)),
+            Err(failure) => Err(failure.into()),
         }
     }
 

@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 
-use super::coding::CodingError;
+use super::{body::Content, caching, coding::CodingError};
 use crate::{limit::PeekError, redact::RedactError, telemetry::RefusalReason, upstream::UpstreamError};
 
 /// Why an exchange ended before, or instead of, the upstream's answer.
@@ -227,12 +227,7 @@ impl ExchangeError {
     /// The response: head, and a body that is left out for HEAD.
     pub fn response(&self) -> Response<Bytes> {
         let status = self.status();
-        let body = format!(
-            "{{\"type\":\"{}\",\"title\":\"{}\",\"status\":{}}}\n",
-            self.problem_type(),
-            self.title(),
-            status.as_u16()
-        );
+        let body = problem(self.problem_type(), self.title(), status);
         let mut response = Response::new(Bytes::from(body));
         *response.status_mut() = status;
         let headers = response.headers_mut();
@@ -267,6 +262,26 @@ impl ExchangeError {
             _ => {}
         }
     }
+}
+
+/// What is sent in place of the page that came with a redirect or an error and cannot be read: nothing, or the status
+/// in the gateway's own words. `Location`, `Set-Cookie` and the like are left as they are.
+pub(super) fn stand_in(status: StatusCode, headers: &mut HeaderMap) -> Content {
+    caching::forget_representation(headers);
+    for name in [header::CONTENT_TYPE, header::CONTENT_ENCODING, header::CONTENT_DISPOSITION, header::ETAG] {
+        headers.remove(name);
+    }
+    if status.is_redirection() {
+        return Content::empty();
+    }
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    let title = status.canonical_reason().unwrap_or("Error");
+    Content::Whole(Bytes::from(problem("about:blank", title, status)))
+}
+
+/// RFC 9457. The texts are the gateway's own, without anything to escape.
+fn problem(kind: &str, title: &str, status: StatusCode) -> String {
+    format!("{{\"type\":\"{kind}\",\"title\":\"{title}\",\"status\":{}}}\n", status.as_u16())
 }
 
 #[cfg(test)]

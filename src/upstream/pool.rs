@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Method, Request, Response};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
 use http_body::Body;
 use hyper::{body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
@@ -92,13 +92,19 @@ impl<B> EndpointPool<B> {
     /// The most recently used connection that is still good.
     async fn take(&self) -> Option<http1::SendRequest<B>> {
         loop {
-            let (mut sender, since, _gauge) = self.idle.borrow_mut().pop_back()?;
+            let (sender, since, _gauge) = self.idle.borrow_mut().pop_back()?;
             if since.elapsed() >= self.idle_timeout {
                 // The others are older still.
                 self.idle.borrow_mut().clear();
                 return None;
             }
-            if sender.is_ready() || (!sender.is_closed() && sender.ready().await.is_ok()) {
+            if !sender.is_ready() && !sender.is_closed() {
+                // Its task may not have run since the last byte: one turn is enough for that. Whoever is not ready then
+                // still sends the body of an exchange that was answered early, for as long as that client likes;
+                // nobody waits for it, and dropping it closes it.
+                tokio::task::yield_now().await;
+            }
+            if sender.is_ready() {
                 return Some(sender);
             }
         }
@@ -151,12 +157,19 @@ where
             let (place, pool, mut sender, reused) = self.connection(live).await?;
             // A body that the platform may ignore would become the next request on this connection.
             let keep = !has_unexpected_body(&request);
+            if !keep {
+                // Not even to be answered there.
+                request.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
             let again = reused.then(|| copy_if_safe(&request)).flatten();
             activity.set(Instant::now());
             let answer = sender.try_send_request(request);
             let sent = self.deadlines.within_last(response_timeout, activity, answer).await;
             match sent {
                 Err(_) => return Err(UpstreamError::ResponseTimeout),
+                Ok(Ok(response)) if !has_one_framing(response.headers()) => {
+                    return Err(UpstreamError::Broken);
+                }
                 Ok(Ok(response)) => {
                     let lease = keep.then(|| Lease { pool: Rc::clone(pool), sender });
                     let timer = self.deadlines.timer();
@@ -292,6 +305,24 @@ fn has_unexpected_body<B: Body>(request: &Request<B>) -> bool {
         && !request.body().is_end_stream()
 }
 
+/// Whether a response's end is where everybody finds it (RFC 9112 6.3): one length or `chunked`, not both, nothing else.
+///
+/// hyper reads `chunked` where both are given and would send the length on, which cuts the body short for the client.
+fn has_one_framing(headers: &HeaderMap) -> bool {
+    let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    match (lengths.next(), codings.next()) {
+        (None, None) => true,
+        (Some(length), None) => {
+            !length.is_empty() && length.as_bytes().iter().all(u8::is_ascii_digit) && lengths.next().is_none()
+        }
+        (None, Some(coding)) => {
+            coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked") && codings.next().is_none()
+        }
+        (Some(_), Some(_)) => false,
+    }
+}
+
 /// The same request again, if sending it twice does no harm.
 fn copy_if_safe<B: Body + Default>(request: &Request<B>) -> Option<Request<B>> {
     if !request.method().is_safe() || !request.body().is_end_stream() {
@@ -303,4 +334,32 @@ fn copy_if_safe<B: Body + Default>(request: &Request<B>) -> Option<Request<B>> {
     *copy.version_mut() = request.version();
     *copy.headers_mut() = request.headers().clone();
     Some(copy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_response_has_one_end() {
+        for (fields, expected) in [
+            (&[][..], true),
+            (&[("content-length", "5")], true),
+            (&[("transfer-encoding", "Chunked")], true),
+            (&[("content-length", "5"), ("transfer-encoding", "chunked")], false),
+            (&[("content-length", "5"), ("content-length", "5")], false),
+            (&[("content-length", "5, 5")], false),
+            (&[("content-length", "+5")], false),
+            (&[("content-length", "")], false),
+            (&[("transfer-encoding", "gzip, chunked")], false),
+            (&[("transfer-encoding", "identity")], false),
+            (&[("transfer-encoding", "chunked"), ("transfer-encoding", "chunked")], false),
+        ] {
+            let mut headers = HeaderMap::new();
+            for &(name, value) in fields {
+                headers.append(name, HeaderValue::from_static(value));
+            }
+            assert_eq!(has_one_framing(&headers), expected, "{fields:?}");
+        }
+    }
 }
