@@ -18,7 +18,7 @@ use std::{
 };
 
 pub use body::{Download, Upload, UploadError};
-pub use progress::{Clock, Instant, Phase, Progress};
+pub use progress::{Clock, HeadSigns, Instant, Phase, Progress};
 use tokio::task::AbortHandle;
 
 use crate::telemetry::TlsVersion;

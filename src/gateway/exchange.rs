@@ -21,7 +21,7 @@ use super::{
     forwarded::{self, ClientAddress, Forwarding},
     head::{self, Target},
     ledger::Ledger,
-    payload::{Notes, Payload},
+    payload::{Failure, Notes, Payload},
     personal::{Asked, Reader},
     respond::ExchangeError,
     route::Found,
@@ -140,6 +140,7 @@ impl Exchange<'_> {
 
         // 5. protect the account: the guess is counted before the platform sees it.
         let (payload, attempt) = self.protect(snapshot, route, &head, &target, &client, upload).await?;
+        let upload = self.without_content(&head.method, upload).await?;
 
         // 6. clean the request.
         let audience = Arc::new(audience(snapshot, caller));
@@ -267,6 +268,18 @@ impl Exchange<'_> {
     }
 
     /// On routes that check a credential, reads the body (bounded), and counts the guess before the platform sees it.
+    /// GET and HEAD have no content: in HTTP/1 the head says so already, in HTTP/2 only the end of the stream does.
+    async fn without_content(&self, method: &Method, upload: Upload) -> Result<Upload, ExchangeError> {
+        if upload.is_end_stream() || !matches!(*method, Method::GET | Method::HEAD) {
+            return Ok(upload);
+        }
+        match Payload::read(upload, 0, self.notes.clone()).await {
+            Ok(_) => Ok(Upload::fixed(Bytes::new())),
+            Err(Failure::TooLarge) => Err(ExchangeError::BadRequest(RefusalReason::Malformed)),
+            Err(failure) => Err(failure.into()),
+        }
+    }
+
     async fn protect<'l>(
         &mut self,
         snapshot: &'l Snapshot,

@@ -10,6 +10,11 @@ use super::{
 };
 use crate::{policy::set::ClientLimits, telemetry::RefusalReason};
 
+/// Marks a request whose head said what the parser does not pass on: a length beside `Transfer-Encoding` (RFC 9112 6.3), or
+/// a fragment in its target (3.2). `server` reads the bytes and tells.
+#[derive(Clone, Copy, Debug)]
+pub struct AmbiguousHead;
+
 /// Where a request goes, in canonical form.
 pub(super) struct Target {
     /// Host.
@@ -70,18 +75,32 @@ fn check_size(head: &Parts, limits: &ClientLimits) -> Result<(), ExchangeError> 
     Ok(())
 }
 
+/// Methods that have a meaning of their own to every server.
+const STANDARD: [&str; 10] =
+    ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "TRACK"];
+
 /// CONNECT and TRACE change what a connection means or echo credentials back; they end here.
 fn check_method(method: &Method) -> Result<(), ExchangeError> {
-    if matches!(*method, Method::CONNECT | Method::TRACE) {
-        return Err(ExchangeError::MethodUnknown);
-    }
-    Ok(())
+    let name = method.as_str();
+    let refused = matches!(*method, Method::CONNECT | Method::TRACE)
+        // TRACE by another name, and the first word of HTTP/2's preface.
+        || matches!(name, "TRACK" | "PRI")
+        // `get` is no method; who takes it for GET also takes its body for the next request.
+        || (name.bytes().any(|byte| byte.is_ascii_lowercase()) && STANDARD.iter().any(|one| one.eq_ignore_ascii_case(name)));
+    if refused { Err(ExchangeError::MethodUnknown) } else { Ok(()) }
 }
 
 /// One length, in one form (RFC 9112 6.1-6.3), and no content where origins ignore it.
 fn check_framing(head: &Parts) -> Result<(), ExchangeError> {
     let malformed = Err(ExchangeError::BadRequest(RefusalReason::Malformed));
     let headers = &head.headers;
+    if head.extensions.get::<AmbiguousHead>().is_some() {
+        return malformed;
+    }
+    // `ftp://host/path` asks for a proxy, and another kind of one.
+    if head.uri.scheme().is_some_and(|scheme| !matches!(scheme.as_str(), "http" | "https")) {
+        return malformed;
+    }
     let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
     let (length, second) = (lengths.next(), lengths.next());
     let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
@@ -178,6 +197,11 @@ mod tests {
             ("expectation", post().header("expect", "100-Continue"), 200),
             ("unknown expectation", post().header("expect", "the-moon"), 417),
             ("CONNECT", Request::builder().method("CONNECT").uri("x.fr:443").header("host", "x.fr"), 501),
+            ("another scheme", Request::get("ftp://x.fr/a"), 400),
+            ("marked by the server", get().extension(AmbiguousHead), 400),
+            ("TRACK", Request::builder().method("TRACK").uri("/").header("host", "x.fr"), 501),
+            ("small get", Request::builder().method("get").uri("/").header("host", "x.fr"), 501),
+            ("unknown method", Request::builder().method("report").uri("/").header("host", "x.fr"), 200),
             ("TRACE", Request::builder().method("TRACE").uri("/").header("host", "x.fr"), 501),
             ("long target", Request::get(format!("/{}", "a".repeat(100))).header("host", "x.fr"), 414),
             ("large header", get().header("a", "b".repeat(1000)), 431),

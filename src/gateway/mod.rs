@@ -24,4 +24,5 @@ mod worker;
 pub use body::{Body, BodyError};
 pub use connection::Connection;
 pub use snapshot::{Snapshot, SnapshotError};
+pub use head::AmbiguousHead;
 pub use worker::Gateway;

@@ -13,7 +13,12 @@ use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 
-use super::{connection::Upload, forwarded, respond::ExchangeError};
+use super::{
+    connection::{Upload, UploadError},
+    forwarded,
+    respond::ExchangeError,
+};
+use crate::upstream::UpstreamError;
 
 /// What is sent to an upstream.
 #[derive(Default)]
@@ -51,16 +56,29 @@ pub enum Failure {
     /// More bytes than the route allows.
     #[error("the body is larger than allowed")]
     TooLarge,
-    /// It stalled, broke off, or broke the framing.
+    /// It broke off, or broke the framing.
     #[error("the body did not arrive whole")]
     Broken,
+    /// Nothing of it came for too long.
+    #[error("the body did not arrive in time")]
+    Stalled,
+}
+
+impl From<UploadError> for Failure {
+    fn from(error: UploadError) -> Self {
+        match error {
+            UploadError::Client(_) => Self::Broken,
+            UploadError::TimedOut => Self::Stalled,
+        }
+    }
 }
 
 impl From<Failure> for ExchangeError {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::TooLarge => Self::BodyTooLarge,
-            Failure::Broken => Self::RequestBody,
+            Failure::Broken => Self::Upstream(UpstreamError::RequestBody),
+            Failure::Stalled => Self::RequestBody,
         }
     }
 }
@@ -145,7 +163,7 @@ impl Body for Payload {
             Self::Empty => Poll::Ready(None),
             Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Self::Client(streamed) => Pin::new(&mut streamed.body).poll_frame(cx).map(|frame| {
-                let frame = frame?.map_err(|_| Failure::Broken).and_then(|frame| streamed.take(frame));
+                let frame = frame?.map_err(Failure::from).and_then(|frame| streamed.take(frame));
                 if let Err(failure) = frame {
                     streamed.notes.failure.set(Some(failure));
                 }

@@ -14,6 +14,7 @@
 pub mod admin;
 pub mod drain;
 mod exchange;
+mod head_watch;
 mod listen;
 pub mod observe;
 mod serve;

@@ -29,7 +29,10 @@ use super::{
     worker::Core,
 };
 use crate::{
-    gateway::connection::{Connection, Download, Order, Phase, Tracker, Upload},
+    gateway::{
+        AmbiguousHead,
+        connection::{Connection, Download, Order, Phase, Tracker, Upload},
+    },
     policy::set::ClientLimits,
 };
 
@@ -239,9 +242,13 @@ where
 {
     // Before the future is first polled: the task of an HTTP/2 stream is tied to the exchange that is newest then.
     let guard = connection.tracker().begin(&core.load.active);
+    let signs = connection.tracker().progress().take_head();
     async move {
-        let request = request.map(|body| Upload::new(body, &guard));
+        let mut request = request.map(|body| Upload::new(body, &guard));
         let http2 = request.version() == Version::HTTP_2;
+        if signs.fragment || (signs.length && request.headers().contains_key(header::TRANSFER_ENCODING)) {
+            request.extensions_mut().insert(AmbiguousHead);
+        }
         let mut response = stack.oneshot((connection, request)).await?;
         if !http2 && core.is_closing() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));

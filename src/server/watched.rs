@@ -16,7 +16,7 @@ use tokio::{
 };
 use tokio_rustls::server::TlsStream;
 
-use super::listen::Permit;
+use super::{head_watch::HeadWatch, listen::Permit};
 use crate::gateway::connection::{Phase, Progress};
 
 /// Bytes that a client may still send after its answer before it is cut off.
@@ -111,6 +111,7 @@ pub(super) struct ClientStream {
     kind: Kind,
     progress: Arc<Progress>,
     swallowed: usize,
+    head: HeadWatch,
 }
 
 macro_rules! either {
@@ -131,12 +132,12 @@ macro_rules! either {
 impl ClientStream {
     pub(super) fn plain(stream: Watched) -> Self {
         let progress = stream.progress.clone();
-        Self { kind: Kind::Plain(stream), progress, swallowed: 0 }
+        Self { kind: Kind::Plain(stream), progress, swallowed: 0, head: HeadWatch::default() }
     }
 
     pub(super) fn tls(stream: TlsStream<Watched>) -> Self {
         let progress = stream.get_ref().0.progress.clone();
-        Self { kind: Kind::Tls(Box::new(stream)), progress, swallowed: 0 }
+        Self { kind: Kind::Tls(Box::new(stream)), progress, swallowed: 0, head: HeadWatch::default() }
     }
 
     /// Closing a socket with unread bytes resets it, and the reset may overtake the answer (RFC 9112 §9.6): what a client
@@ -164,7 +165,18 @@ impl AsyncRead for ClientStream {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        either!(self, stream => stream.poll_read(context, buffer))
+        let before = buffer.filled().len();
+        ready!(either!(self, stream => stream.poll_read(context, buffer)))?;
+        // The first bytes may have come with the end of the handshake, while nothing was awaited.
+        let is_head = matches!(self.progress.phase().0, Phase::Idle | Phase::Headers);
+        if is_head && !self.progress.is_multiplexed() {
+            let signs = self.progress.head();
+            if !signs.over {
+                let signs = self.head.read(&buffer.filled()[before..], signs);
+                self.progress.note_head(signs);
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 }
 

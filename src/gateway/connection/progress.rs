@@ -67,6 +67,33 @@ pub enum Phase {
     Linger = 4,
 }
 
+/// What was seen in the bytes of an HTTP/1 head.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HeadSigns {
+    /// Any byte came.
+    pub begun: bool,
+    /// The empty line behind the fields came.
+    pub over: bool,
+    /// A `Content-Length` field.
+    pub length: bool,
+    /// A `#` in the request line.
+    pub fragment: bool,
+}
+
+impl HeadSigns {
+    fn to_bits(self) -> u8 {
+        u8::from(self.begun)
+            | u8::from(self.over) << 1
+            | u8::from(self.length) << 2
+            | u8::from(self.fragment) << 3
+    }
+
+    fn from_bits(bits: u8) -> Self {
+        let has = |bit: u8| bits & 1 << bit != 0;
+        Self { begun: has(0), over: has(1), length: has(2), fragment: has(3) }
+    }
+}
+
 /// What a stream notes.
 #[derive(Debug)]
 pub struct Progress {
@@ -77,6 +104,7 @@ pub struct Progress {
     write_blocked: AtomicU64,
     multiplexed: AtomicBool,
     unread: AtomicBool,
+    head: AtomicU8,
     closed: AtomicBool,
 }
 
@@ -92,6 +120,7 @@ impl Progress {
             write_blocked: AtomicU64::new(0),
             multiplexed: AtomicBool::new(false),
             unread: AtomicBool::new(false),
+            head: AtomicU8::new(0),
             closed: AtomicBool::new(false),
         })
     }
@@ -163,6 +192,23 @@ impl Progress {
     /// When a byte last went either way.
     pub fn last_byte(&self) -> Instant {
         instant(&self.last_byte).unwrap_or(self.now())
+    }
+
+    /// What was seen of the head that is being read.
+    pub fn head(&self) -> HeadSigns {
+        HeadSigns::from_bits(self.head.load(Relaxed))
+    }
+
+    /// Notes what was seen of it.
+    pub fn note_head(&self, signs: HeadSigns) {
+        self.head.store(signs.to_bits(), Relaxed);
+    }
+
+    /// What was seen of the head whose exchange begins; the next head is another one.
+    pub fn take_head(&self) -> HeadSigns {
+        let signs = self.head();
+        self.head.store(0, Relaxed);
+        signs
     }
 
     /// An exchange begins.
