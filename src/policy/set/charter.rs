@@ -130,7 +130,14 @@ pub struct Category {
 /// The form in which field names are compared: lower case, without `_`, `-` and spaces, so that `birthDate`,
 /// `birth_date` and `Birth-Date` are one name.
 pub fn fold_field_name(name: &str) -> String {
-    name.chars().filter(|c| !matches!(c, '_' | '-' | ' ')).flat_map(char::to_lowercase).collect()
+    name.chars().filter(|&c| !is_unseen(c)).flat_map(char::to_lowercase).collect()
+}
+
+/// What stands between the words of a name, or cannot be seen in it: a name with a zero-width space reads as the same.
+fn is_unseen(c: char) -> bool {
+    matches!(c, '_' | '-' | ' ' | '\u{a0}' | '\u{ad}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}')
+        || matches!(c, '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}')
+        || c.is_control()
 }
 
 /// What replaces a value.
