@@ -6,29 +6,52 @@
 
 use http::{HeaderMap, HeaderValue, header};
 
+use crate::secret::DomainKey;
+
 /// What marks a tag as the gateway's: `-rp` and sixteen hexadecimal digits before the closing quote.
 const MARK: &[u8] = b"-rp";
 const VIEW_DIGITS: usize = 16;
 
-/// Rewrites the validators of a request: tags of this view lose their mark, tags of another view disappear.
+/// Longest tag that is kept.
+const TAG_BYTES: usize = 512;
+
+/// The view of one reader, and what seals tags.
+#[derive(Clone, Copy)]
+pub struct Tags<'a> {
+    /// Key of the deployment and the policy.
+    pub key: &'a DomainKey,
+    /// Sixteen hexadecimal digits that name what this reader sees; only computed when a tag is there.
+    pub view: &'a dyn Fn() -> String,
+}
+
+/// Rewrites the validators of a request: tags of this view become the platform's again, tags of another view disappear. So do,
+/// where `only_ours`, tags in `If-None-Match` that never came from the gateway.
 ///
-/// `view` is only computed when a marked tag is there.
-pub fn restore_validators(headers: &mut HeaderMap, view: impl Fn() -> String) {
+/// Says whether a tag of this view was there.
+pub fn restore_validators(headers: &mut HeaderMap, tags: &Tags<'_>, only_ours: bool) -> bool {
+    let mut restored = false;
     for name in [header::IF_NONE_MATCH, header::IF_MATCH] {
-        if !headers.get_all(&name).iter().any(|value| memchr::memmem::find(value.as_bytes(), MARK).is_some())
-        {
+        let strict = only_ours && name == header::IF_NONE_MATCH;
+        let is_marked = |value: &HeaderValue| memchr::memmem::find(value.as_bytes(), MARK).is_some();
+        if !headers.get_all(&name).iter().any(|value| strict || is_marked(value)) {
             continue;
         }
-        let view = view();
+        let view = (tags.view)();
         let mut kept: Vec<Vec<u8>> = Vec::new();
         for value in headers.get_all(&name) {
             for tag in split_tags(value.as_bytes()) {
-                match marked(tag) {
-                    None => kept.push(tag.to_vec()),
-                    Some((original, of)) if of == view.as_bytes() => kept.push([original, b"\""].concat()),
+                let ours = marked(tag);
+                let original =
+                    ours.filter(|one| one.view == view.as_bytes()).map(|one| (one.weak, one.sealed.to_vec()));
+                match original {
+                    Some((weak, inside)) => {
+                        restored = true;
+                        kept.push([if weak { &b"W/\""[..] } else { b"\"" }, &inside, b"\""].concat());
+                    }
+                    None if ours.is_none() && (!strict || tag == b"*") => kept.push(tag.to_vec()),
                     // If-Match must fail rather than vanish: without it the write would be unconditional.
-                    Some(_) if name == header::IF_MATCH => kept.push(tag.to_vec()),
-                    Some(_) => {}
+                    None if name == header::IF_MATCH => kept.push(tag.to_vec()),
+                    None => {}
                 }
             }
         }
@@ -37,6 +60,7 @@ pub fn restore_validators(headers: &mut HeaderMap, view: impl Fn() -> String) {
             headers.insert(&name, value);
         }
     }
+    restored
 }
 
 /// Takes out of a request what would make the platform answer with a part, or with nothing on the ground of a date:
@@ -48,7 +72,7 @@ pub fn ask_for_whole(headers: &mut HeaderMap) {
 }
 
 /// Makes a protected response's head say what was really sent.
-pub fn protect(headers: &mut HeaderMap, view: impl Fn() -> String) {
+pub fn protect(headers: &mut HeaderMap, tags: &Tags<'_>) {
     let no_store = headers
         .get_all(header::CACHE_CONTROL)
         .iter()
@@ -60,7 +84,7 @@ pub fn protect(headers: &mut HeaderMap, view: impl Fn() -> String) {
         headers.remove(name);
     }
     if let Some(tag) = headers.remove(header::ETAG)
-        && let Some(value) = mark(tag.as_bytes(), &view())
+        && let Some(value) = mark(tag.as_bytes(), tags)
     {
         headers.insert(header::ETAG, value);
     }
@@ -81,22 +105,32 @@ pub fn forget_representation(headers: &mut HeaderMap) {
     }
 }
 
-/// The tag with the view inside its quotes; `None` for what is no entity tag.
-fn mark(tag: &[u8], view: &str) -> Option<HeaderValue> {
-    let inside = tag.strip_suffix(b"\"")?;
-    let quoted = tag.strip_prefix(b"W/").unwrap_or(tag);
-    if quoted.len() < 2 || quoted[0] != b'"' {
+/// The tag, sealed and with the view inside its quotes; `None` for what is no entity tag.
+fn mark(tag: &[u8], tags: &Tags<'_>) -> Option<HeaderValue> {
+    let (weak, quoted) = tag.strip_prefix(b"W/").map_or((false, tag), |rest| (true, rest));
+    let inside = quoted.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+    if inside.len() > TAG_BYTES || inside.contains(&b'"') {
         return None;
     }
-    HeaderValue::from_bytes(&[inside, MARK, view.as_bytes(), b"\""].concat()).ok()
+    let view = (tags.view)();
+    let open = if weak { &b"W/\""[..] } else { b"\"" };
+    HeaderValue::from_bytes(&[open, inside, MARK, view.as_bytes(), b"\""].concat()).ok()
 }
 
-/// The platform's tag without its closing quote, and the view, of a marked tag.
-fn marked(tag: &[u8]) -> Option<(&[u8], &[u8])> {
-    let inside = tag.strip_suffix(b"\"")?;
+/// A tag that looks like one of the gateway's.
+#[derive(Clone, Copy)]
+struct Marked<'a> {
+    weak: bool,
+    sealed: &'a [u8],
+    view: &'a [u8],
+}
+
+fn marked(tag: &[u8]) -> Option<Marked<'_>> {
+    let (weak, quoted) = tag.strip_prefix(b"W/").map_or((false, tag), |rest| (true, rest));
+    let inside = quoted.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
     let (rest, view) = inside.split_at_checked(inside.len().checked_sub(VIEW_DIGITS)?)?;
-    let original = rest.strip_suffix(MARK)?;
-    view.iter().all(u8::is_ascii_hexdigit).then_some((original, view))
+    let sealed = rest.strip_suffix(MARK)?;
+    view.iter().all(u8::is_ascii_hexdigit).then_some(Marked { weak, sealed, view })
 }
 
 /// The members of a list of entity tags; commas inside quotes do not divide.
@@ -120,9 +154,21 @@ fn split_tags(list: &[u8]) -> Vec<&[u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::secret::{Domain, MasterSecret};
 
     const VIEW: &str = "0123456789abcdef";
     const OTHER: &str = "fedcba9876543210";
+
+    fn with<T>(view: &'static str, run: impl FnOnce(&Tags<'_>) -> T) -> T {
+        let key = MasterSecret::from_bytes(&[7; 32]).unwrap().derive(Domain::EntityTag, "policy");
+        run(&Tags { key: &key, view: &|| view.to_owned() })
+    }
+
+    fn tag_for(view: &'static str, tag: &str) -> HeaderValue {
+        let mut response = headers(&[("etag", tag)]);
+        with(view, |tags| protect(&mut response, tags));
+        response[header::ETAG].clone()
+    }
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
         pairs
@@ -135,30 +181,33 @@ mod tests {
 
     #[test]
     fn a_tag_comes_back_only_to_its_own_view() {
-        let mut response = headers(&[("etag", "W/\"a,b\"")]);
-        protect(&mut response, || VIEW.into());
-        let tag = response[header::ETAG].clone();
-        assert_eq!(tag, "W/\"a,b-rp0123456789abcdef\"");
-
-        let request = |view: &'static str| {
-            let mut request = HeaderMap::new();
-            request.insert(header::IF_NONE_MATCH, tag.clone());
-            restore_validators(&mut request, || view.into());
-            request.get(header::IF_NONE_MATCH).cloned()
-        };
-        assert_eq!(request(VIEW).unwrap(), "W/\"a,b\"");
-        assert_eq!(request(OTHER), None);
+        for original in ["W/\"a,b\"", "\"x\"", "\"\"", &format!("\"{}\"", "long".repeat(100))] {
+            let tag = tag_for(VIEW, original);
+            let request = |view: &'static str| {
+                let mut request = HeaderMap::new();
+                request.insert(header::IF_NONE_MATCH, tag.clone());
+                let restored = with(view, |tags| restore_validators(&mut request, tags, false));
+                (restored, request.get(header::IF_NONE_MATCH).cloned())
+            };
+            assert_eq!(request(VIEW), (true, Some(original.parse().unwrap())));
+            assert_eq!(request(OTHER), (false, None));
+        }
     }
 
     #[test]
-    fn unmarked_tags_pass_and_if_match_never_vanishes() {
-        let mut request = headers(&[
-            ("if-none-match", "\"x\", \"y-rp0123456789abcdef\", *"),
-            ("if-match", "\"y-rpfedcba9876543210\""),
-        ]);
-        restore_validators(&mut request, || VIEW.into());
-        assert_eq!(request[header::IF_NONE_MATCH], "\"x\", \"y\", *");
-        assert_eq!(request[header::IF_MATCH], "\"y-rpfedcba9876543210\"");
+    fn guesses_pass_only_where_tags_may_be_the_platform_s() {
+        for (only_ours, expected) in [(false, Some("\"x\", *")), (true, Some("*"))] {
+            let mut request = headers(&[("if-none-match", "\"x\", *")]);
+            with(VIEW, |tags| restore_validators(&mut request, tags, only_ours));
+            assert_eq!(
+                request.get(header::IF_NONE_MATCH).map(HeaderValue::as_bytes),
+                expected.map(str::as_bytes)
+            );
+        }
+        let stale = tag_for(OTHER, "\"y\"");
+        let mut request = headers(&[("if-match", stale.to_str().unwrap())]);
+        with(VIEW, |tags| restore_validators(&mut request, tags, true));
+        assert_eq!(request[header::IF_MATCH], stale, "If-Match never vanishes");
     }
 
     #[test]
@@ -169,7 +218,7 @@ mod tests {
             ("last-modified", "Thu, 01 Jan 2015 00:00:00 GMT"),
             ("etag", "not-a-tag"),
         ]);
-        protect(&mut response, || VIEW.into());
+        with(VIEW, |tags| protect(&mut response, tags));
         assert_eq!(response[header::CACHE_CONTROL], "private, no-cache");
         assert_eq!(response[header::VARY], "Cookie, Authorization");
         assert_eq!(response.len(), 2);

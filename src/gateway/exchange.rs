@@ -15,6 +15,7 @@ use hyper::upgrade::OnUpgrade;
 
 use super::{
     body::{Body, Content, Replay},
+    caching::Tags,
     connection::{Connection, Upload},
     cookies,
     fetch::{Asker, host_for},
@@ -139,8 +140,8 @@ impl Exchange<'_> {
         let caller = self.identify(snapshot, route, &credentials, &target.host_field, ledger).await?;
 
         // 5. protect the account: the guess is counted before the platform sees it.
-        let (payload, attempt) = self.protect(snapshot, route, &head, &target, &client, upload).await?;
         let upload = self.without_content(&head.method, upload).await?;
+        let (payload, attempt) = self.protect(snapshot, route, &head, &target, &client, upload).await?;
 
         // 6. clean the request.
         let audience = Arc::new(audience(snapshot, caller));
@@ -150,7 +151,7 @@ impl Exchange<'_> {
             plan: snapshot.plan(route.id),
             audience: &audience,
             key: &snapshot.pseudonym_key,
-            view: &tag,
+            tags: Tags { key: &snapshot.tag_key, view: &tag },
             cap: policy.gateway.limits.decoded_bytes,
         };
         let accept_encoding = accept_encoding(&head.headers);
@@ -158,7 +159,7 @@ impl Exchange<'_> {
         let kept = cookies::filter_request(&policy.charter.cookies, &jar);
         ledger.cookies(Direction::Request, kept.dropped);
         self.clean_request(&mut head, &target, &client, kept.field)?;
-        reader.prepare(&mut head.headers);
+        let revalidates = reader.prepare(&mut head.headers);
         let upgrade = client_upgrade.filter(|_| route.websocket);
         if upgrade.is_some() {
             tunnel::ask(&mut head.headers);
@@ -189,7 +190,7 @@ impl Exchange<'_> {
 
         // 9. redact the body.
         let (mut head_out, body) = response.into_parts();
-        let asked = Asked { method: &head.method, accept_encoding: &accept_encoding };
+        let asked = Asked { method: &head.method, accept_encoding: &accept_encoding, revalidates };
         let (content, tally) = reader.read(&asked, status, &mut head_out.headers, Replay::new(body)).await?;
         if let Some(tally) = tally {
             ledger.tally(&tally);
@@ -267,7 +268,6 @@ impl Exchange<'_> {
         }
     }
 
-    /// On routes that check a credential, reads the body (bounded), and counts the guess before the platform sees it.
     /// GET and HEAD have no content: in HTTP/1 the head says so already, in HTTP/2 only the end of the stream does.
     async fn without_content(&self, method: &Method, upload: Upload) -> Result<Upload, ExchangeError> {
         if upload.is_end_stream() || !matches!(*method, Method::GET | Method::HEAD) {
@@ -280,6 +280,7 @@ impl Exchange<'_> {
         }
     }
 
+    /// On routes that check a credential, reads the body (bounded), and counts the guess before the platform sees it.
     async fn protect<'l>(
         &mut self,
         snapshot: &'l Snapshot,

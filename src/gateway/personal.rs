@@ -8,7 +8,7 @@ use http_body::Body as _;
 
 use super::{
     body::{Content, Replay},
-    caching,
+    caching::{self, Tags},
     coding::{BLOCK, Coding, CodingError, Decoder},
     media::{Media, looks_like_json, media},
     redaction::{Codings, Redaction},
@@ -37,8 +37,8 @@ pub(super) struct Reader<'a> {
     pub audience: &'a Arc<Audience>,
     /// Key of pseudonyms.
     pub key: &'a Arc<DomainKey>,
-    /// Names the policy and the audience in entity tags.
-    pub view: &'a dyn Fn() -> String,
+    /// Makes the entity tags of this policy and audience.
+    pub tags: Tags<'a>,
     /// Most bytes that decoding may give.
     pub cap: u64,
 }
@@ -49,6 +49,8 @@ pub(super) struct Asked<'a> {
     pub method: &'a Method,
     /// `Accept-Encoding` of the client, before it was rewritten.
     pub accept_encoding: &'a HeaderMap,
+    /// Whether it held a tag of this view.
+    pub revalidates: bool,
 }
 
 impl Reader<'_> {
@@ -58,16 +60,19 @@ impl Reader<'_> {
     }
 
     /// Prepares the head of the request so that the answer can be judged.
-    pub(super) fn prepare(&self, headers: &mut HeaderMap) {
+    ///
+    /// Says whether the request would confirm an answer of this view.
+    pub(super) fn prepare(&self, headers: &mut HeaderMap) -> bool {
         if self.plan.is_none() {
-            return;
+            return false;
         }
-        caching::restore_validators(headers, self.view);
+        let revalidates = caching::restore_validators(headers, &self.tags, self.declared());
         if self.declared() {
             caching::ask_for_whole(headers);
             // Some servers compress all the same, even against `gzip;q=0`; what comes is decoded.
             headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
+        revalidates
     }
 
     /// Turns the platform's answer into what this reader may have.
@@ -84,20 +89,29 @@ impl Reader<'_> {
         let Some(plan) = self.plan else { return Ok((Content::Upstream(body), None)) };
         let media = media(headers);
         let json = matches!(media, Ok(Media::Json));
-        if self.declared() || json {
-            caching::protect(headers, self.view);
+        if self.declared() || json || media.is_err() {
+            caching::protect(headers, &self.tags);
         }
+        let sees_all = plan.is_identity(&self.audience.sees);
         let bodiless = *asked.method == Method::HEAD
             || status.is_informational()
             || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-        if plan.is_identity(&self.audience.sees) {
-            return Ok((Content::Upstream(body), None));
-        }
         if bodiless {
-            if self.declared() || json {
+            if asked.revalidates && !self.declared() && !json {
+                // The answer that is confirmed was protected: this one says so too.
+                caching::protect(headers, &self.tags);
+            }
+            if (self.declared() || json) && !sees_all {
                 // What GET would send has another length and may have another coding.
                 caching::forget_representation(headers);
                 headers.remove(header::CONTENT_ENCODING);
+            }
+            return Ok((Content::Upstream(body), None));
+        }
+        if sees_all {
+            if !self.declared() && !json && self.may_be_json(&media, status, headers, &mut body).await {
+                // Not for the next reader of a cache.
+                caching::protect(headers, &self.tags);
             }
             return Ok((Content::Upstream(body), None));
         }
@@ -105,20 +119,20 @@ impl Reader<'_> {
             return Ok((Content::Upstream(body), None));
         }
         let media = media?;
-        if media == Media::Other && !self.declared() {
+        let is_part = status == StatusCode::PARTIAL_CONTENT
+            || (status.is_success() && headers.contains_key(header::CONTENT_RANGE));
+        if !self.declared() && (media == Media::Stream || (media == Media::Other && is_part)) {
             return match headers.get(header::CONTENT_TYPE) {
                 // The parts may be of any type.
-                Some(value) if status == StatusCode::PARTIAL_CONTENT && is_byteranges(value) => {
-                    Err(Unreadable::Partial)
-                }
+                Some(value) if is_byteranges(value) => Err(Unreadable::Partial),
                 _ => Ok((Content::Upstream(body), None)),
             };
         }
-        if status == StatusCode::PARTIAL_CONTENT {
+        if is_part {
             return Err(Unreadable::Partial);
         }
         let coding = Coding::of(headers);
-        if media != Media::Json && !self.begins_as_json(&coding, &mut body).await? {
+        if !json && !self.begins_as_json(&coding, media, &mut body).await? {
             return if self.declared() {
                 Err(Unreadable::MediaType)
             } else {
@@ -126,7 +140,7 @@ impl Reader<'_> {
             };
         }
         if !json {
-            caching::protect(headers, self.view);
+            caching::protect(headers, &self.tags);
         }
         let from = coding?;
         let to = from.filter(|coding| coding.accepted(asked.accept_encoding));
@@ -144,15 +158,34 @@ impl Reader<'_> {
         hold(redaction).await
     }
 
+    /// Whether an answer for a reader who sees everything is one that others see less of.
+    async fn may_be_json(
+        &self,
+        media: &Result<Media, Unreadable>,
+        status: StatusCode,
+        headers: &HeaderMap,
+        body: &mut Replay,
+    ) -> bool {
+        let Ok(media) = *media else { return true };
+        if media == Media::Stream || status == StatusCode::PARTIAL_CONTENT || body.is_end_stream() {
+            return media == Media::Doubtful;
+        }
+        self.begins_as_json(&Coding::of(headers), media, body).await.unwrap_or(true)
+    }
+
     /// Looks at the first bytes of a body whose type says nothing, without using them up.
     async fn begins_as_json(
         &self,
         coding: &Result<Option<Coding>, CodingError>,
+        media: Media,
         body: &mut Replay,
     ) -> Result<bool, Unreadable> {
-        let Ok(coding) = coding else {
-            // It cannot be looked at: on a declared route it may not pass, elsewhere its type is all there is.
-            return if self.declared() { Err(CodingError::Unknown.into()) } else { Ok(false) };
+        // Pictures, films and archives have no coding that counts; of the rest, what cannot be decoded cannot be judged.
+        let believed = media == Media::Other && !self.declared();
+        let coding = match coding {
+            Ok(coding) => coding,
+            Err(_) if believed => return Ok(false),
+            Err(error) => return Err((*error).into()),
         };
         let mut decoder = coding.map(|coding| Decoder::new(coding, self.cap));
         let mut start = Vec::new();
@@ -170,8 +203,7 @@ impl Reader<'_> {
                             Ok(0) => break,
                             Ok(written) if start.len() < LOOK => start.extend_from_slice(&block[..written]),
                             Ok(_) => break,
-                            // A page that lies about its coding is the browser's to refuse.
-                            Err(_) if !self.declared() => return Ok(false),
+                            Err(_) if believed => return Ok(false),
                             Err(error) => return Err(error.into()),
                         }
                     }
