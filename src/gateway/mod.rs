@@ -10,6 +10,7 @@ mod exchange;
 mod fetch;
 pub mod forwarded;
 mod head;
+mod headers;
 mod ledger;
 pub mod media;
 mod payload;
@@ -23,6 +24,6 @@ mod worker;
 
 pub use body::{Body, BodyError};
 pub use connection::Connection;
-pub use snapshot::{Snapshot, SnapshotError};
 pub use head::AmbiguousHead;
+pub use snapshot::{Snapshot, SnapshotError};
 pub use worker::Gateway;

@@ -10,6 +10,7 @@ use super::{
     body::{Content, Replay},
     caching::{self, Tags},
     coding::{BLOCK, Coding, CodingError, Decoder},
+    headers,
     media::{Media, looks_like_json, media},
     redaction::{Codings, Redaction},
     respond::Unreadable,
@@ -93,6 +94,9 @@ impl Reader<'_> {
             caching::protect(headers, &self.tags);
         }
         let sees_all = plan.is_identity(&self.audience.sees);
+        if !sees_all {
+            headers::withhold(headers, plan, &self.audience.sees);
+        }
         let bodiless = *asked.method == Method::HEAD
             || status.is_informational()
             || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);

@@ -150,6 +150,11 @@ impl Plan {
         self.automaton.start()
     }
 
+    /// The charter's category for a field of this name, wherever it stands.
+    pub fn charter_category(&self, name: &str) -> Option<CategoryId> {
+        self.charter_class(self.symbol(name.as_bytes())).checked_sub(CATEGORY).map(CategoryId)
+    }
+
     pub(super) fn symbol(&self, key: &[u8]) -> Symbol {
         self.names.symbol(key)
     }
