@@ -2,7 +2,10 @@
 //!
 //! What one caller may see must not be stored for another. A protected response is `private`, must be revalidated, varies by
 //! the credentials, and carries an entity tag of its own for each policy and view: `"x"` from the platform becomes
-//! `"x-rp<view>"`. A conditional request gives the platform's tag back only if the view is still the same.
+//! `"<sealed x>-rp<view>"`. A conditional request gives the platform's tag back only if the view is still the same.
+//!
+//! The platform's tag is sealed because it is often a hash of the whole document: who has it, or may ask whether it is
+//! still good, can try values for what was redacted until the hash fits.
 
 use http::{HeaderMap, HeaderValue, header};
 
@@ -12,7 +15,10 @@ use crate::secret::DomainKey;
 const MARK: &[u8] = b"-rp";
 const VIEW_DIGITS: usize = 16;
 
-/// Longest tag that is kept.
+/// Bytes that make a sealed tag one of ours, and its key stream one of a kind.
+const SEAL: usize = 16;
+
+/// Longest tag that is sealed.
 const TAG_BYTES: usize = 512;
 
 /// The view of one reader, and what seals tags.
@@ -22,6 +28,54 @@ pub struct Tags<'a> {
     pub key: &'a DomainKey,
     /// Sixteen hexadecimal digits that name what this reader sees; only computed when a tag is there.
     pub view: &'a dyn Fn() -> String,
+}
+
+impl Tags<'_> {
+    /// The inside of a tag, encrypted under a synthetic nonce: the same tag gives the same text, another one nothing alike.
+    fn seal(&self, inside: &[u8], view: &str) -> Vec<u8> {
+        let nonce = self.nonce(inside, view);
+        let mut sealed = nonce.to_vec();
+        sealed.extend(self.mask(inside, &nonce));
+        hex(&sealed)
+    }
+
+    /// What was sealed; `None` if it was not sealed here for this view.
+    fn open(&self, sealed: &[u8], view: &str) -> Option<Vec<u8>> {
+        let sealed = unhex(sealed)?;
+        let (nonce, masked) = sealed.split_at_checked(SEAL)?;
+        let inside = self.mask(masked, nonce);
+        (self.nonce(&inside, view) == nonce).then_some(inside)
+    }
+
+    fn nonce(&self, inside: &[u8], view: &str) -> [u8; SEAL] {
+        let mut nonce = [0; SEAL];
+        nonce.copy_from_slice(&self.key.tag(&[b"nonce", view.as_bytes(), inside])[..SEAL]);
+        nonce
+    }
+
+    fn mask(&self, text: &[u8], nonce: &[u8]) -> Vec<u8> {
+        let mut masked = Vec::with_capacity(text.len());
+        for (number, block) in (0u64..).zip(text.chunks(32)) {
+            let stream = self.key.tag(&[b"stream", nonce, &number.to_be_bytes()]);
+            masked.extend(block.iter().zip(stream).map(|(byte, key)| byte ^ key));
+        }
+        masked
+    }
+}
+
+fn hex(bytes: &[u8]) -> Vec<u8> {
+    let digit = |nibble: u8| b"0123456789abcdef"[usize::from(nibble & 15)];
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect()
+}
+
+fn unhex(digits: &[u8]) -> Option<Vec<u8>> {
+    let value = |digit: u8| match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    };
+    let (pairs, []) = digits.as_chunks::<2>() else { return None };
+    pairs.iter().map(|&[high, low]| Some(value(high)? << 4 | value(low)?)).collect()
 }
 
 /// Rewrites the validators of a request: tags of this view become the platform's again, tags of another view disappear. So do,
@@ -41,8 +95,9 @@ pub fn restore_validators(headers: &mut HeaderMap, tags: &Tags<'_>, only_ours: b
         for value in headers.get_all(&name) {
             for tag in split_tags(value.as_bytes()) {
                 let ours = marked(tag);
-                let original =
-                    ours.filter(|one| one.view == view.as_bytes()).map(|one| (one.weak, one.sealed.to_vec()));
+                let original = ours
+                    .filter(|one| one.view == view.as_bytes())
+                    .and_then(|one| Some((one.weak, tags.open(one.sealed, &view)?)));
                 match original {
                     Some((weak, inside)) => {
                         restored = true;
@@ -114,7 +169,7 @@ fn mark(tag: &[u8], tags: &Tags<'_>) -> Option<HeaderValue> {
     }
     let view = (tags.view)();
     let open = if weak { &b"W/\""[..] } else { b"\"" };
-    HeaderValue::from_bytes(&[open, inside, MARK, view.as_bytes(), b"\""].concat()).ok()
+    HeaderValue::from_bytes(&[open, &tags.seal(inside, &view), MARK, view.as_bytes(), b"\""].concat()).ok()
 }
 
 /// A tag that looks like one of the gateway's.
@@ -164,6 +219,10 @@ mod tests {
         run(&Tags { key: &key, view: &|| view.to_owned() })
     }
 
+    fn text(tag: &HeaderValue) -> String {
+        String::from_utf8(tag.as_bytes().to_vec()).unwrap()
+    }
+
     fn tag_for(view: &'static str, tag: &str) -> HeaderValue {
         let mut response = headers(&[("etag", tag)]);
         with(view, |tags| protect(&mut response, tags));
@@ -195,6 +254,20 @@ mod tests {
     }
 
     #[test]
+    fn a_tag_tells_nothing_of_the_platform_s() {
+        let digest = "0cc175b9c0f1b6a831c399e269772661";
+        let tag = tag_for(VIEW, &format!("\"{digest}\""));
+        assert!(tag.as_bytes().ends_with(b"-rp0123456789abcdef\""), "{tag:?}");
+        assert!(!text(&tag).contains(&digest[..6]));
+        // The view of another tag does not make it ours, and neither does a made-up seal.
+        let forged = text(&tag_for(OTHER, "\"x\"")).replace(OTHER, VIEW);
+        let mut request = headers(&[("if-none-match", &forged)]);
+        request.append(header::IF_NONE_MATCH, "\"y-rp0123456789abcdef\"".parse().unwrap());
+        assert!(!with(VIEW, |tags| restore_validators(&mut request, tags, false)));
+        assert!(request.is_empty());
+    }
+
+    #[test]
     fn guesses_pass_only_where_tags_may_be_the_platform_s() {
         for (only_ours, expected) in [(false, Some("\"x\", *")), (true, Some("*"))] {
             let mut request = headers(&[("if-none-match", "\"x\", *")]);
@@ -205,7 +278,7 @@ mod tests {
             );
         }
         let stale = tag_for(OTHER, "\"y\"");
-        let mut request = headers(&[("if-match", stale.to_str().unwrap())]);
+        let mut request = headers(&[("if-match", &text(&stale))]);
         with(VIEW, |tags| restore_validators(&mut request, tags, true));
         assert_eq!(request[header::IF_MATCH], stale, "If-Match never vanishes");
     }
