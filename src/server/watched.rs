@@ -168,7 +168,8 @@ impl AsyncRead for ClientStream {
         let before = buffer.filled().len();
         ready!(either!(self, stream => stream.poll_read(context, buffer)))?;
         // The first bytes may have come with the end of the handshake, while nothing was awaited.
-        if matches!(self.progress.phase().0, Phase::Idle | Phase::Headers) {
+        let is_head = matches!(self.progress.phase().0, Phase::Idle | Phase::Headers);
+        if is_head && !self.progress.is_multiplexed() {
             let signs = self.progress.head();
             if !signs.over {
                 let signs = self.head.read(&buffer.filled()[before..], signs);
