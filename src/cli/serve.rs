@@ -140,6 +140,10 @@ pub fn start(
             let exporter = Arc::clone(&exporter);
             Arc::new(move || exporter.render())
         },
+        healthy: {
+            let journal = journal.clone();
+            Arc::new(move || journal.healthy())
+        },
         hangup: {
             let (hangup, journal) = (Arc::clone(&hangup), journal.clone());
             Arc::new(move || {
@@ -242,13 +246,17 @@ impl Reloader {
             true => ReloadOutcome::Unchanged,
             false => ReloadOutcome::Loaded,
         };
+        let certificates = policy.gateway.certificates.len();
         let policy = Arc::new(policy);
         // Pseudonyms and counters are keyed by the secret that the process began with; another takes a restart.
         let snapshot = Snapshot::build(Arc::clone(&policy), &self.secret, Some(&current))?;
         let live = Live::new(&policy.gateway, &self.tickets)?;
         self.live.store(Arc::new(live));
         self.snapshot.store(Arc::new(snapshot));
-        telemetry::event(Event::PolicyLoaded { policy: &policy });
+        telemetry::event(match outcome {
+            ReloadOutcome::Unchanged => Event::CertificatesReloaded { certificates },
+            _ => Event::PolicyLoaded { policy: &policy },
+        });
         Ok(outcome)
     }
 }

@@ -88,16 +88,12 @@ impl Decision {
 pub enum Termination {
     /// The whole response was sent.
     Complete,
-    /// The client went away.
+    /// The client went away, or was cut off for being too slow or at the end of the drain.
     ClientGone,
     /// The platform's body ended too early or stopped.
     UpstreamFailed,
     /// The rest of the body could not be proven safe: the connection was cut so that the client sees an error.
     RedactionCut,
-    /// The client was too slow.
-    TimedOut,
-    /// The gateway stopped first.
-    Drained,
 }
 
 impl Termination {
@@ -107,8 +103,6 @@ impl Termination {
             Self::ClientGone => "client_gone",
             Self::UpstreamFailed => "upstream_failed",
             Self::RedactionCut => "redaction_cut",
-            Self::TimedOut => "timed_out",
-            Self::Drained => "drained",
         }
     }
 }

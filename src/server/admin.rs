@@ -5,7 +5,7 @@
 //! | `/metrics` | always; Prometheus text |
 //! | `/healthz` | the process lives |
 //! | `/startupz` | it has started once |
-//! | `/readyz` | it serves and does not drain |
+//! | `/readyz` | it serves, does not drain, and its journal can be written |
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
@@ -35,6 +35,7 @@ pub(super) async fn serve(
     listener: TcpListener,
     stage: watch::Receiver<Stage>,
     metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    healthy: Arc<dyn Fn() -> bool + Send + Sync>,
 ) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
@@ -43,11 +44,13 @@ pub(super) async fn serve(
             continue;
         };
         let Ok(place) = places.clone().try_acquire_owned() else { continue };
-        let (stage, metrics) = (stage.clone(), metrics.clone());
+        let (stage, metrics, healthy) = (stage.clone(), metrics.clone(), healthy.clone());
         tokio::spawn(async move {
             let _place = place;
             let service = service_fn(move |request: Request<_>| {
-                let response = answer(request.method(), request.uri().path(), *stage.borrow(), &*metrics);
+                let is_ready = *stage.borrow() == Stage::Serving && healthy();
+                let started = *stage.borrow() > Stage::Starting;
+                let response = answer(request.method(), request.uri().path(), started, is_ready, &*metrics);
                 async move { Ok::<_, Infallible>(response) }
             });
             let connection = http1::Builder::new()
@@ -61,7 +64,13 @@ pub(super) async fn serve(
     }
 }
 
-fn answer(method: &Method, path: &str, stage: Stage, metrics: &dyn Fn() -> String) -> Response<Full<Bytes>> {
+fn answer(
+    method: &Method,
+    path: &str,
+    started: bool,
+    is_ready: bool,
+    metrics: &dyn Fn() -> String,
+) -> Response<Full<Bytes>> {
     if !matches!(*method, Method::GET | Method::HEAD) {
         let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
         response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
@@ -74,8 +83,8 @@ fn answer(method: &Method, path: &str, stage: Stage, metrics: &dyn Fn() -> Strin
     match path {
         "/metrics" => text(StatusCode::OK, metrics()),
         "/healthz" => probe(true),
-        "/startupz" => probe(stage > Stage::Starting),
-        "/readyz" => probe(stage == Stage::Serving),
+        "/startupz" => probe(started),
+        "/readyz" => probe(is_ready),
         _ => text(StatusCode::NOT_FOUND, "not found\n"),
     }
 }
@@ -97,7 +106,10 @@ mod tests {
 
     #[test]
     fn probes_follow_the_stage() {
-        let status = |path: &str, stage| answer(&Method::GET, path, stage, &|| "m".into()).status().as_u16();
+        let status = |path: &str, stage| {
+            let (started, is_ready) = (stage > Stage::Starting, stage == Stage::Serving);
+            answer(&Method::GET, path, started, is_ready, &|| "m".into()).status().as_u16()
+        };
         for (stage, health, startup, ready) in [
             (Stage::Starting, 200, 503, 503),
             (Stage::Serving, 200, 200, 200),
@@ -116,8 +128,8 @@ mod tests {
 
     #[test]
     fn only_reading_is_allowed() {
-        let response = answer(&Method::POST, "/metrics", Stage::Serving, &String::new);
+        let response = answer(&Method::POST, "/metrics", true, true, &String::new);
         assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
-        assert_eq!(answer(&Method::HEAD, "/readyz", Stage::Serving, &String::new).status(), StatusCode::OK);
+        assert_eq!(answer(&Method::HEAD, "/readyz", true, true, &String::new).status(), StatusCode::OK);
     }
 }

@@ -234,6 +234,7 @@ impl Server {
             tokio::net::TcpListener::from_std(admin_listener)?,
             stage.subscribe(),
             config.metrics.clone(),
+            config.healthy.clone(),
         ));
         if let Some(path) = &config.addresses_file {
             let text = serde_json::to_vec(&addresses).map_err(io::Error::from);
@@ -263,6 +264,9 @@ impl Server {
         let stuck = tally.left > 0;
         if !stuck {
             self.workers.drain(..).for_each(|worker| drop(worker.join()));
+        }
+        if let Some(worker) = tally.failed {
+            self.config.observer.stage(StageEvent::WorkerFailed(worker));
         }
         self.config.observer.stage(StageEvent::Stopped { aborted: tally.cut });
         match tally.failed {

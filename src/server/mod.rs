@@ -107,6 +107,8 @@ pub struct Config {
     pub addresses_file: Option<PathBuf>,
     /// Renders `/metrics`.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    /// Whether what exchanges depend on in this process works, such as the journal: part of readiness.
+    pub healthy: Arc<dyn Fn() -> bool + Send + Sync>,
     /// Called on SIGHUP.
     pub hangup: Arc<dyn Fn() + Send + Sync>,
     /// Hears of handshakes, refusals, deadlines and stages.

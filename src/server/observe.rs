@@ -56,6 +56,8 @@ pub enum StageEvent<'a> {
     Started(&'a Addresses),
     /// Readiness is off; nothing new is taken after the delay.
     Draining,
+    /// A worker ended by a defect; the process is not whole any more and drains.
+    WorkerFailed(usize),
     /// All connections ended; `aborted` of them had to be cut.
     Stopped {
         /// Connections cut at the end of the drain.
@@ -97,6 +99,7 @@ impl Observe for Counted {
                 Event::Started { https: &addresses.https, http: &addresses.http, admin: addresses.admin }
             }
             StageEvent::Draining => Event::DrainStarted,
+            StageEvent::WorkerFailed(worker) => Event::WorkerPanicked { worker },
             StageEvent::Stopped { aborted } => Event::DrainFinished { cut: aborted },
         });
     }

@@ -170,6 +170,7 @@ impl Observe for Notes {
         self.add(match event {
             StageEvent::Started(_) => "started".into(),
             StageEvent::Draining => "draining".into(),
+            StageEvent::WorkerFailed(worker) => format!("worker {worker} failed"),
             StageEvent::Stopped { aborted } => format!("stopped {aborted}"),
         });
     }
@@ -222,6 +223,7 @@ fn config(limits: ClientLimits, timeouts: Timeouts) -> (Config, Arc<Notes>, tls:
         drain_delay: Duration::ZERO,
         addresses_file: None,
         metrics: Arc::new(|| "rempart_up 1\n".into()),
+        healthy: Arc::new(|| true),
         hangup: Arc::new(|| {}),
         observer: notes.clone(),
     };

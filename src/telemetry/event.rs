@@ -11,7 +11,7 @@ use std::{
 use jiff::Timestamp;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use crate::policy::set::{IdentityProvider, PolicySet, Upstream};
+use crate::policy::set::PolicySet;
 
 /// How much an event matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,22 +59,12 @@ pub enum Event<'a> {
         /// How many.
         errors: usize,
     },
-    /// The policy folder cannot be read or watched.
-    PolicyUnreadable {
-        /// Why.
-        kind: ErrorKind,
-    },
     /// The file names no secret: pseudonyms cannot be joined across restarts and replicas.
     SecretIsEphemeral,
     /// Certificates were read again.
     CertificatesReloaded {
         /// How many serve.
         certificates: usize,
-    },
-    /// A listener failed to accept, and goes on trying.
-    AcceptFailed {
-        /// Why.
-        kind: ErrorKind,
     },
     /// SIGTERM or SIGINT came.
     DrainStarted,
@@ -92,42 +82,6 @@ pub enum Event<'a> {
     StoreDown,
     /// The shared counter store answers again.
     StoreUp,
-    /// No endpoint of an upstream answers.
-    UpstreamDown {
-        /// Which.
-        upstream: &'a Upstream,
-    },
-    /// An upstream answers again.
-    UpstreamUp {
-        /// Which.
-        upstream: &'a Upstream,
-    },
-    /// An endpoint of an upstream was taken out.
-    EndpointDown {
-        /// Of which.
-        upstream: &'a Upstream,
-        /// Its place in the upstream's list.
-        endpoint: usize,
-    },
-    /// An endpoint is back.
-    EndpointUp {
-        /// Of which.
-        upstream: &'a Upstream,
-        /// Its place in the upstream's list.
-        endpoint: usize,
-    },
-    /// A provider's keys were fetched.
-    KeysRefreshed {
-        /// Whose.
-        provider: &'a IdentityProvider,
-        /// How many can be used.
-        keys: usize,
-    },
-    /// A provider's keys could not be fetched; the last good ones serve.
-    KeysUnavailable {
-        /// Whose.
-        provider: &'a IdentityProvider,
-    },
     /// The journal's queue is full: exchanges wait.
     JournalSlow {
         /// Records that wait.
@@ -159,21 +113,13 @@ impl Event<'_> {
             Self::Stopped => "stopped",
             Self::PolicyLoaded { .. } => "policy_loaded",
             Self::PolicyRefused { .. } => "policy_refused",
-            Self::PolicyUnreadable { .. } => "policy_unreadable",
             Self::SecretIsEphemeral => "secret_is_ephemeral",
             Self::CertificatesReloaded { .. } => "certificates_reloaded",
-            Self::AcceptFailed { .. } => "accept_failed",
             Self::DrainStarted => "drain_started",
             Self::DrainFinished { .. } => "drain_finished",
             Self::WorkerPanicked { .. } => "worker_panicked",
             Self::StoreDown => "store_down",
             Self::StoreUp => "store_up",
-            Self::UpstreamDown { .. } => "upstream_down",
-            Self::UpstreamUp { .. } => "upstream_up",
-            Self::EndpointDown { .. } => "endpoint_down",
-            Self::EndpointUp { .. } => "endpoint_up",
-            Self::KeysRefreshed { .. } => "keys_refreshed",
-            Self::KeysUnavailable { .. } => "keys_unavailable",
             Self::JournalSlow { .. } => "journal_slow",
             Self::JournalFailing { .. } => "journal_failing",
             Self::JournalPanicked => "journal_panicked",
@@ -193,22 +139,14 @@ impl Event<'_> {
             | Self::DrainStarted
             | Self::DrainFinished { cut: 0 }
             | Self::StoreUp
-            | Self::UpstreamUp { .. }
-            | Self::EndpointUp { .. }
-            | Self::KeysRefreshed { .. }
             | Self::JournalRecovered
             | Self::JournalReopened => Level::Info,
             Self::SecretIsEphemeral
-            | Self::AcceptFailed { .. }
             | Self::DrainFinished { .. }
             | Self::StoreDown
-            | Self::EndpointDown { .. }
-            | Self::KeysUnavailable { .. }
             | Self::JournalSlow { .. } => Level::Warn,
             Self::PolicyRefused { .. }
-            | Self::PolicyUnreadable { .. }
             | Self::WorkerPanicked { .. }
-            | Self::UpstreamDown { .. }
             | Self::JournalFailing { .. }
             | Self::JournalPanicked
             | Self::JournalLost { .. } => Level::Error,
@@ -252,22 +190,8 @@ impl Serialize for Line<'_> {
             }
             Event::DrainFinished { cut } => map.serialize_entry("cut", &cut)?,
             Event::WorkerPanicked { worker } => map.serialize_entry("worker", &worker)?,
-            Event::UpstreamDown { upstream } | Event::UpstreamUp { upstream } => {
-                map.serialize_entry("upstream", &upstream.name)?;
-            }
-            Event::EndpointDown { upstream, endpoint } | Event::EndpointUp { upstream, endpoint } => {
-                map.serialize_entry("upstream", &upstream.name)?;
-                map.serialize_entry("endpoint", &endpoint)?;
-            }
-            Event::KeysRefreshed { provider, keys } => {
-                map.serialize_entry("provider", &provider.name)?;
-                map.serialize_entry("keys", &keys)?;
-            }
-            Event::KeysUnavailable { provider } => map.serialize_entry("provider", &provider.name)?,
             Event::JournalSlow { queued } => map.serialize_entry("queued", &queued)?,
-            Event::PolicyUnreadable { kind }
-            | Event::AcceptFailed { kind }
-            | Event::JournalFailing { kind } => map.serialize_entry("error", &format_args!("{kind}"))?,
+            Event::JournalFailing { kind } => map.serialize_entry("error", &format_args!("{kind}"))?,
             Event::JournalLost { records } => map.serialize_entry("records", &records)?,
             Event::Stopped
             | Event::DrainStarted
@@ -311,28 +235,19 @@ mod tests {
 
     /// One of each. A new event belongs here as well.
     fn every_event(policy: &PolicySet) -> Vec<Event<'_>> {
-        let (upstream, provider) = (&policy.gateway.upstreams[0], &policy.gateway.providers[0]);
         let kind = ErrorKind::Other;
         vec![
             Event::Started { https: &[], http: &[], admin: ([127, 0, 0, 1], 9).into() },
             Event::Stopped,
             Event::PolicyLoaded { policy },
             Event::PolicyRefused { errors: 1 },
-            Event::PolicyUnreadable { kind },
             Event::SecretIsEphemeral,
             Event::CertificatesReloaded { certificates: 1 },
-            Event::AcceptFailed { kind },
             Event::DrainStarted,
             Event::DrainFinished { cut: 1 },
             Event::WorkerPanicked { worker: 1 },
             Event::StoreDown,
             Event::StoreUp,
-            Event::UpstreamDown { upstream },
-            Event::UpstreamUp { upstream },
-            Event::EndpointDown { upstream, endpoint: 1 },
-            Event::EndpointUp { upstream, endpoint: 1 },
-            Event::KeysRefreshed { provider, keys: 1 },
-            Event::KeysUnavailable { provider },
             Event::JournalSlow { queued: 1 },
             Event::JournalFailing { kind },
             Event::JournalPanicked,

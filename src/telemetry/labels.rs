@@ -118,8 +118,6 @@ labels! {
         Malformed = "malformed",
         /// `Host` is missing, twice there or not the one of the target.
         BadHost = "bad_host",
-        /// The connection's server name is not the request's host (421).
-        Misdirected = "misdirected",
         /// A path that gateway and platform could read differently.
         AmbiguousPath = "ambiguous_path",
         /// 414
@@ -136,14 +134,10 @@ labels! {
         NoRoute = "no_route",
         /// A route takes the path, not the method (405).
         Method = "method",
-        /// An upgrade that the route does not allow.
-        Upgrade = "upgrade",
         /// An account or address has used up its attempts (429).
         Throttled = "throttled",
         /// The route wants a known caller (401).
         Unauthenticated = "unauthenticated",
-        /// The caller is known and may not (403).
-        Forbidden = "forbidden",
         /// Nobody could say who the caller is, because the provider does not answer (503).
         IdentityUnavailable = "identity_unavailable",
         /// A login body in which the account could not be read (400, 413 or 415).
@@ -154,8 +148,6 @@ labels! {
         Redaction = "redaction",
         /// As many as `limits.exchanges` were under way (503).
         Overloaded = "overloaded",
-        /// The gateway is stopping (503).
-        Draining = "draining",
         /// A defect of the gateway (500).
         Internal = "internal",
     }
@@ -170,9 +162,7 @@ labels! {
 
     /// What went wrong with an upstream.
     UpstreamError {
-        /// Its name does not resolve.
-        Resolve = "resolve",
-        /// It refuses or resets connections.
+        /// Its name does not resolve, or it refuses connections.
         Connect = "connect",
         /// TCP and TLS together lasted too long.
         ConnectTimeout = "connect_timeout",
@@ -180,16 +170,8 @@ labels! {
         Tls = "tls",
         /// No response head in time.
         ResponseTimeout = "response_timeout",
-        /// The body stopped.
-        BodyTimeout = "body_timeout",
-        /// It closed before the response was complete.
+        /// It closed before the response was complete, or what it sent is not valid HTTP.
         Closed = "closed",
-        /// What it sent is not valid HTTP.
-        Protocol = "protocol",
-        /// Its response head or body is larger than allowed.
-        TooLarge = "too_large",
-        /// Every endpoint is out of service.
-        NoEndpoint = "no_endpoint",
     }
 
     /// Which way.

@@ -50,7 +50,7 @@ pub(crate) struct RouteDocument {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct MatchDocument {
-    /// `ecole.example.fr`, `*.example.fr` (one label or more), or `*` for every host. Mandatory.
+    /// `ecole.example.fr`, `*.example.fr` (one label), or `*` for every host. Mandatory.
     pub(crate) host: Option<String>,
     /// One template or several: `/api/users/{id}`; `{*rest}` at the end takes the remainder, the empty one too unless
     /// another route claims that path. Mandatory.
