@@ -15,6 +15,7 @@
 //! worker ── ready().await … record_now(record) ──┘
 //! ```
 
+mod line;
 mod pseudonym;
 mod queue;
 mod record;

@@ -6,12 +6,15 @@
 //! of the journal and of API answers, cannot be joined by anybody who has not the secret. Who holds it can derive a
 //! person's tokens again for each epoch: that is how article 5's right of access is served.
 
-use std::{fmt, net::IpAddr, sync::Arc};
+use std::{
+    fmt,
+    net::IpAddr,
+    sync::{Arc, Mutex},
+};
 
 use arc_swap::ArcSwapOption;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use jiff::{Timestamp, civil::ISOWeekDate, tz::TimeZone};
-use serde::{Serialize, Serializer};
 
 use crate::{
     policy::set::AddressMode,
@@ -52,6 +55,26 @@ impl fmt::Display for Token {
     }
 }
 
+impl Token {
+    /// The same text without the machinery of formatting, for the journal; it has one length while years have four
+    /// digits, which [`Timestamp`]'s do from now on.
+    pub(super) fn text(self) -> [u8; 27] {
+        let mut text = *b"p1.0000w00.0000000000000000";
+        let mut year = self.epoch.year.unsigned_abs();
+        for place in text[3..7].iter_mut().rev() {
+            *place = b'0' + (year % 10) as u8;
+            year /= 10;
+        }
+        let week = self.epoch.week.unsigned_abs();
+        (text[8], text[9]) = (b'0' + week / 10 % 10, b'0' + week % 10);
+        for (place, byte) in text[11..].chunks_exact_mut(2).zip(self.tag) {
+            let digit = |nibble: u8| b"0123456789abcdef"[usize::from(nibble & 15)];
+            place.copy_from_slice(&[digit(byte >> 4), digit(byte)]);
+        }
+        text
+    }
+}
+
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
@@ -80,21 +103,15 @@ impl fmt::Display for AddressToken {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SubjectToken(Token);
 
+impl SubjectToken {
+    pub(super) fn text(self) -> [u8; 27] {
+        self.0.text()
+    }
+}
+
 impl fmt::Display for SubjectToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
-    }
-}
-
-impl Serialize for AddressToken {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl Serialize for SubjectToken {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
     }
 }
 
@@ -113,6 +130,22 @@ struct EpochKey {
     from: i64,
     until: i64,
     key: DomainKey,
+    recent: Mutex<Box<[Recent; RECENT]>>,
+}
+
+/// Tokens kept at hand: a client and its subject come again with every request of a page.
+const RECENT: usize = 256;
+
+/// Longest value, in bytes, whose token is kept at hand.
+const RECENT_BYTES: usize = 46;
+
+/// A value whose token was made a moment ago; zeroes are nobody.
+#[derive(Clone, Copy)]
+struct Recent {
+    kind: u8,
+    length: u8,
+    value: [u8; RECENT_BYTES],
+    tag: [u8; 8],
 }
 
 /// Makes tokens. Shared by the workers; the current epoch's key is derived once a week.
@@ -173,6 +206,9 @@ impl Pseudonyms {
             from,
             until: from.checked_add(7 * 24 * 3600).unwrap_or(second),
             key: self.master.derive(Domain::Journal, &epoch.to_string()),
+            recent: Mutex::new(Box::new(
+                [Recent { kind: 0, length: 0, value: [0; RECENT_BYTES], tag: [0; 8] }; RECENT],
+            )),
         }
     }
 }
@@ -185,10 +221,32 @@ impl fmt::Debug for Pseudonyms {
 
 impl EpochKey {
     fn token(&self, kind: &[u8], value: &[u8]) -> Token {
+        let mut padded = [0; RECENT_BYTES];
+        let (Some(room), Some(&first)) = (padded.get_mut(..value.len()), kind.first()) else {
+            return Token { epoch: self.epoch, tag: self.tag(kind, value) };
+        };
+        room.copy_from_slice(value);
+        // Only where it stands; what it is, all bytes decide.
+        let place = padded.iter().fold(usize::from(first), |place, &byte| {
+            place.wrapping_mul(31).wrapping_add(usize::from(byte))
+        });
+        // A worker has its own; should another one hold it, the tag is made anew.
+        let Ok(mut recent) = self.recent.try_lock() else {
+            return Token { epoch: self.epoch, tag: self.tag(kind, value) };
+        };
+        let slot = &mut recent[place % RECENT];
+        let length = value.len() as u8;
+        if (slot.kind, slot.length, slot.value) != (first, length, padded) {
+            *slot = Recent { kind: first, length, value: padded, tag: self.tag(kind, value) };
+        }
+        Token { epoch: self.epoch, tag: slot.tag }
+    }
+
+    fn tag(&self, kind: &[u8], value: &[u8]) -> [u8; 8] {
         let full = self.key.tag(&[kind, value]);
         let mut tag = [0; 8];
         tag.copy_from_slice(&full[..8]);
-        Token { epoch: self.epoch, tag }
+        tag
     }
 }
 
@@ -272,6 +330,29 @@ mod tests {
     fn the_ends_of_the_calendar_do_not_panic() {
         for now in [Timestamp::MIN, Timestamp::MAX, Timestamp::UNIX_EPOCH] {
             assert_eq!(pseudonyms().subject("a", now), pseudonyms().subject("a", now));
+        }
+    }
+
+    #[test]
+    fn the_journal_writes_what_display_says() {
+        for moment in ["2026-11-20T12:00:00Z", "2027-01-04T00:00:00Z", "1970-01-01T00:00:00Z"] {
+            let token = pseudonyms().subject("jean", at(moment));
+            assert_eq!(token.text(), token.to_string().as_bytes(), "{moment}");
+        }
+    }
+
+    #[test]
+    fn tokens_at_hand_are_those_that_are_made() {
+        let now = at("2026-11-20T12:00:00Z");
+        let tokens = pseudonyms();
+        let long = "x".repeat(RECENT_BYTES);
+        for number in 0..3 * RECENT {
+            let subjects = [number.to_string(), format!("{number}\0"), format!("{long}{number}"), long.clone()];
+            for subject in &subjects {
+                let made = pseudonyms().subject(subject, now);
+                assert_eq!(tokens.subject(subject, now), made);
+                assert_eq!(tokens.subject(subject, now), made);
+            }
         }
     }
 

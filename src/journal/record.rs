@@ -30,9 +30,9 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 
 use super::{
+    line::Line,
     pseudonym::{AddressToken, SubjectToken},
     request_id::RequestId,
 };
@@ -208,120 +208,84 @@ impl Record {
         }
     }
 
-    /// Appends the record's line, its line feed included. Nothing is appended if that fails, which only a defect of
-    /// `Serialize` could cause.
-    pub(super) fn write_line(&self, out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
-        let before = out.len();
-        serde_json::to_writer(&mut *out, self).inspect_err(|_| out.truncate(before))?;
-        out.push(b'\n');
-        Ok(())
-    }
-}
-
-impl Serialize for Record {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+    /// Appends the record's line, its line feed included.
+    pub(super) fn write_line(&self, out: &mut Vec<u8>) {
         let policy = &*self.policy;
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("schema_version", &SCHEMA_VERSION)?;
-        map.serialize_entry("time", &format_args!("{:.3}", self.time))?;
-        map.serialize_entry("request_id", &self.request_id)?;
-        map.serialize_entry("policy", policy.digest.get(..POLICY_DIGITS).unwrap_or(&policy.digest))?;
+        let mut line = Line::begin(out);
+        line.number("schema_version", SCHEMA_VERSION.into());
+        line.time("time", self.time);
+        line.bytes("request_id", &self.request_id.to_hex());
+        line.text("policy", policy.digest.get(..POLICY_DIGITS).unwrap_or(&policy.digest));
         if let Some(route) = self.route.and_then(|id| policy.routes.get(usize::from(id.0))) {
-            map.serialize_entry("route", &route.name)?;
-            entry(&mut map, "path", route.matches.paths.get(usize::from(self.template)))?;
+            line.text("route", &route.name);
+            if let Some(path) = route.matches.paths.get(usize::from(self.template)) {
+                line.text("path", path);
+            }
         }
-        map.serialize_entry("method", &self.method)?;
-        map.serialize_entry("status", &self.status)?;
+        line.text("method", self.method.as_str());
+        line.number("status", self.status.into());
         let (decision, reason) = self.decision.parts();
-        map.serialize_entry("decision", decision)?;
+        line.text("decision", decision);
         if let Some(reason) = reason {
-            map.serialize_entry("reason", reason)?;
+            line.text("reason", reason);
         }
-        map.serialize_entry("termination", self.termination.as_str())?;
-        map.serialize_entry("protocol", &self.protocol)?;
-        entry(&mut map, "tls", self.tls)?;
-        entry(&mut map, "client", self.client)?;
-        entry(&mut map, "identity", self.identity)?;
-        let provider = self.provider.and_then(|id| policy.gateway.providers.get(usize::from(id.0)));
-        entry(&mut map, "provider", provider.map(|one| &one.name))?;
-        entry(&mut map, "subject", self.subject)?;
+        line.text("termination", self.termination.as_str());
+        line.text("protocol", self.protocol.as_str());
+        if let Some(tls) = self.tls {
+            line.text("tls", tls.as_str());
+        }
+        match self.client {
+            Some(AddressToken::Pseudonym(token)) => line.bytes("client", &token.text()),
+            Some(prefix @ AddressToken::Prefix(_)) => line.plain("client", prefix),
+            None => {}
+        }
+        if let Some(identity) = self.identity {
+            line.text("identity", identity);
+        }
+        if let Some(provider) = self.provider.and_then(|id| policy.gateway.providers.get(usize::from(id.0))) {
+            line.text("provider", &provider.name);
+        }
+        if let Some(subject) = self.subject {
+            line.bytes("subject", &subject.text());
+        }
         if self.recipients != RecipientBits::default() {
-            map.serialize_entry("recipients", &Recipients { policy, bits: self.recipients })?;
+            let recipients = policy.charter.recipients.iter().take(64).zip(0u32..);
+            let named = recipients.filter(|(_, place)| self.recipients.0 >> place & 1 == 1);
+            line.texts("recipients", named.map(|(recipient, _)| recipient.name.as_str()));
         }
-        let upstream = self.upstream.and_then(|id| policy.gateway.upstreams.get(usize::from(id.0)));
-        entry(&mut map, "upstream", upstream.map(|one| &one.name))?;
-        entry(&mut map, "endpoint", self.endpoint)?;
-        map.serialize_entry("duration_us", &micros(self.duration))?;
-        entry(&mut map, "upstream_us", self.upstream_duration.map(micros))?;
-        map.serialize_entry("bytes_in", &self.bytes_in)?;
-        map.serialize_entry("bytes_out", &self.bytes_out)?;
+        if let Some(upstream) = self.upstream.and_then(|id| policy.gateway.upstreams.get(usize::from(id.0))) {
+            line.text("upstream", &upstream.name);
+        }
+        if let Some(endpoint) = self.endpoint {
+            line.number("endpoint", endpoint.into());
+        }
+        line.number("duration_us", micros(self.duration));
+        if let Some(duration) = self.upstream_duration {
+            line.number("upstream_us", micros(duration));
+        }
+        line.number("bytes_in", self.bytes_in);
+        line.number("bytes_out", self.bytes_out);
         let dropped = (self.cookies_dropped_request, self.cookies_dropped_response);
         if dropped != (0, 0) {
-            map.serialize_entry("cookies_dropped", &CookiesDropped(dropped))?;
+            line.counts("cookies_dropped", [("request", dropped.0), ("response", dropped.1)].into_iter());
         }
         if self.redacted.iter().any(|(_, count)| *count > 0) {
-            map.serialize_entry("redacted", &Redacted { policy, counts: &self.redacted })?;
+            let counts = self.redacted.iter().filter(|(_, count)| *count > 0);
+            let named = counts.filter_map(|(category, count)| {
+                Some((policy.charter.categories.get(category.index())?.name.as_str(), *count))
+            });
+            line.counts("redacted", named);
         }
         if self.unknown_fields > 0 {
-            map.serialize_entry("unknown_fields", &self.unknown_fields)?;
+            line.number("unknown_fields", self.unknown_fields.into());
         }
-        map.end()
+        line.end();
     }
-}
-
-fn entry<M: SerializeMap>(map: &mut M, key: &str, value: Option<impl Serialize>) -> Result<(), M::Error> {
-    value.map_or(Ok(()), |value| map.serialize_entry(key, &value))
 }
 
 /// Saturates after half a million years.
 fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
-}
-
-struct Recipients<'a> {
-    policy: &'a PolicySet,
-    bits: RecipientBits,
-}
-
-impl Serialize for Recipients<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut list = serializer.serialize_seq(None)?;
-        for (place, recipient) in self.policy.charter.recipients.iter().take(64).enumerate() {
-            if self.bits.0 >> place & 1 == 1 {
-                list.serialize_element(&recipient.name)?;
-            }
-        }
-        list.end()
-    }
-}
-
-struct CookiesDropped((u32, u32));
-
-impl Serialize for CookiesDropped {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (request, response) = self.0;
-        let mut map = serializer.serialize_map(Some(2))?;
-        map.serialize_entry("request", &request)?;
-        map.serialize_entry("response", &response)?;
-        map.end()
-    }
-}
-
-struct Redacted<'a> {
-    policy: &'a PolicySet,
-    counts: &'a [(CategoryId, u32)],
-}
-
-impl Serialize for Redacted<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        for (category, count) in self.counts.iter().filter(|(_, count)| *count > 0) {
-            if let Some(category) = self.policy.charter.categories.get(category.index()) {
-                map.serialize_entry(&category.name, count)?;
-            }
-        }
-        map.end()
-    }
 }
 
 #[cfg(test)]

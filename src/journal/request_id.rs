@@ -7,7 +7,6 @@ use std::{
 };
 
 use aws_lc_rs::rand;
-use serde::{Serialize, Serializer};
 
 /// 128 random bits, written as 32 hexadecimal digits.
 ///
@@ -67,13 +66,6 @@ impl RequestId {
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:032x}", self.0)
-    }
-}
-
-impl Serialize for RequestId {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // The digits are ASCII; formatting them through `Display` costs several times as much.
-        serializer.serialize_str(std::str::from_utf8(&self.to_hex()).unwrap_or_default())
     }
 }
 

@@ -244,7 +244,7 @@ fn a_target_that_fails_in_the_middle_of_a_line_is_tried_again_from_there() {
 fn a_line_begun_in_a_file_that_was_moved_is_whole_in_the_next() {
     let policy = policy();
     let mut line = Vec::new();
-    record(&policy, 0).write_line(&mut line).unwrap();
+    record(&policy, 0).write_line(&mut line);
     let target = Target::default();
     target.set(|held| held.space = Some(line.len() * 3 / 2));
     // The linger is long, so that both records are one write.

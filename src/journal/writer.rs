@@ -138,10 +138,7 @@ impl Pen {
     fn write_all(&mut self, batch: &[Record], mut reopen: bool) -> bool {
         batch.chunks(CHUNK).all(|chunk| {
             for record in chunk {
-                // `Serialize` of a record cannot fail; if a defect made it, the others are still written.
-                if record.write_line(&mut self.lines).is_err() {
-                    telemetry::journal_lost(1);
-                }
+                record.write_line(&mut self.lines);
             }
             let written = self.write(std::mem::take(&mut reopen));
             if written {

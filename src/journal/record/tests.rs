@@ -13,7 +13,7 @@ use crate::{
 
 fn line(record: &Record) -> String {
     let mut out = Vec::new();
-    record.write_line(&mut out).unwrap();
+    record.write_line(&mut out);
     String::from_utf8(out).unwrap()
 }
 

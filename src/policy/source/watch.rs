@@ -18,7 +18,10 @@ use notify::{EventKind, RecursiveMode, Watcher as _, event::AccessKind};
 use tokio::sync::watch;
 
 use super::{REFERENCED_BYTES_MAX, Sources, bounded_read};
-use crate::policy::compile::{self, Options};
+use crate::policy::{
+    compile::{self, Options},
+    report::Report,
+};
 
 /// How long the folder must be quiet before it is looked at. Short, because [`Sources::read`] reads until two readings
 /// agree: a half-written folder is not taken whenever it is looked at.
@@ -70,7 +73,7 @@ impl Watcher {
             }
         })?;
         let mut folder =
-            Folder { dir: dir.to_owned(), notifier, watched: BTreeSet::new(), files: Vec::new() };
+            Folder { dir: dir.to_owned(), notifier, watched: BTreeSet::new(), files: Vec::new(), seen: None };
         let seen = folder.look();
         thread::Builder::new()
             .name("policy-watch".into())
@@ -125,13 +128,32 @@ struct Folder {
     dir: PathBuf,
     notifier: notify::RecommendedWatcher,
     watched: BTreeSet<PathBuf>,
-    /// Referenced files, as of the last time that the policy files changed.
+    /// Referenced files, as of the last time that anything changed.
     files: Vec<PathBuf>,
+    /// The digest as of then.
+    seen: Option<[u8; 32]>,
 }
 
 impl Folder {
     /// The digest of everything that a policy is made of. Watches the folders of what it finds.
     fn look(&mut self) -> [u8; 32] {
+        let sources = Sources::read(&self.dir);
+        let mut now = self.digest(&sources);
+        if self.seen != Some(now) {
+            if let Ok(sources) = &sources {
+                // Compiled only to learn which files it asks for: the same bytes ask for the same files.
+                let _set_and_report = compile::inspect(sources, &Options::default());
+                self.files = sources.referenced();
+            }
+            now = self.digest(&sources);
+            self.seen = Some(now);
+        }
+        self.follow();
+        now
+    }
+
+    /// The digest of the policy files, and of the files known to be referenced.
+    fn digest(&self, sources: &Result<Sources, Report>) -> [u8; 32] {
         let mut digest = digest::Context::new(&digest::SHA256);
         let mut add = |name: &[u8], bytes: Option<&[u8]>| {
             for part in [name, bytes.unwrap_or(b"absent")] {
@@ -139,23 +161,17 @@ impl Folder {
                 digest.update(part);
             }
         };
-        match Sources::read(&self.dir) {
-            Ok(sources) => {
-                sources.policy_files().for_each(|(name, bytes)| add(name.as_bytes(), Some(bytes)));
-                // Compiled only to learn which files it asks for.
-                let _set_and_report = compile::inspect(&sources, &Options::default());
-                self.files = sources.referenced();
-            }
+        match sources {
+            Ok(sources) => sources.policy_files().for_each(|(name, bytes)| add(name.as_bytes(), Some(bytes))),
             Err(report) => add(b"unreadable", Some(report.to_string().as_bytes())),
         }
         for file in &self.files {
             let bytes = bounded_read(file, REFERENCED_BYTES_MAX).ok().map(zeroize::Zeroizing::new);
             add(file.as_os_str().as_encoded_bytes(), bytes.as_deref().map(Vec::as_slice));
         }
-        let mut seen = [0u8; 32];
-        seen.copy_from_slice(digest.finish().as_ref());
-        self.follow();
-        seen
+        let mut whole = [0u8; 32];
+        whole.copy_from_slice(digest.finish().as_ref());
+        whole
     }
 
     /// Watches the folders that hold the files: the files themselves are replaced rather than written.
