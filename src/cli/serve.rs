@@ -246,17 +246,20 @@ impl Reloader {
             true => ReloadOutcome::Unchanged,
             false => ReloadOutcome::Loaded,
         };
-        let certificates = policy.gateway.certificates.len();
+        let chains = |policy: &PolicySet| -> Vec<_> {
+            policy.gateway.certificates.iter().map(|certificate| certificate.chain.clone()).collect()
+        };
+        let renewed = chains(&policy) != chains(&current.policy);
         let policy = Arc::new(policy);
         // Pseudonyms and counters are keyed by the secret that the process began with; another takes a restart.
         let snapshot = Snapshot::build(Arc::clone(&policy), &self.secret, Some(&current))?;
         let live = Live::new(&policy.gateway, &self.tickets)?;
         self.live.store(Arc::new(live));
         self.snapshot.store(Arc::new(snapshot));
-        telemetry::event(match outcome {
-            ReloadOutcome::Unchanged => Event::CertificatesReloaded { certificates },
-            _ => Event::PolicyLoaded { policy: &policy },
-        });
+        telemetry::event(Event::PolicyLoaded { policy: &policy });
+        if renewed {
+            telemetry::event(Event::CertificatesReloaded { certificates: policy.gateway.certificates.len() });
+        }
         Ok(outcome)
     }
 }
