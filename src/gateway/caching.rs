@@ -4,11 +4,32 @@
 //! the credentials, and carries an entity tag of its own for each policy and view: `"x"` from the platform becomes
 //! `"x-rp<view>"`. A conditional request gives the platform's tag back only if the view is still the same.
 
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 /// What marks a tag as the gateway's: `-rp` and sixteen hexadecimal digits before the closing quote.
 const MARK: &[u8] = b"-rp";
 const VIEW_DIGITS: usize = 16;
+
+/// What would let a cache keep or judge a protected response. Parsed once: a name given as text is parsed at each use.
+static FOR_SHARED_CACHES: [HeaderName; 6] = [
+    header::EXPIRES,
+    header::AGE,
+    header::PRAGMA,
+    HeaderName::from_static("surrogate-control"),
+    HeaderName::from_static("cdn-cache-control"),
+    header::LAST_MODIFIED,
+];
+
+/// What speaks of the platform's bytes.
+static OF_THE_BYTES: [HeaderName; 7] = [
+    header::CONTENT_LENGTH,
+    HeaderName::from_static("digest"),
+    HeaderName::from_static("content-digest"),
+    HeaderName::from_static("repr-digest"),
+    HeaderName::from_static("want-digest"),
+    HeaderName::from_static("content-md5"),
+    header::ACCEPT_RANGES,
+];
 
 /// Rewrites the validators of a request: tags of this view lose their mark, tags of another view disappear.
 ///
@@ -56,7 +77,7 @@ pub fn protect(headers: &mut HeaderMap, view: impl Fn() -> String) {
     let control = if no_store { "private, no-store" } else { "private, no-cache" };
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(control));
     headers.append(header::VARY, HeaderValue::from_static("Cookie, Authorization"));
-    for name in ["expires", "age", "pragma", "surrogate-control", "cdn-cache-control", "last-modified"] {
+    for name in &FOR_SHARED_CACHES {
         headers.remove(name);
     }
     if let Some(tag) = headers.remove(header::ETAG)
@@ -68,15 +89,7 @@ pub fn protect(headers: &mut HeaderMap, view: impl Fn() -> String) {
 
 /// Takes out what speaks of the bytes that the platform sent and not of those that leave.
 pub fn forget_representation(headers: &mut HeaderMap) {
-    for name in [
-        "content-length",
-        "digest",
-        "content-digest",
-        "repr-digest",
-        "want-digest",
-        "content-md5",
-        "accept-ranges",
-    ] {
+    for name in &OF_THE_BYTES {
         headers.remove(name);
     }
 }

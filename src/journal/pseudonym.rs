@@ -227,9 +227,9 @@ impl EpochKey {
         };
         room.copy_from_slice(value);
         // Only where it stands; what it is, all bytes decide.
-        let place = padded.iter().fold(usize::from(first), |place, &byte| {
-            place.wrapping_mul(31).wrapping_add(usize::from(byte))
-        });
+        let place = padded
+            .iter()
+            .fold(usize::from(first), |place, &byte| place.wrapping_mul(31).wrapping_add(usize::from(byte)));
         // A worker has its own; should another one hold it, the tag is made anew.
         let Ok(mut recent) = self.recent.try_lock() else {
             return Token { epoch: self.epoch, tag: self.tag(kind, value) };
@@ -347,7 +347,8 @@ mod tests {
         let tokens = pseudonyms();
         let long = "x".repeat(RECENT_BYTES);
         for number in 0..3 * RECENT {
-            let subjects = [number.to_string(), format!("{number}\0"), format!("{long}{number}"), long.clone()];
+            let subjects =
+                [number.to_string(), format!("{number}\0"), format!("{long}{number}"), long.clone()];
             for subject in &subjects {
                 let made = pseudonyms().subject(subject, now);
                 assert_eq!(tokens.subject(subject, now), made);
