@@ -7,13 +7,34 @@
 //! The platform's tag is sealed because it is often a hash of the whole document: who has it, or may ask whether it is
 //! still good, can try values for what was redacted until the hash fits.
 
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::secret::DomainKey;
 
 /// What marks a tag as the gateway's: `-rp` and sixteen hexadecimal digits before the closing quote.
 const MARK: &[u8] = b"-rp";
 const VIEW_DIGITS: usize = 16;
+
+/// What would let a cache keep or judge a protected response. Parsed once: a name given as text is parsed at each use.
+static FOR_SHARED_CACHES: [HeaderName; 6] = [
+    header::EXPIRES,
+    header::AGE,
+    header::PRAGMA,
+    HeaderName::from_static("surrogate-control"),
+    HeaderName::from_static("cdn-cache-control"),
+    header::LAST_MODIFIED,
+];
+
+/// What speaks of the platform's bytes.
+static OF_THE_BYTES: [HeaderName; 7] = [
+    header::CONTENT_LENGTH,
+    HeaderName::from_static("digest"),
+    HeaderName::from_static("content-digest"),
+    HeaderName::from_static("repr-digest"),
+    HeaderName::from_static("want-digest"),
+    HeaderName::from_static("content-md5"),
+    header::ACCEPT_RANGES,
+];
 
 /// Bytes that make a sealed tag one of ours, and its key stream one of a kind.
 const SEAL: usize = 16;
@@ -135,7 +156,7 @@ pub fn protect(headers: &mut HeaderMap, tags: &Tags<'_>) {
     let control = if no_store { "private, no-store" } else { "private, no-cache" };
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(control));
     headers.append(header::VARY, HeaderValue::from_static("Cookie, Authorization"));
-    for name in ["expires", "age", "pragma", "surrogate-control", "cdn-cache-control", "last-modified"] {
+    for name in &FOR_SHARED_CACHES {
         headers.remove(name);
     }
     if let Some(tag) = headers.remove(header::ETAG)
@@ -147,15 +168,7 @@ pub fn protect(headers: &mut HeaderMap, tags: &Tags<'_>) {
 
 /// Takes out what speaks of the bytes that the platform sent and not of those that leave.
 pub fn forget_representation(headers: &mut HeaderMap) {
-    for name in [
-        "content-length",
-        "digest",
-        "content-digest",
-        "repr-digest",
-        "want-digest",
-        "content-md5",
-        "accept-ranges",
-    ] {
+    for name in &OF_THE_BYTES {
         headers.remove(name);
     }
 }

@@ -8,11 +8,13 @@
 use std::time::{Duration, SystemTime};
 
 use bytes::{BufMut, Bytes, BytesMut};
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::policy::set::{CookieClass, CookieRule};
 
 mod attributes;
+
+static SET_COOKIE2: HeaderName = HeaderName::from_static("set-cookie2");
 
 /// Most cookies in one request; browsers keep 180 to 300 for one site.
 pub const COOKIES_MAX: usize = 512;
@@ -111,8 +113,13 @@ pub struct ResponseCookies {
 pub fn filter_response(rules: &[CookieRule], headers: &mut HeaderMap, now: SystemTime) -> ResponseCookies {
     let mut outcome = ResponseCookies::default();
     // RFC 2965, obsolete: no browser reads it, and nobody says what it would be read as.
-    if let header::Entry::Occupied(entry) = headers.entry("set-cookie2") {
-        outcome.dropped += entry.remove_entry_mult().1.count();
+    let obsolete = headers.get_all(&SET_COOKIE2).iter().count();
+    if obsolete > 0 {
+        headers.remove(&SET_COOKIE2);
+        outcome.dropped += obsolete;
+    }
+    if !headers.contains_key(header::SET_COOKIE) {
+        return outcome;
     }
     let header::Entry::Occupied(entry) = headers.entry(header::SET_COOKIE) else { return outcome };
     let fields: Vec<HeaderValue> = entry.remove_entry_mult().1.collect();

@@ -145,7 +145,7 @@ impl Exchange<'_> {
 
         // 6. clean the request.
         let audience = Arc::new(audience(snapshot, caller));
-        let tag = || view_tag(snapshot, route, &audience);
+        let tag = || view.view_tag(route.id, &audience, || view_tag(snapshot, route, &audience));
         let reader = Reader {
             data: &route.personal_data,
             plan: snapshot.plan(route.id),

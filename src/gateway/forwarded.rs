@@ -5,7 +5,10 @@
 //! names that another program could read as one of those (`X_Remote_User`, `X.Remote.User`: CGI and its heirs fold
 //! every such character) are removed whatever they are.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    fmt::Write as _,
+    net::{IpAddr, SocketAddr},
+};
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use ipnet::IpNet;
@@ -345,32 +348,43 @@ static NAMES: [&str; 12] = [
 fn write_forwarding(headers: &mut HeaderMap, forwarding: &Forwarding<'_>) {
     let Forwarding { client, host, tls } = forwarding;
     let scheme = if *tls { "https" } else { "http" };
-    let port = host.port.unwrap_or(if *tls { 443 } else { 80 });
-    let mut chain = String::with_capacity(16);
-    let mut forwarded = String::with_capacity(96);
+    let mut chain = String::with_capacity(48);
+    let mut forwarded = String::with_capacity(128);
     for address in std::iter::once(&client.address).chain(&client.via) {
         if !chain.is_empty() {
             chain.push_str(", ");
             forwarded.push_str(", ");
         }
-        chain.push_str(&address.to_string());
+        let start = chain.len();
+        // A string takes everything.
+        let _ = write!(chain, "{address}");
         // RFC 7239 §6: an IPv6 node is bracketed and quoted.
-        forwarded.push_str(&match address {
-            IpAddr::V4(v4) => format!("for={v4}"),
-            IpAddr::V6(v6) => format!("for=\"[{v6}]\""),
-        });
+        let (open, close) = if address.is_ipv6() { ("for=\"[", "]\"") } else { ("for=", "") };
+        for part in [open, &chain[start..], close] {
+            forwarded.push_str(part);
+        }
     }
-    let host = host.to_string();
     // Host and scheme belong to the element of the hop that the gateway itself received (RFC 7239 §4).
-    forwarded.push_str(&format!(";host=\"{host}\";proto={scheme}"));
+    forwarded.push_str(";host=\"");
+    let start = forwarded.len();
+    let _ = write!(forwarded, "{host}");
+    let end = forwarded.len();
+    for part in ["\";proto=", scheme] {
+        forwarded.push_str(part);
+    }
+    let value = |text: &str| HeaderValue::from_str(text);
+    let port = match host.port {
+        None => Ok(HeaderValue::from_static(if *tls { "443" } else { "80" })),
+        Some(port) => Ok(HeaderValue::from(port)),
+    };
     for (name, value) in [
-        (X_FORWARDED_FOR, chain),
-        (X_FORWARDED_HOST, host),
-        (X_FORWARDED_PORT, port.to_string()),
-        (header::FORWARDED, forwarded),
+        (X_FORWARDED_FOR, value(&chain)),
+        (X_FORWARDED_HOST, value(&forwarded[start..end])),
+        (X_FORWARDED_PORT, port),
+        (header::FORWARDED, value(&forwarded)),
     ] {
         // Addresses, canonical hosts and numbers are visible ASCII: the conversion cannot fail.
-        if let Ok(value) = HeaderValue::try_from(value) {
+        if let Ok(value) = value {
             headers.insert(name, value);
         }
     }

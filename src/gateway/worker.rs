@@ -1,6 +1,6 @@
 //! What one worker keeps for itself: its view of the snapshot, its pool, its metric handles.
 
-use std::{cell::RefCell, rc::Rc, sync::Arc};
+use std::{cell::RefCell, collections::VecDeque, rc::Rc, sync::Arc};
 
 use arc_swap::ArcSwap;
 
@@ -8,6 +8,7 @@ use super::{payload::Payload, snapshot::Snapshot};
 use crate::{
     journal::{Journal, Pseudonyms},
     policy::set::{ProviderId, RouteId, UpstreamId},
+    redact::Audience,
     telemetry::{ExchangeMetrics, ProviderMetrics, RouteMetrics, UpstreamMetrics},
     upstream::{Deadlines, Upstreams},
 };
@@ -29,7 +30,11 @@ pub struct View {
     unrouted: RouteMetrics,
     upstream_metrics: Vec<UpstreamMetrics>,
     provider_metrics: Vec<ProviderMetrics>,
+    tags: RefCell<VecDeque<(RouteId, Arc<Audience>, String)>>,
 }
+
+/// View tags kept at hand.
+const TAGS: usize = 16;
 
 impl Gateway {
     /// A worker's gate. Must be called on the worker's own thread, inside its runtime.
@@ -67,8 +72,26 @@ impl View {
             unrouted: RouteMetrics::unrouted(&policy.charter),
             upstream_metrics: policy.gateway.upstreams.iter().map(UpstreamMetrics::new).collect(),
             provider_metrics: policy.gateway.providers.iter().map(ProviderMetrics::new).collect(),
+            tags: RefCell::default(),
             snapshot,
         }
+    }
+
+    /// The tag of what this audience sees of a route, made by `make` unless it was needed a moment ago.
+    pub(super) fn view_tag(
+        &self,
+        route: RouteId,
+        audience: &Arc<Audience>,
+        make: impl FnOnce() -> String,
+    ) -> String {
+        let mut tags = self.tags.borrow_mut();
+        if let Some((.., tag)) = tags.iter().find(|(of, seen_by, _)| *of == route && seen_by == audience) {
+            return tag.clone();
+        }
+        let tag = make();
+        tags.truncate(TAGS - 1);
+        tags.push_front((route, Arc::clone(audience), tag.clone()));
+        tag
     }
 
     /// The snapshot.

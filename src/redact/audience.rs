@@ -5,7 +5,7 @@ use crate::secret::Sensitive;
 
 /// The caller as the engine knows them: what they see in which relation, and whom they are related to. The engine
 /// never learns a role.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Audience {
     /// The categories seen in each relation.
     pub sees: Sees,

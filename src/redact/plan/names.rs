@@ -1,6 +1,9 @@
 //! Every name that a plan knows, as a small number.
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    hash::{BuildHasherDefault, Hasher},
+};
 
 use crate::policy::set::{Charter, fold_field_name};
 
@@ -21,11 +24,40 @@ pub(super) struct Spelling {
     pub(super) charter: u8,
 }
 
+/// Filled from the policy alone, so that nobody can choose names that collide: it needs no keyed hash.
+type Table = HashMap<Box<[u8]>, Symbol, BuildHasherDefault<Fnv>>;
+
+/// FNV-1a of 64 bits.
+#[derive(Clone, Copy, Debug)]
+struct Fnv(u64);
+
+impl Default for Fnv {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Hasher for Fnv {
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        }
+    }
+
+    fn write_usize(&mut self, length: usize) {
+        self.0 = (self.0 ^ length as u64).wrapping_mul(0x0000_0100_0000_01b3);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
 /// The names of a route's paths and of the charter, found by decoded key.
 #[derive(Debug, Default)]
 pub(super) struct Names {
-    exact: HashMap<Box<[u8]>, Symbol>,
-    folded: HashMap<Box<[u8]>, Symbol>,
+    exact: Table,
+    folded: Table,
     /// By first byte, one bit for each length of a folded name (the last for all from 63 on): most keys are no name
     /// of the plan, and are known by this not to be.
     shapes: Vec<u64>,
