@@ -44,7 +44,9 @@ pub fn run(arguments: &HealthArguments) -> Result<(), HealthError> {
     socket.set_read_timeout(Some(PATIENCE))?;
     socket.set_write_timeout(Some(PATIENCE))?;
     let path = if arguments.ready { "/readyz" } else { "/healthz" };
-    write!(socket, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+    // One write: a request in pieces could meet an answer, and a reset, before its end.
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    socket.write_all(request.as_bytes())?;
     // The status line is all that counts; a peer that sends without end is not asked for more.
     let mut line = [0u8; 12];
     socket.read_exact(&mut line)?;
