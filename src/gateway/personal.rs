@@ -1,8 +1,7 @@
 //! What happens to a response body that may hold personal data: passed, redacted, or refused.
 
-use std::{collections::VecDeque, sync::Arc, task::Poll};
+use std::{collections::VecDeque, sync::Arc};
 
-use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use http_body::Body as _;
 
@@ -226,7 +225,7 @@ impl Reader<'_> {
 async fn hold(mut redaction: Redaction<Replay>) -> Result<(Content, Option<Tally>), Unreadable> {
     let (mut ready, mut held) = (VecDeque::new(), 0);
     while held < HOLD {
-        match std::future::poll_fn(|cx| poll_owned(&mut redaction, cx)).await {
+        match std::future::poll_fn(|cx| redaction.poll_chunk(cx)).await {
             Some(Ok(bytes)) => {
                 held += bytes.len();
                 ready.push_back(bytes);
@@ -248,13 +247,6 @@ async fn hold(mut redaction: Redaction<Replay>) -> Result<(Content, Option<Tally
         }
     }
     Ok((Content::Redacted(ready, Box::new(redaction)), None))
-}
-
-fn poll_owned(
-    redaction: &mut Redaction<Replay>,
-    cx: &mut std::task::Context<'_>,
-) -> Poll<Option<Result<Bytes, Unreadable>>> {
-    redaction.poll_chunk(cx)
 }
 
 fn is_byteranges(value: &HeaderValue) -> bool {
