@@ -23,8 +23,6 @@ pub struct Recorded {
     pub head: Vec<u8>,
     /// The body without its framing.
     pub body: Vec<u8>,
-    /// Which connection, from 0.
-    pub connection: usize,
 }
 
 impl Recorded {
@@ -185,7 +183,6 @@ struct Shared {
     script: Mutex<Arc<Script>>,
     requests: Mutex<Vec<Recorded>>,
     connections: AtomicUsize,
-    open: AtomicUsize,
     ended: AtomicBool,
 }
 
@@ -205,7 +202,6 @@ impl Upstream {
             script: Mutex::new(Arc::new(script)),
             requests: Mutex::default(),
             connections: AtomicUsize::new(0),
-            open: AtomicUsize::new(0),
             ended: AtomicBool::new(false),
         });
         let serving = Arc::clone(&shared);
@@ -215,22 +211,15 @@ impl Upstream {
                     break;
                 }
                 let Ok(socket) = socket else { continue };
-                let number = serving.connections.fetch_add(1, Ordering::Relaxed);
+                serving.connections.fetch_add(1, Ordering::Relaxed);
                 let shared = Arc::clone(&serving);
                 std::thread::spawn(move || {
-                    shared.open.fetch_add(1, Ordering::Relaxed);
                     // How the gateway ends a connection is not this thread's business.
-                    let _ended = converse(&shared, socket, number);
-                    shared.open.fetch_sub(1, Ordering::Relaxed);
+                    let _ended = converse(&shared, socket);
                 });
             }
         });
         Self { address, shared }
-    }
-
-    /// Answers every request with this document.
-    pub fn json(document: Value) -> Self {
-        Self::start(move |_| Answer::json(&document))
     }
 
     /// Another script from now on.
@@ -264,11 +253,6 @@ impl Upstream {
         self.shared.connections.load(Ordering::Relaxed)
     }
 
-    /// How many connections are open.
-    pub fn open_connections(&self) -> usize {
-        self.shared.open.load(Ordering::Relaxed)
-    }
-
     /// A port of the loopback where nobody listens.
     pub fn nowhere() -> SocketAddr {
         TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
@@ -283,10 +267,10 @@ impl Drop for Upstream {
     }
 }
 
-fn converse(shared: &Shared, mut socket: TcpStream, connection: usize) -> std::io::Result<()> {
+fn converse(shared: &Shared, mut socket: TcpStream) -> std::io::Result<()> {
     socket.set_nodelay(true)?;
     let mut pending = Vec::new();
-    while let Some(request) = read_request(&mut socket, &mut pending, connection)? {
+    while let Some(request) = read_request(&mut socket, &mut pending)? {
         shared.requests.lock().unwrap().push(request.clone());
         let script = Arc::clone(&shared.script.lock().unwrap());
         for step in script(&request).0 {
@@ -314,11 +298,7 @@ fn converse(shared: &Shared, mut socket: TcpStream, connection: usize) -> std::i
 }
 
 /// One request; `None` at the end of the connection.
-fn read_request(
-    socket: &mut TcpStream,
-    pending: &mut Vec<u8>,
-    connection: usize,
-) -> std::io::Result<Option<Recorded>> {
+fn read_request(socket: &mut TcpStream, pending: &mut Vec<u8>) -> std::io::Result<Option<Recorded>> {
     let end = loop {
         if let Some(at) = pending.windows(4).position(|window| window == b"\r\n\r\n") {
             break at + 4;
@@ -328,7 +308,7 @@ fn read_request(
         }
     };
     let head: Vec<u8> = pending.drain(..end).collect();
-    let mut request = Recorded { head, body: Vec::new(), connection };
+    let mut request = Recorded { head, body: Vec::new() };
     if request.header("expect").is_some() {
         socket.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
     }

@@ -1,15 +1,5 @@
 //! Policies change and the process ends while clients are busy: nothing is lost, nothing is mixed.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "tests speak by panicking"
-)]
-
-mod support;
-
 use std::{
     collections::HashSet,
     sync::{
@@ -19,8 +9,7 @@ use std::{
     time::Duration,
 };
 
-use serde_json::{Value, json};
-use support::{
+use crate::support::{
     client::{Ask, Client, Connection, Version},
     folder::{CHARTER, PolicyFolder},
     gateway::{Gateway, Signal},
@@ -28,6 +17,7 @@ use support::{
     tokens::Tokens,
     upstream::{Answer, Recorded, Upstream},
 };
+use serde_json::{Value, json};
 
 /// Exchanges under reloads.
 const EXCHANGES: usize = 10_000;
@@ -199,18 +189,18 @@ async fn a_mistake_leaves_the_last_good_policy_serving() {
     assert_eq!(gateway.metric(GAUGE, &[]), 1.0);
     for broken in ["", "charter: {}", "charter: [", "\u{0}", &CHARTER.replace("anonymous:", "nobody:")] {
         gateway.folder.write("charter.yaml", broken);
-        support::wait_for("a refused reload", || (gateway.metric(GAUGE, &[]) == 0.0).then_some(()));
+        crate::support::wait_for("a refused reload", || (gateway.metric(GAUGE, &[]) == 0.0).then_some(()));
         assert_eq!(name(1).await, "***", "{broken:?}");
         assert_eq!(gateway.admin_get("/readyz").0, 200, "the last good policy serves");
         gateway.folder.write("charter.yaml", &other_charter());
-        support::wait_for("a good reload", || (gateway.metric(GAUGE, &[]) == 1.0).then_some(()));
+        crate::support::wait_for("a good reload", || (gateway.metric(GAUGE, &[]) == 1.0).then_some(()));
         assert_eq!(name(2).await, "hidden");
         gateway.folder.write("charter.yaml", CHARTER);
         let loaded = || gateway.reloads().last().is_some_and(|event| event["event"] == "policy_loaded");
-        support::wait_for("the first policy again", || {
+        crate::support::wait_for("the first policy again", || {
             (loaded() && gateway.metric(GAUGE, &[]) == 1.0).then_some(())
         });
-        let deadline = std::time::Instant::now() + support::PATIENCE;
+        let deadline = std::time::Instant::now() + crate::support::PATIENCE;
         while name(3).await != "***" {
             assert!(std::time::Instant::now() < deadline, "the change was not taken up");
             tokio::task::yield_now().await;
@@ -230,7 +220,7 @@ async fn a_config_map_swap_is_a_change() {
         ("charter.yaml", other_charter(), "hidden"),
     ] {
         gateway.folder.swap_config_map(file, &text);
-        let deadline = std::time::Instant::now() + support::PATIENCE;
+        let deadline = std::time::Instant::now() + crate::support::PATIENCE;
         loop {
             let reply = client.send(&Ask::get("/api/echo/7")).await;
             if check(7, &reply.json()) == expected {

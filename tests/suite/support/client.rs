@@ -67,8 +67,6 @@ pub struct Reply {
     pub headers: HeaderMap,
     /// What came of the body.
     pub body: Bytes,
-    /// Trailers.
-    pub trailers: Option<HeaderMap>,
     /// Whether the body ended well.
     pub complete: bool,
 }
@@ -287,18 +285,18 @@ impl Reply {
     /// Reads a body to its end, or to where it breaks.
     pub async fn read(response: http::Response<Incoming>) -> Self {
         let (head, mut body) = response.into_parts();
-        let (mut bytes, mut trailers, mut complete) = (Vec::new(), None, true);
+        let (mut bytes, mut complete) = (Vec::new(), true);
         while let Some(frame) = timeout(PATIENCE, body.frame()).await.expect("a body in time") {
             match frame.map(hyper::body::Frame::into_data) {
                 Ok(Ok(data)) => bytes.extend_from_slice(&data),
-                Ok(Err(frame)) => trailers = frame.into_trailers().ok(),
+                Ok(Err(_trailers)) => {}
                 Err(_) => {
                     complete = false;
                     break;
                 }
             }
         }
-        Self { status: head.status, headers: head.headers, body: bytes.into(), trailers, complete }
+        Self { status: head.status, headers: head.headers, body: bytes.into(), complete }
     }
 
     /// The body as JSON.

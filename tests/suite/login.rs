@@ -1,18 +1,6 @@
 //! Guessing passwords is braked, whatever the counters are kept in, and while they cannot be reached.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "tests speak by panicking"
-)]
-
-mod support;
-
-use http::StatusCode;
-use serde_json::json;
-use support::{
+use crate::support::{
     client::{Ask, Client, Reply, Version},
     folder::PolicyFolder,
     gateway::Gateway,
@@ -21,6 +9,8 @@ use support::{
     tokens::Tokens,
     upstream::{Answer, Recorded, Upstream},
 };
+use http::StatusCode;
+use serde_json::json;
 
 const ROUTES: &str = r#"
 routes:
@@ -209,7 +199,7 @@ async fn without_redis_stricter_limits_stand_in_and_it_comes_back_by_itself() {
             let address = format!("10.{}.{}.{}", u8::from(frozen), number / 200, number % 200);
             let status = guess(&client, &format!("back-{frozen}-{number}"), "right", &address).await.status;
             assert_eq!(status, 200);
-            assert!(begun.elapsed() < support::PATIENCE, "the store was not taken up again");
+            assert!(begun.elapsed() < crate::support::PATIENCE, "the store was not taken up again");
         }
         assert_eq!(guess(&client, &format!("after-{frozen}"), "wrong", "198.51.100.78").await.status, 401);
         assert!(redis.keys() > 0, "counters are in the store again");

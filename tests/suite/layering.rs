@@ -4,8 +4,6 @@
 //!
 //! Sources are read as tokens, so that comments and texts do not count, and grouped imports do. Test code obeys as well.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
-
 use std::{
     fs, io,
     path::{Path, PathBuf},

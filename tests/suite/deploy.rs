@@ -1,18 +1,14 @@
 //! The shipped manifests: they are read by nobody until the day they are applied, so a test reads them each time.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
-
-mod support;
-
 use std::{
     collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
 };
 
+use crate::support::{folder::copy_folder, gateway};
 use rempart::demo::certificates;
 use serde_yaml::Value;
-use support::{folder::copy_folder, gateway};
 
 fn base() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/base")

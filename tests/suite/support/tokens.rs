@@ -2,7 +2,6 @@
 
 use std::time::{Duration, SystemTime};
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use rempart::demo::{
     accounts::ACCOUNTS,
     tokens::{AUDIENCE, ISSUER, Signer},
@@ -42,12 +41,6 @@ impl Tokens {
     /// A well-signed token with these claims, whatever they are.
     pub fn claims(&self, claims: &Value) -> String {
         self.signer.sign(claims).unwrap()
-    }
-
-    /// A token of the right form with this header and a signature of nothing.
-    pub fn forged(header: &Value, claims: &Value) -> String {
-        let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-        format!("{}.{}.{}", part(header), part(claims), URL_SAFE_NO_PAD.encode([0u8; 64]))
     }
 }
 

@@ -1,23 +1,8 @@
 //! The process as its operator meets it: checks, refusals to start, certificates, signals, probes.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "tests speak by panicking"
-)]
-
-mod support;
-
 use std::{net::TcpListener, sync::Arc, time::Duration};
 
-use rempart::demo::certificates;
-use rustls::{
-    ClientConfig, RootCertStore,
-    pki_types::{CertificateDer, ServerName, pem::PemObject as _},
-};
-use support::{
+use crate::support::{
     PATIENCE,
     client::{Ask, Client, Version, read_all},
     folder::{CHARTER, HOST, PLAIN_ROUTE, PolicyFolder},
@@ -26,6 +11,11 @@ use support::{
     tokens::Tokens,
     upstream::{Answer, Step, Upstream},
     wait_for,
+};
+use rempart::demo::certificates;
+use rustls::{
+    ClientConfig, RootCertStore,
+    pki_types::{CertificateDer, ServerName, pem::PemObject as _},
 };
 use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 use tokio_rustls::{TlsConnector, client::TlsStream};

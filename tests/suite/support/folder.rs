@@ -20,35 +20,7 @@ use super::tokens::Tokens;
 pub const HOST: &str = "ecole.example";
 
 /// A charter with every recipient of the sample platform.
-pub const CHARTER: &str = include_str!("../../src/demo/policies/charter.yaml");
-
-/// Routes for the sample platform.
-pub const SAMPLE_ROUTES: &str = include_str!("../../src/demo/policies/routes.yaml");
-
-/// A route for everything, declared as lists of learners' records.
-pub const RECORDS_ROUTE: &str = r#"
-routes:
-  - name: records
-    owner: tests
-    match: { host: "*", path: "/{*rest}" }
-    upstream: school
-    purpose: account
-    personal_data:
-      record: ["$", "$[*]"]
-      subject: id
-      group: classrooms[*]
-      fields:
-        id: not_personal
-        full_name: name
-        email: email
-        birth_date: birth
-        birth_year: birth
-        gender: demographics
-        ine: student_id
-        classrooms: not_personal
-        results: result
-      unknown: deny
-"#;
+pub const CHARTER: &str = include_str!("../../../src/demo/policies/charter.yaml");
 
 /// A route for everything that says nothing about personal data.
 pub const PLAIN_ROUTE: &str = r#"

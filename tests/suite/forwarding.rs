@@ -1,22 +1,8 @@
 //! What passes through the gateway, what is taken out on the way, and what never gets to the platform.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "tests speak by panicking"
-)]
-
-mod support;
-
 use std::time::Duration;
 
-use futures_util::{SinkExt as _, StreamExt as _};
-use http::Method;
-use http_body_util::BodyExt as _;
-use serde_json::json;
-use support::{
+use crate::support::{
     PATIENCE,
     client::{Ask, Client, Reply, Version, read_all},
     folder::{PLAIN_ROUTE, PolicyFolder},
@@ -25,6 +11,10 @@ use support::{
     tokens::Tokens,
     upstream::{Answer, Recorded, Step, Upstream, head},
 };
+use futures_util::{SinkExt as _, StreamExt as _};
+use http::Method;
+use http_body_util::BodyExt as _;
+use serde_json::json;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -399,8 +389,7 @@ async fn a_platform_in_trouble_is_an_answer_in_time() {
     assert_eq!(reply.header("content-type"), ["application/problem+json"]);
     assert_eq!(connection.send(&Ask::get("/garbage")).await.status, 502);
     // A pooled connection that the platform has closed meanwhile costs nobody an answer.
-    let closing =
-        |_: &Recorded| ok(&Recorded { head: vec![], body: vec![], connection: 0 }).then(Step::Close);
+    let closing = |_: &Recorded| ok(&Recorded { head: vec![], body: vec![] }).then(Step::Close);
     upstream.script(closing);
     for method in [Method::GET, Method::POST] {
         for round in 0..30 {

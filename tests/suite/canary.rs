@@ -1,19 +1,7 @@
 //! Secrets planted in every place that a client or a platform can write to, through every kind of outcome: none of them
 //! may be found in the journal, in operator events, in metrics, or in the counter store.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "tests speak by panicking"
-)]
-
-mod support;
-
-use http::Method;
-use serde_json::json;
-use support::{
+use crate::support::{
     PATIENCE,
     client::{Ask, Client, Version, read_all},
     folder::PolicyFolder,
@@ -23,6 +11,8 @@ use support::{
     tokens::Tokens,
     upstream::{Answer, Recorded, Step, Upstream, head},
 };
+use http::Method;
+use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,

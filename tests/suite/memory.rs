@@ -1,23 +1,13 @@
 //! A body of 200 MB through the redactor: the process grows by less than 32 MiB.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "tests speak by panicking"
-)]
-
-mod support;
-
-use http_body_util::BodyExt;
-use hyper::body::Incoming;
-use support::{
+use crate::support::{
     PATIENCE,
     client::Version,
     school::{School, record},
     upstream::{Answer, Step, gzip, head},
 };
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
 
 const SIZE: usize = 200_000_000;
 const GROWTH: u64 = 32 << 20;

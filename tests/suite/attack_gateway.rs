@@ -1,17 +1,12 @@
 //! Attacks that once worked, or once half worked, against the whole gateway.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests state their expectations by panicking")]
-
-mod support;
-
 use std::{
     io::{Read, Write},
     net::{TcpListener, TcpStream},
     time::{Duration, Instant},
 };
 
-use http::Method;
-use support::{
+use crate::support::{
     client::{Ask, Client, Version},
     folder::{HOST, PLAIN_ROUTE, PolicyFolder},
     gateway::Gateway,
@@ -19,6 +14,7 @@ use support::{
     tokens::Tokens,
     upstream::{Answer, Step, gzip, head},
 };
+use http::Method;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const JSON: (&str, &str) = ("Content-Type", "application/json");

@@ -22,8 +22,6 @@ pub enum Signal {
     Term,
     /// Reload.
     Hup,
-    /// End at once.
-    Kill,
     /// Freeze.
     Stop,
     /// Go on.
@@ -35,7 +33,6 @@ pub fn signal(pid: u32, signal: Signal) {
     let name = match signal {
         Signal::Term => "TERM",
         Signal::Hup => "HUP",
-        Signal::Kill => "KILL",
         Signal::Stop => "STOP",
         Signal::Continue => "CONT",
     };
@@ -72,8 +69,6 @@ pub struct Stopped {
     pub journal: Lines,
     /// Operator events.
     pub events: Lines,
-    /// Its policies.
-    pub folder: PolicyFolder,
 }
 
 impl Gateway {
@@ -162,13 +157,7 @@ impl Gateway {
             reader.join().unwrap();
         }
         self.done = true;
-        Stopped {
-            status,
-            took,
-            journal: self.journal.clone(),
-            events: self.events.clone(),
-            folder: self.folder.clone(),
-        }
+        Stopped { status, took, journal: self.journal.clone(), events: self.events.clone() }
     }
 
     /// GET on the admin listener: status and body.
@@ -240,11 +229,6 @@ impl Gateway {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
         let line = status.lines().find(|line| line.starts_with(field)).unwrap();
         line.split_ascii_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
-    }
-
-    /// Open file descriptors of the process.
-    pub fn descriptors(&self) -> usize {
-        std::fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap().count()
     }
 }
 

@@ -1,24 +1,14 @@
 //! Redaction seen from outside: one URL, many readers, every way in which a platform can send a document.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "tests speak by panicking"
-)]
-
-mod support;
-
-use bytes::Bytes;
-use http::{Method, StatusCode};
-use rempart::gateway::coding::{BLOCK, Coding, Decoder, Encoder};
-use serde_json::{Value, json};
-use support::{
+use crate::support::{
     client::{Ask, Reply, Version},
     school::{ROLES, School, check_view, record, records},
     upstream::{Answer, Step, gzip, head},
 };
+use bytes::Bytes;
+use http::{Method, StatusCode};
+use rempart::gateway::coding::{BLOCK, Coding, Decoder, Encoder};
+use serde_json::{Value, json};
 
 const JSON: (&str, &str) = ("Content-Type", "application/json");
 const CODINGS: [(&str, Option<Coding>); 5] = [
@@ -98,7 +88,7 @@ async fn one_url_is_answered_differently_for_each_reader() {
             check_view(role, &reply.json(), &format!("{version:?} by session"));
         }
         // A token that does not hold is nobody's, whoever it claims to be.
-        let forged = support::tokens::Tokens::new().role("administrator");
+        let forged = crate::support::tokens::Tokens::new().role("administrator");
         let reply = connection.send(&Ask::get("/api/learners").bearer(&forged)).await;
         check_view("anonymous", &reply.json(), "forged");
     }

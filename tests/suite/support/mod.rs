@@ -5,16 +5,6 @@
 //! [`gateway::Gateway::stop`], which insists on exit 0. Everything listens on free ports of the loopback, so tests run
 //! side by side.
 
-#![allow(dead_code, reason = "each test binary uses a part of the harness")]
-#![allow(unreachable_pub, reason = "the harness is a private module of each test binary")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "a harness states its expectations by panicking"
-)]
-
 pub mod client;
 pub mod folder;
 pub mod gateway;

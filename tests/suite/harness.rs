@@ -1,22 +1,18 @@
 //! The harness itself: a test that trusts a broken instrument proves nothing.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
-
-mod support;
-
 use std::{
     io::{Read, Write},
     net::TcpStream,
     time::Duration,
 };
 
-use serde_json::json;
-use support::{
+use crate::support::{
     folder::{PLAIN_ROUTE, PolicyFolder},
     redis::Redis,
     tokens::Tokens,
     upstream::{Answer, Step, Upstream},
 };
+use serde_json::json;
 
 #[test]
 fn the_upstream_records_bytes_and_plays_its_script() {

@@ -1,8 +1,6 @@
 //! The documentation is true: what it names exists, its tables are those of the code, its policy compiles.
 //!
-//! `REMPART_BLESS=1 cargo test --test docs` writes the generated tables anew.
-
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests state their expectations by panicking")]
+//! `REMPART_BLESS=1 cargo test --test suite docs` writes the generated tables anew.
 
 use std::{
     collections::BTreeSet,
@@ -129,7 +127,7 @@ fn generated(page: &str, what: &str, expected: &str) {
         fs::write(root().join(page), format!("{}{expected}{}", &text[..from], &text[to..])).unwrap();
         return;
     }
-    let advice = "run `REMPART_BLESS=1 cargo test --test docs`";
+    let advice = "run `REMPART_BLESS=1 cargo test --test suite docs`";
     assert_eq!(&text[from..to], expected, "{page} is not what the code says: {advice}");
 }
 

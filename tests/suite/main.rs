@@ -1,0 +1,27 @@
+//! Everything that is tested from outside, as one program: linked once, so that a fresh machine has its answer sooner.
+//!
+//! `cargo test --test suite login` runs one module of it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "tests state their expectations by panicking"
+)]
+#![allow(unreachable_pub, reason = "a program's modules are public to each other only")]
+
+mod support;
+
+mod attack_gateway;
+mod canary;
+mod deploy;
+mod docs;
+mod forwarding;
+mod harness;
+mod layering;
+mod login;
+mod memory;
+mod policy;
+mod redaction;
+mod reload;
