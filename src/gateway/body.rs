@@ -203,7 +203,7 @@ impl Drop for Body {
         let complete = self.is_end_stream();
         if let Some(mut ledger) = self.ledger.take() {
             if let Content::Redacted(_, redaction) = &self.content {
-                ledger.tally(redaction.tally());
+                ledger.tally(&redaction.tally());
             }
             ledger.close(complete);
         }

@@ -3,12 +3,13 @@
 use http::{HeaderMap, header};
 
 use super::respond::Unreadable;
+use crate::redact::Format;
 
 /// What is known of a body before it is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Media {
-    /// `application/json`, `…+json`, `text/json`.
-    Json,
+    /// A format that the redactor reads.
+    Known(Format),
     /// A type under which platforms have been seen to send JSON, or none at all: the first bytes decide.
     Doubtful,
     /// Something else, as far as its type can be believed: the first bytes decide as well. A part of it may pass unseen,
@@ -21,7 +22,7 @@ pub enum Media {
 /// Reads `Content-Type` (RFC 9110 8.3).
 ///
 /// # Errors
-/// A refusal for two of them or none that parses, and for JSON in a charset other than UTF-8 (RFC 8259 8.1) or where two are
+/// A refusal for two of them or none that parses, and for a known format in a charset other than UTF-8 (RFC 8259 8.1), or where two are
 /// named.
 pub fn media(headers: &HeaderMap) -> Result<Media, Unreadable> {
     let mut values = headers.get_all(header::CONTENT_TYPE).iter();
@@ -35,13 +36,9 @@ pub fn media(headers: &HeaderMap) -> Result<Media, Unreadable> {
     if essence.contains(&b',') {
         return Err(Unreadable::MediaType);
     }
+    let known = std::str::from_utf8(&essence).ok().and_then(Format::of);
     let media = match essence.as_slice() {
-        b"application/json"
-        | b"text/json"
-        | b"application/x-json"
-        | b"text/x-json"
-        | b"application/vnd.api.json" => Media::Json,
-        other if other.ends_with(b"+json") => Media::Json,
+        _ if let Some(format) = known => Media::Known(format),
         b"text/event-stream" | b"multipart/x-mixed-replace" => Media::Stream,
         // Lines of JSON, sequences, comments, calls: whatever has the word in its name may be read as JSON somewhere.
         other if memchr::memmem::find(other, b"json").is_some() || is_script(other) => Media::Doubtful,
@@ -59,7 +56,7 @@ pub fn media(headers: &HeaderMap) -> Result<Media, Unreadable> {
         | b"*/*" => Media::Doubtful,
         _ => Media::Other,
     };
-    if media == Media::Json {
+    if matches!(media, Media::Known(_)) {
         let mut charsets = parts.filter_map(charset);
         let first = charsets.next();
         if charsets.next().is_some() || first.is_some_and(|name| !is_utf8(&name)) {
@@ -174,10 +171,10 @@ mod tests {
     #[test]
     fn media_types_are_read_strictly() {
         for (values, expected) in [
-            (&["application/json"][..], Ok(Media::Json)),
-            (&["Application/JSON; charset=UTF-8"], Ok(Media::Json)),
-            (&["application/reports+json"], Ok(Media::Json)),
-            (&["application/json; charset=\"utf-8\""], Ok(Media::Json)),
+            (&["application/json"][..], Ok(Media::Known(Format::Json))),
+            (&["Application/JSON; charset=UTF-8"], Ok(Media::Known(Format::Json))),
+            (&["application/reports+json"], Ok(Media::Known(Format::Json))),
+            (&["application/json; charset=\"utf-8\""], Ok(Media::Known(Format::Json))),
             (&["application/json; charset=iso-8859-1"], Err(Unreadable::Charset)),
             (&["application/json; charset=utf-8; charset=utf-7"], Err(Unreadable::Charset)),
             (&["application/json; Charset = utf-16"], Err(Unreadable::Charset)),
@@ -189,7 +186,7 @@ mod tests {
             (&["application/x-ndjson"], Ok(Media::Doubtful)),
             (&["text/javascript; charset=utf-8"], Ok(Media::Doubtful)),
             (&["text/event-stream"], Ok(Media::Stream)),
-            (&["application/vnd.api.json"], Ok(Media::Json)),
+            (&["application/vnd.api.json"], Ok(Media::Known(Format::Json))),
             (&["multipart/form-data; boundary=\"application/json\""], Ok(Media::Other)),
         ] {
             assert_eq!(of(values), expected, "{values:?}");

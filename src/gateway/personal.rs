@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     policy::set::PersonalData,
-    redact::{Audience, Plan, Tally},
+    redact::{Audience, Format, Plan, Tally, Task},
     secret::DomainKey,
 };
 
@@ -88,8 +88,8 @@ impl Reader<'_> {
     ) -> Result<(Content, Option<Tally>), Unreadable> {
         let Some(plan) = self.plan else { return Ok((Content::Upstream(body), None)) };
         let media = media(headers);
-        let json = matches!(media, Ok(Media::Json));
-        if self.declared() || json || media.is_err() {
+        let known = matches!(media, Ok(Media::Known(_)));
+        if self.declared() || known || media.is_err() {
             caching::protect(headers, &self.tags);
         }
         let sees_all = plan.is_identity(&self.audience.sees);
@@ -100,11 +100,11 @@ impl Reader<'_> {
             || status.is_informational()
             || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         if bodiless {
-            if asked.revalidates && !self.declared() && !json {
+            if asked.revalidates && !self.declared() && !known {
                 // The answer that is confirmed was protected: this one says so too.
                 caching::protect(headers, &self.tags);
             }
-            if (self.declared() || json) && !sees_all {
+            if (self.declared() || known) && !sees_all {
                 // What GET would send has another length and may have another coding.
                 caching::forget_representation(headers);
                 headers.remove(header::CONTENT_ENCODING);
@@ -112,7 +112,7 @@ impl Reader<'_> {
             return Ok((Content::Upstream(body), None));
         }
         if sees_all {
-            if !self.declared() && !json && self.may_be_json(&media, status, headers, &mut body).await {
+            if !self.declared() && !known && self.may_be_read(&media, status, headers, &mut body).await {
                 // Not for the next reader of a cache.
                 caching::protect(headers, &self.tags);
             }
@@ -135,14 +135,14 @@ impl Reader<'_> {
             return Err(Unreadable::Partial);
         }
         let coding = Coding::of(headers);
-        if !json && !self.begins_as_json(&coding, media, &mut body).await? {
+        let Some(format) = self.format(&coding, media, &mut body).await? else {
             return if self.declared() {
                 Err(Unreadable::MediaType)
             } else {
                 Ok((Content::Upstream(body), None))
             };
-        }
-        if !json {
+        };
+        if !known {
             caching::protect(headers, &self.tags);
         }
         let from = coding?;
@@ -156,35 +156,54 @@ impl Reader<'_> {
             headers.append(header::VARY, HeaderValue::from_static("Accept-Encoding"));
         }
         let codings = Codings { from, to, cap: self.cap };
-        let redaction =
-            Redaction::new(body, codings, Arc::clone(plan), Arc::clone(self.audience), Arc::clone(self.key));
-        hold(redaction).await
+        let task = Task {
+            plan: Arc::clone(plan),
+            audience: Arc::clone(self.audience),
+            key: Arc::clone(self.key),
+        };
+        hold(Redaction::new(body, codings, &format, task)).await
     }
 
     /// Whether an answer for a reader who sees everything is one that others see less of.
-    async fn may_be_json(
+    async fn may_be_read(
         &self,
         media: &Result<Media, Unreadable>,
         status: StatusCode,
         headers: &HeaderMap,
         body: &mut Replay,
     ) -> bool {
-        let Ok(media) = *media else { return true };
-        if media == Media::Stream || status == StatusCode::PARTIAL_CONTENT || body.is_end_stream() {
-            return media == Media::Doubtful;
+        let Ok(media) = media else { return true };
+        if *media == Media::Stream || status == StatusCode::PARTIAL_CONTENT || body.is_end_stream() {
+            return *media == Media::Doubtful;
         }
-        self.begins_as_json(&Coding::of(headers), media, body).await.unwrap_or(true)
+        self.format(&Coding::of(headers), media.clone(), body).await.map_or(true, |format| format.is_some())
+    }
+
+    /// The format by which a body is read: that of its type, unless its first bytes say otherwise.
+    async fn format(
+        &self,
+        coding: &Result<Option<Coding>, CodingError>,
+        media: Media,
+        body: &mut Replay,
+    ) -> Result<Option<Format>, Unreadable> {
+        match media {
+            // What lies here fails to parse.
+            Media::Known(Format::Json) => Ok(Some(Format::Json)),
+            media if self.begins_as_json(coding, &media, body).await? => Ok(Some(Format::Json)),
+            Media::Known(format) => Ok(Some(format)),
+            Media::Doubtful | Media::Other | Media::Stream => Ok(None),
+        }
     }
 
     /// Looks at the first bytes of a body whose type says nothing, without using them up.
     async fn begins_as_json(
         &self,
         coding: &Result<Option<Coding>, CodingError>,
-        media: Media,
+        media: &Media,
         body: &mut Replay,
     ) -> Result<bool, Unreadable> {
         // Pictures, films and archives have no coding that counts; of the rest, what cannot be decoded cannot be judged.
-        let believed = media == Media::Other && !self.declared();
+        let believed = *media == Media::Other && !self.declared();
         let coding = match coding {
             Ok(coding) => coding,
             Err(_) if believed => return Ok(false),
@@ -242,7 +261,7 @@ async fn hold(mut redaction: Redaction<Replay>) -> Result<(Content, Option<Tally
                         })
                         .into(),
                 };
-                return Ok((Content::Whole(whole), Some(redaction.tally().clone())));
+                return Ok((Content::Whole(whole), Some(redaction.tally())));
             }
         }
     }

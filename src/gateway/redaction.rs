@@ -4,7 +4,6 @@
 
 use std::{
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -16,8 +15,7 @@ use super::{
     respond::Unreadable,
 };
 use crate::{
-    redact::{Audience, JsonRedactor, Plan, Tally},
-    secret::DomainKey,
+    redact::{Format, Redact, Tally, Task},
     upstream::UpstreamError,
 };
 
@@ -25,7 +23,7 @@ use crate::{
 pub struct Redaction<S> {
     source: S,
     decoder: Option<Decoder>,
-    redactor: JsonRedactor,
+    redactor: Box<dyn Redact>,
     encoder: Option<Encoder>,
     block: Vec<u8>,
     state: State,
@@ -57,19 +55,13 @@ where
     S: Body<Data = Bytes, Error = UpstreamError> + Unpin,
 {
     /// Prepares a body for one audience.
-    pub fn new(
-        source: S,
-        codings: Codings,
-        plan: Arc<Plan>,
-        audience: Arc<Audience>,
-        key: Arc<DomainKey>,
-    ) -> Self {
+    pub fn new(source: S, codings: Codings, format: &Format, task: Task) -> Self {
         let decoder = codings.from.map(|coding| Decoder::new(coding, codings.cap));
         let block = if decoder.is_some() { vec![0; BLOCK] } else { Vec::new() };
         Self {
             source,
             decoder,
-            redactor: JsonRedactor::new(plan, audience, key),
+            redactor: format.redactor(task),
             encoder: codings.to.map(Encoder::new),
             block,
             state: State::Reading,
@@ -77,7 +69,7 @@ where
     }
 
     /// What was redacted so far.
-    pub fn tally(&self) -> &Tally {
+    pub fn tally(&self) -> Tally {
         self.redactor.tally()
     }
 

@@ -1,5 +1,7 @@
 //! What stands in the place of a value that may not be seen.
 
+use std::borrow::Cow;
+
 use super::json::unescape;
 use crate::policy::set::{Action, Category, Generalisation};
 use crate::secret::DomainKey;
@@ -20,8 +22,13 @@ pub(super) enum Remedy {
     Null,
     /// Each text becomes [`MASK`], each number or boolean `null`.
     Mask,
-    /// Each scalar becomes this JSON string.
-    Replace(Box<[u8]>),
+    /// Each scalar becomes this text.
+    Replace {
+        /// As a JSON string.
+        json: Box<[u8]>,
+        /// As it is.
+        text: Box<str>,
+    },
     /// Each text or number becomes a token; the name of the category is part of it, so that tokens of two categories
     /// cannot be joined.
     Pseudonym(Box<str>),
@@ -33,13 +40,26 @@ impl Remedy {
     /// For categories that no charter has.
     pub(super) const REMOVE: Self = Self::Remove;
 
+    /// What stands for a value in formats that have texts only; `None` where nothing does.
+    pub(super) fn stand_in<'a>(&'a self, key: &DomainKey, value: &'a str) -> Option<Cow<'a, str>> {
+        match self {
+            Self::Remove | Self::Null => None,
+            Self::Mask => Some(Cow::Borrowed(MASK.trim_matches('"'))),
+            Self::Replace { text, .. } => Some(Cow::Borrowed(text)),
+            Self::Pseudonym(category) => Some(Cow::Owned(token(key, category, value.as_bytes()))),
+            Self::Year => {
+                year_of_date(value.as_bytes()).and_then(|at| value.get(at)).map(Cow::Borrowed)
+            }
+        }
+    }
+
     /// What the charter wants for a category.
     pub(super) fn of(category: &Category) -> Self {
         match &category.otherwise {
             Action::Remove => Self::Remove,
             Action::Null => Self::Null,
             Action::Mask => Self::Mask,
-            Action::Replace(text) => Self::Replace(quote(text)),
+            Action::Replace(text) => Self::Replace { json: quote(text), text: text.as_str().into() },
             Action::Pseudonym => Self::Pseudonym(category.name.as_str().into()),
             Action::Generalise(Generalisation::Year) => Self::Year,
         }
@@ -61,17 +81,22 @@ fn quote(text: &str) -> Box<[u8]> {
     out.into()
 }
 
+/// The token of a value.
+fn token(key: &DomainKey, category: &str, value: &[u8]) -> String {
+    format!("p_{}", key.hex(&[category.as_bytes(), value], TOKEN_BYTES))
+}
+
 /// Writes the token of a value: the same for the same decoded text or the same number.
 pub(super) fn pseudonym(key: &DomainKey, category: &str, value: &[u8], out: &mut Vec<u8>) {
-    out.extend(b"\"p_");
-    out.extend(key.hex(&[category.as_bytes(), value], TOKEN_BYTES).bytes());
+    out.push(b'"');
+    out.extend(token(key, category, value).bytes());
     out.push(b'"');
 }
 
 /// Writes the year of a date: of a text that begins with `YYYY-MM-DD` or `DD/MM/YYYY`, or a number that is a year
 /// already. Anything else becomes `null`, for it could be as precise as a birthday.
 pub(super) fn year(value: &[u8], text: bool, out: &mut Vec<u8>) {
-    let year = if text { year_of_date(value) } else { plausible(value).then_some(value) };
+    let year = if text { year_of_date(value).map(|at| &value[at]) } else { plausible(value).then_some(value) };
     match (year, text) {
         (Some(year), true) => {
             out.push(b'"');
@@ -87,7 +112,8 @@ fn plausible(year: &[u8]) -> bool {
     matches!(year, [b'1', b'9', b'0'..=b'9', b'0'..=b'9'] | [b'2', b'0', b'0'..=b'9', b'0'..=b'9'] | b"2100")
 }
 
-fn year_of_date(text: &[u8]) -> Option<&[u8]> {
+/// Where the year of a date stands.
+fn year_of_date(text: &[u8]) -> Option<std::ops::Range<usize>> {
     let digits = |range: std::ops::Range<usize>| {
         text.get(range).is_some_and(|part| part.iter().all(u8::is_ascii_digit))
     };
@@ -97,10 +123,10 @@ fn year_of_date(text: &[u8]) -> Option<&[u8]> {
         return None;
     }
     if digits(0..4) && text[4] == b'-' && digits(5..7) && text[7] == b'-' && digits(8..10) {
-        return valid(number(8), number(5)).then_some(&text[..4]);
+        return valid(number(8), number(5)).then_some(0..4);
     }
     if digits(0..2) && text[2] == b'/' && digits(3..5) && text[5] == b'/' && digits(6..10) {
-        return valid(number(0), number(3)).then_some(&text[6..10]);
+        return valid(number(0), number(3)).then_some(6..10);
     }
     None
 }

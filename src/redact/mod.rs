@@ -18,15 +18,20 @@
 mod action;
 mod audience;
 mod error;
+mod format;
 mod json;
+mod judge;
 #[doc(hidden)]
 pub mod laws;
+mod place;
 mod plan;
 mod tally;
+mod whose;
 
 pub use action::MASK;
 pub use audience::Audience;
 pub use error::RedactError;
+pub use format::{Format, Redact, Task};
 pub use json::{JsonRedactor, MAX_DEPTH, MAX_HELD, MAX_KEY, MAX_NUMBER, MAX_VALUE};
 pub use plan::Plan;
 pub use tally::Tally;

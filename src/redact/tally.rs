@@ -24,6 +24,14 @@ impl Tally {
         self.unknown = self.unknown.saturating_add(1);
     }
 
+    /// Adds what a part of the body gave.
+    pub(super) fn add(&mut self, part: &Self) {
+        for (count, more) in self.by_category.iter_mut().zip(part.by_category) {
+            *count = count.saturating_add(more);
+        }
+        self.unknown = self.unknown.saturating_add(part.unknown);
+    }
+
     /// Redacted fields of all categories.
     pub fn total(&self) -> u64 {
         self.by_category.iter().copied().map(u64::from).sum()

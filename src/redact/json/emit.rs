@@ -269,7 +269,7 @@ impl Pass<'_> {
                 return Watch::Nothing;
             }
             (Remedy::Mask, Kind::Text) => self.substitute(at, parent, MASK.as_bytes()),
-            (Remedy::Replace(text), _) => self.substitute(at, parent, text),
+            (Remedy::Replace { json, .. }, _) => self.substitute(at, parent, json),
             (Remedy::Pseudonym(_), Kind::Text | Kind::Number) => {
                 self.substitute(at, parent, b"");
                 self.state.write = Write::Pseudonym(category);
@@ -296,7 +296,7 @@ impl Pass<'_> {
         let plan = self.plan;
         match plan.remedy(category) {
             Remedy::Remove if parent.is_some() => self.discard(),
-            Remedy::Mask | Remedy::Replace(_) | Remedy::Pseudonym(_) | Remedy::Year if !object => {
+            Remedy::Mask | Remedy::Replace { .. } | Remedy::Pseudonym(_) | Remedy::Year if !object => {
                 self.keep(parent);
                 return Mode::Replace(category);
             }

@@ -1,0 +1,89 @@
+//! What happens to one value of a format that has texts only (a cell, a form field, an element), and the count of it.
+
+use std::borrow::Cow;
+
+use super::{RedactError, Tally, Task, place::Field, plan::CATEGORY};
+use crate::policy::set::{CategoryId, CategorySet};
+
+/// What happens to a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It leaves as it is.
+    Keep,
+    /// It is personal, and not for this audience.
+    Hide(CategoryId),
+    /// Nobody classified it, and the route lets nothing pass that nobody classified.
+    Drop,
+}
+
+/// The judgements on one body.
+pub(super) struct Judge {
+    pub(super) task: Task,
+    deny: bool,
+    report: bool,
+    tally: Tally,
+}
+
+impl Judge {
+    pub(super) fn new(task: Task) -> Self {
+        let deny = task.plan.denies_unknown(&task.audience.sees);
+        let report = task.plan.reports_unknown();
+        Self { task, deny, report, tally: Tally::default() }
+    }
+
+    /// What happens to a value, where these categories are visible. Counts.
+    pub(super) fn judge(&mut self, field: Field, visible: CategorySet) -> Verdict {
+        match field.class.checked_sub(CATEGORY).map(CategoryId) {
+            Some(category) if visible.contains(category) => Verdict::Keep,
+            Some(category) => {
+                self.tally.redacted(category);
+                Verdict::Hide(category)
+            }
+            None if field.is_not_personal() || !(self.deny || self.report) => Verdict::Keep,
+            None => {
+                self.tally.unclassified();
+                if self.deny { Verdict::Drop } else { Verdict::Keep }
+            }
+        }
+    }
+
+    /// The text that stands for a hidden value; `None` where nothing does. An empty value hides nothing and stays.
+    pub(super) fn stand_in<'a>(&'a self, category: CategoryId, value: &'a str) -> Option<Cow<'a, str>> {
+        if value.is_empty() {
+            return Some(Cow::Borrowed(value));
+        }
+        self.task.plan.remedy(category).stand_in(&self.task.key, value)
+    }
+
+    /// What was redacted so far.
+    pub(super) fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// Adds what a reader of a part of the body redacted.
+    pub(super) fn add(&mut self, part: &Tally) {
+        self.tally.add(part);
+    }
+}
+
+/// A reader's state after an error: the error is repeated, nothing leaves any more.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Refused(Option<RedactError>);
+
+impl Refused {
+    /// Runs a step unless one failed before; remembers its error.
+    pub(super) fn guard(
+        refused: &mut Self,
+        step: impl FnOnce() -> Result<(), RedactError>,
+    ) -> Result<(), RedactError> {
+        match refused.0 {
+            Some(error) => Err(error),
+            None => step().inspect_err(|error| refused.0 = Some(*error)),
+        }
+    }
+
+    /// Nothing may come any more.
+    pub(super) fn end(&mut self) {
+        self.0 = Some(self.0.unwrap_or(RedactError::Finished));
+    }
+}

@@ -1,0 +1,105 @@
+//! Where a reader stands in a document, as the plan sees it: for formats that have names and nesting of their own.
+//!
+//! Every format is read as if it were JSON: a column is a member of its row, a form field a member of the form, an element
+//! a member of the element around it. So one classification, one preset and the charter's names serve them all.
+
+use std::sync::Arc;
+
+use super::plan::{Facts, GROUP, Kept, NOT_PERSONAL, Plan, RECORD, SUBJECT};
+
+/// What the plan says of a value.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Field {
+    state: u32,
+    /// 0 for no rule, [`NOT_PERSONAL`], or [`super::plan::CATEGORY`] and a category's number.
+    pub(super) class: u8,
+    flags: u8,
+}
+
+impl Field {
+    /// It says whose the record is.
+    pub(super) fn is_subject(self) -> bool {
+        self.flags & SUBJECT != 0
+    }
+
+    /// It says which group the record belongs to.
+    pub(super) fn is_group(self) -> bool {
+        self.flags & GROUP != 0
+    }
+
+    /// If it has members, it is one person's record.
+    pub(super) fn is_record(self) -> bool {
+        self.flags & RECORD != 0
+    }
+
+    /// The route's owner said that it is not personal.
+    pub(super) fn is_not_personal(self) -> bool {
+        self.class == NOT_PERSONAL
+    }
+
+    /// Somebody classified it, or it says whose the record is.
+    pub(super) fn is_known(self) -> bool {
+        self.class != 0
+    }
+}
+
+/// The open values, from the root to here.
+pub(super) struct Place {
+    plan: Arc<Plan>,
+    kept: Kept,
+    open: Vec<u32>,
+}
+
+impl Place {
+    /// In front of the root, which [`Place::root`] describes.
+    pub(super) fn new(plan: Arc<Plan>) -> Self {
+        Self { plan, kept: Kept::new(), open: Vec::new() }
+    }
+
+    /// The root value.
+    pub(super) fn root(&self) -> Field {
+        self.field(self.plan.start(), 0)
+    }
+
+    /// The member of this decoded name, of the innermost open value.
+    pub(super) fn member(&mut self, name: &[u8]) -> Field {
+        let symbol = self.plan.symbol(name);
+        let state = self.plan.member(self.state(), symbol, &mut self.kept, self.open.len());
+        self.field(state, self.plan.charter_class(symbol))
+    }
+
+    /// The element at this place, of the innermost open value.
+    pub(super) fn element(&mut self, index: u32) -> Field {
+        let state = self.plan.element(self.state(), index, &mut self.kept, self.open.len());
+        self.field(state, 0)
+    }
+
+    /// Goes into a value; `object` where it has members, so that it may be a record.
+    pub(super) fn enter(&mut self, field: Field, object: bool) {
+        let state = if object && field.is_record() {
+            self.plan.enter_record(field.state, &mut self.kept, self.open.len())
+        } else {
+            field.state
+        };
+        self.open.push(state);
+    }
+
+    /// Leaves the innermost open value.
+    pub(super) fn leave(&mut self) {
+        self.open.pop();
+    }
+
+    /// Open values.
+    pub(super) fn depth(&self) -> usize {
+        self.open.len()
+    }
+
+    fn state(&self) -> u32 {
+        self.open.last().copied().unwrap_or_else(|| self.plan.start())
+    }
+
+    fn field(&self, state: u32, otherwise: u8) -> Field {
+        let Facts { class, flags, .. } = self.plan.facts(state, &self.kept);
+        Field { state, class: if class == 0 { otherwise } else { class }, flags }
+    }
+}
