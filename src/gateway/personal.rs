@@ -15,7 +15,7 @@ use super::{
     respond::Unreadable,
 };
 use crate::{
-    policy::set::PersonalData,
+    policy::set::{Classification, PersonalData},
     redact::{Audience, Format, Plan, Tally, Task},
     secret::DomainKey,
 };
@@ -136,10 +136,9 @@ impl Reader<'_> {
         }
         let coding = Coding::of(headers);
         let Some(format) = self.format(&coding, media, &mut body).await? else {
-            return if self.declared() {
-                Err(Unreadable::MediaType)
-            } else {
-                Ok((Content::Upstream(body), None))
+            return match self.data {
+                PersonalData::Declared(data) if !passes(data, headers) => Err(Unreadable::MediaType),
+                _ => Ok((Content::Upstream(body), None)),
             };
         };
         if !known {
@@ -156,11 +155,8 @@ impl Reader<'_> {
             headers.append(header::VARY, HeaderValue::from_static("Accept-Encoding"));
         }
         let codings = Codings { from, to, cap: self.cap };
-        let task = Task {
-            plan: Arc::clone(plan),
-            audience: Arc::clone(self.audience),
-            key: Arc::clone(self.key),
-        };
+        let task =
+            Task { plan: Arc::clone(plan), audience: Arc::clone(self.audience), key: Arc::clone(self.key) };
         hold(Redaction::new(body, codings, &format, task)).await
     }
 
@@ -266,6 +262,13 @@ async fn hold(mut redaction: Redaction<Replay>) -> Result<(Content, Option<Tally
         }
     }
     Ok((Content::Redacted(ready, Box::new(redaction)), None))
+}
+
+/// Whether the route's owner lets this type pass unread.
+fn passes(data: &Classification, headers: &HeaderMap) -> bool {
+    let Some(Ok(value)) = headers.get(header::CONTENT_TYPE).map(HeaderValue::to_str) else { return false };
+    let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    data.pass_types.iter().any(|range| range.matches(&essence))
 }
 
 fn is_byteranges(value: &HeaderValue) -> bool {

@@ -47,9 +47,7 @@ impl Remedy {
             Self::Mask => Some(Cow::Borrowed(MASK.trim_matches('"'))),
             Self::Replace { text, .. } => Some(Cow::Borrowed(text)),
             Self::Pseudonym(category) => Some(Cow::Owned(token(key, category, value.as_bytes()))),
-            Self::Year => {
-                year_of_date(value.as_bytes()).and_then(|at| value.get(at)).map(Cow::Borrowed)
-            }
+            Self::Year => year_of_date(value.as_bytes()).and_then(|at| value.get(at)).map(Cow::Borrowed),
         }
     }
 
@@ -96,7 +94,8 @@ pub(super) fn pseudonym(key: &DomainKey, category: &str, value: &[u8], out: &mut
 /// Writes the year of a date: of a text that begins with `YYYY-MM-DD` or `DD/MM/YYYY`, or a number that is a year
 /// already. Anything else becomes `null`, for it could be as precise as a birthday.
 pub(super) fn year(value: &[u8], text: bool, out: &mut Vec<u8>) {
-    let year = if text { year_of_date(value).map(|at| &value[at]) } else { plausible(value).then_some(value) };
+    let year =
+        if text { year_of_date(value).map(|at| &value[at]) } else { plausible(value).then_some(value) };
     match (year, text) {
         (Some(year), true) => {
             out.push(b'"');

@@ -45,7 +45,11 @@ impl Format {
     /// The format that a media type names: its essence in lower case (RFC 9110 8.3.1).
     pub fn of(essence: &str) -> Option<Self> {
         match essence {
-            "application/json" | "text/json" | "application/x-json" | "text/x-json" => Some(Self::Json),
+            "application/json"
+            | "text/json"
+            | "application/x-json"
+            | "text/x-json"
+            | "application/vnd.api.json" => Some(Self::Json),
             other if other.ends_with("+json") => Some(Self::Json),
             _ => None,
         }

@@ -5,8 +5,11 @@ use super::{
     routes::Scope,
 };
 use crate::policy::{
-    document::{Entries, PersonalDataDocument, Texts},
-    set::{CategoryId, Classification, FieldClass, FieldRule, JsonPath, PersonalData, Segment, Unknown},
+    document::{Entries, List, PersonalDataDocument, Texts},
+    set::{
+        CategoryId, Classification, FieldClass, FieldRule, JsonPath, LooseFormat, MediaRange, PersonalData,
+        Segment, Unknown,
+    },
 };
 
 const KIB: u64 = 1 << 10;
@@ -30,6 +33,8 @@ pub(super) fn compile(
             && written.group.is_none()
             && written.fields.is_none()
             && written.unknown.is_none()
+            && written.formats.is_none()
+            && written.pass_types.is_none()
             && written.record_bytes.is_none();
         if !alone {
             let help = "remove `exempt`, or everything else";
@@ -83,6 +88,8 @@ fn classification(
         group,
         fields: fields(context, &at.key("fields"), &written.fields, scope),
         unknown,
+        formats: formats(context, &at.key("formats"), &written.formats),
+        pass_types: pass_types(context, &at.key("pass_types"), &written.pass_types, route),
         record_bytes: context.size(
             &at.key("record_bytes"),
             &written.record_bytes,
@@ -113,6 +120,65 @@ fn records(context: &mut Context<'_>, at: &At, written: &Option<Texts>) -> Vec<J
         records = vec![root(Vec::new()), root(vec![Segment::Any])];
     }
     records
+}
+
+fn formats(context: &mut Context<'_>, at: &At, written: &Option<List<String>>) -> Vec<LooseFormat> {
+    let table = [("html", LooseFormat::Html), ("text", LooseFormat::Text)];
+    let texts: Vec<_> = written.iter().flatten().enumerate().collect();
+    let mut formats = Vec::new();
+    for (place, text) in texts {
+        let Some(text) = text else { continue };
+        let at = at.item(place);
+        let Some(format) = context.choice(&at, "a format that must be named to be read", text, &table) else {
+            continue;
+        };
+        if formats.contains(&format) {
+            context.error(&at, format!("`{text}` is listed twice"), None);
+        }
+        formats.push(format);
+    }
+    formats
+}
+
+fn pass_types(
+    context: &mut Context<'_>,
+    at: &At,
+    written: &Option<List<String>>,
+    route: &str,
+) -> Vec<MediaRange> {
+    let mut ranges = Vec::new();
+    for (place, text) in written.iter().flatten().enumerate() {
+        let Some(text) = text else { continue };
+        let at = at.item(place);
+        let Some(range) = media_range(text) else {
+            let help = "one type such as `application/pdf`, or all of a kind: `image/*`, `audio/*`, `video/*`, `font/*`";
+            context.error(&at, format!("`{text}` is not a media type"), help);
+            continue;
+        };
+        if range.subtype.is_none() && !matches!(range.kind.as_str(), "image" | "audio" | "video" | "font") {
+            let help = "name each type: what a reader understands is never passed unread";
+            context.error(&at, format!("`{text}` would pass documents that nobody looked at"), help);
+        }
+        let message = format!("answers of the route `{route}` pass unread if they are `{text}`");
+        context.finding(&at, message, "make sure that nobody's data is in them");
+        if ranges.contains(&range) {
+            context.error(&at, format!("`{text}` is listed twice"), None);
+        }
+        ranges.push(range);
+    }
+    ranges
+}
+
+fn media_range(text: &str) -> Option<MediaRange> {
+    // RFC 9110 5.6.2
+    let is_token = |part: &str| {
+        !part.is_empty()
+            && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$&^_.+-".contains(&byte))
+    };
+    let (kind, subtype) = text.split_once('/')?;
+    let subtype = (subtype != "*").then(|| subtype.to_ascii_lowercase());
+    (is_token(kind) && subtype.as_deref().is_none_or(is_token))
+        .then(|| MediaRange { kind: kind.to_ascii_lowercase(), subtype })
 }
 
 fn fields(

@@ -77,6 +77,12 @@ pub(crate) struct PersonalDataDocument {
     pub(crate) fields: Option<Entries<String>>,
     /// What happens to a field that nothing classifies: `deny`, `report` or `pass`. Default: `deny`.
     pub(crate) unknown: Option<String>,
+    /// Formats in which not every text can be classified, read all the same: `html` and `text`. Default: none, they are
+    /// refused.
+    pub(crate) formats: Option<List<String>>,
+    /// Media types that no reader understands and that pass as they are: `application/pdf`, `image/*`. Default: none, they
+    /// are refused.
+    pub(crate) pass_types: Option<List<String>>,
     /// Longest record held back to learn whose it is. Default: 64 KiB.
     pub(crate) record_bytes: Option<Amount>,
 }

@@ -82,7 +82,7 @@ pub enum PersonalData {
 }
 
 /// How a document's fields are classified.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Classification {
     /// Where one person's record is: absolute paths; every object that one of them selects is a record, the innermost
     /// counts. Never empty (`$` and `$[*]` where the route says nothing).
@@ -95,8 +95,39 @@ pub struct Classification {
     pub fields: Vec<FieldRule>,
     /// What happens to a field that nothing classifies.
     pub unknown: Unknown,
+    /// Formats read though not every text in them can be classified.
+    pub formats: Vec<LooseFormat>,
+    /// Media types that pass unread.
+    pub pass_types: Vec<MediaRange>,
     /// Longest record, in bytes, that is held back to learn whose it is; a longer one is nobody's.
     pub record_bytes: usize,
+}
+
+/// A format in which not every text stands under a name, so that a route must say that it may be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LooseFormat {
+    /// Pages: by form field, table column and detectors.
+    Html,
+    /// Plain text: by detectors.
+    Text,
+}
+
+/// Media types (RFC 9110 12.5.1): `application/pdf`, or `image/*`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MediaRange {
+    /// The part in front of the slash, in lower case.
+    pub kind: String,
+    /// The part behind it; `None` for all.
+    pub subtype: Option<String>,
+}
+
+impl MediaRange {
+    /// Whether a media type's essence, in lower case, is one of these.
+    pub fn matches(&self, essence: &str) -> bool {
+        essence.split_once('/').is_some_and(|(kind, subtype)| {
+            kind == self.kind && self.subtype.as_ref().is_none_or(|own| own == subtype)
+        })
+    }
 }
 
 /// One classified field.
@@ -118,13 +149,14 @@ pub enum FieldClass {
 }
 
 /// What happens to a field that nothing classifies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Unknown {
     /// Passes, and is counted.
     Report,
     /// Passes.
     Pass,
     /// Does not leave, except to those who may see everything.
+    #[default]
     Deny,
 }
 

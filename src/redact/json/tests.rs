@@ -63,6 +63,7 @@ pub(super) fn route(records: &[&str], subject: &str, group: &str, fields: &[(&st
             .collect(),
         unknown: Unknown::Pass,
         record_bytes: 1 << 20,
+        ..Classification::default()
     }
 }
 

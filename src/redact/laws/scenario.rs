@@ -218,7 +218,15 @@ fn classification(source: &mut Source<'_>, exempt: bool) -> Classification {
         })
         .collect();
     let unknown = source.pick(&[Unknown::Pass, Unknown::Report, Unknown::Deny]);
-    Classification { records, subject, group, fields, unknown, record_bytes: 1 << 20 }
+    Classification {
+        records,
+        subject,
+        group,
+        fields,
+        unknown,
+        record_bytes: 1 << 20,
+        ..Classification::default()
+    }
 }
 
 fn audience(source: &mut Source<'_>) -> Audience {

@@ -33,6 +33,7 @@ fn compile(fields: &[&str]) -> Arc<Plan> {
             fields,
             unknown: Unknown::Pass,
             record_bytes: 1000,
+            ..Classification::default()
         }),
     );
     Arc::new(plan)
