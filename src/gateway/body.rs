@@ -9,7 +9,9 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
-use super::{forwarded, ledger::Ledger, payload::Payload, redaction::Redaction, respond::Unreadable};
+use super::{
+    forwarded, headers::Screen, ledger::Ledger, payload::Payload, redaction::Redaction, respond::Unreadable,
+};
 use crate::{
     journal::Termination,
     upstream::{UpstreamBody, UpstreamError},
@@ -19,8 +21,8 @@ use crate::{
 pub enum Content {
     /// Bytes that are all here.
     Whole(Bytes),
-    /// The upstream's bytes as they come.
-    Upstream(Replay),
+    /// The upstream's bytes as they come; its trailers only as far as the reader may see them.
+    Upstream(Replay, Option<Screen>),
     /// Redacted bytes: those already safe, then the rest as it comes.
     Redacted(VecDeque<Bytes>, Box<Redaction<Replay>>),
 }
@@ -150,7 +152,7 @@ impl HttpBody for Body {
         let frame = match &mut this.content {
             Content::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
             Content::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
-            Content::Upstream(body) => Pin::new(body).poll_frame(cx).map_err(BodyError::from),
+            Content::Upstream(body, _) => Pin::new(body).poll_frame(cx).map_err(BodyError::from),
             Content::Redacted(ready, redaction) => match ready.pop_front() {
                 Some(bytes) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
                 None => redaction
@@ -169,6 +171,9 @@ impl HttpBody for Body {
                 Err(frame) => {
                     let mut trailers = frame.into_trailers().unwrap_or_default();
                     forwarded::clean_trailers(&mut trailers);
+                    if let Content::Upstream(_, Some(screen)) = &this.content {
+                        screen.withhold(&mut trailers);
+                    }
                     Frame::trailers(trailers)
                 }
             })),
@@ -184,7 +189,7 @@ impl HttpBody for Body {
         self.ended
             || match &self.content {
                 Content::Whole(bytes) => bytes.is_empty(),
-                Content::Upstream(body) => body.is_end_stream(),
+                Content::Upstream(body, _) => body.is_end_stream(),
                 Content::Redacted(ready, redaction) => ready.is_empty() && redaction.is_done(),
             }
     }
@@ -192,7 +197,7 @@ impl HttpBody for Body {
     fn size_hint(&self) -> SizeHint {
         match &self.content {
             Content::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Content::Upstream(body) => body.size_hint(),
+            Content::Upstream(body, _) => body.size_hint(),
             Content::Redacted(..) => SizeHint::default(),
         }
     }

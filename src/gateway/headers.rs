@@ -1,16 +1,25 @@
 //! Personal data in the fields of a response's head.
 //!
-//! A redacted body is worth little beside `X-User-Email: jean@x.fr`. A field is withheld when its name is one of the
-//! charter's, or its value is JSON that has such a name, unless the reader sees the category of anybody: a head has no
-//! record that could be the reader's own.
+//! A redacted body is worth little beside `X-User-Email: jean@x.fr`. A field is withheld when the route
+//! classifies it, its name is one of the charter's, or its value is JSON that has such a name, unless the reader sees the
+//! category of anybody: a head has no record that could be the reader's own. Addresses lose the values of parameters
+//! with such names, and files lose their names where the route declares personal data.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
-use http::{HeaderMap, HeaderName};
+use http::{
+    HeaderMap, HeaderName, HeaderValue,
+    header::{self, Entry},
+};
 use percent_encoding::percent_decode;
 use serde_json::Value;
 
-use crate::{policy::set::Sees, redact::Plan};
+use super::links;
+use crate::{
+    policy::set::{CategoryId, CategorySet, FieldClass},
+    redact::Plan,
+    secret::DomainKey,
+};
 
 /// Registered names (IANA) that a charter may also list for a field of a document; here they mean something else.
 static REGISTERED: [&str; 21] = [
@@ -41,33 +50,102 @@ static REGISTERED: [&str; 21] = [
 static OWNERS: [&str; 8] =
     ["user-", "current-user-", "account-", "person-", "profile-", "learner-", "student-", "auth-"];
 
-/// Takes out of a response's head what this reader may not see.
-pub(super) fn withhold(headers: &mut HeaderMap, plan: &Plan, sees: &Sees) {
-    let hidden =
-        |name: &str| plan.charter_category(name).is_some_and(|category| !sees.any.contains(category));
-    let doomed: Vec<HeaderName> = headers
-        .keys()
-        .filter(|name| {
-            is_named(name.as_str(), &hidden)
-                || headers.get_all(*name).iter().any(|value| tells(value.as_bytes(), &hidden))
-        })
-        .cloned()
-        .collect();
-    for name in doomed {
-        headers.remove(name);
+/// What a reader may not see in the heads and trailers of one route's answers.
+#[derive(Clone)]
+pub(super) struct Screen {
+    /// What the route's policy means.
+    pub(super) plan: Arc<Plan>,
+    /// What the route says of fields.
+    pub(super) rules: Arc<[(HeaderName, FieldClass)]>,
+    /// Whether the route declared its personal data.
+    pub(super) declared: bool,
+    /// What the reader sees of anybody.
+    pub(super) visible: CategorySet,
+    /// Key of pseudonyms.
+    pub(super) key: Arc<DomainKey>,
+}
+
+impl Screen {
+    /// Takes out of a head, or out of trailers, what this reader may not see.
+    pub(super) fn withhold(&self, headers: &mut HeaderMap) {
+        let hidden = |name: &str| self.hidden(name);
+        let mut judged: Vec<(HeaderName, Option<CategoryId>)> = Vec::new();
+        for name in headers.keys() {
+            match self.class(name) {
+                Some(FieldClass::NotPersonal) => {}
+                Some(FieldClass::Category(category)) if self.visible.contains(category) => {}
+                Some(FieldClass::Category(category)) => judged.push((name.clone(), Some(category))),
+                None if is_named(name.as_str(), &hidden) => judged.push((name.clone(), None)),
+                None if headers.get_all(name).iter().any(|value| tells(value.as_bytes(), &hidden)) => {
+                    judged.push((name.clone(), None));
+                }
+                None => {}
+            }
+        }
+        for (name, category) in judged {
+            // Several values are several persons, or one in an unknown grammar: only a single one has a stand-in.
+            let stand_in = category.and_then(|category| {
+                let mut values = headers.get_all(&name).iter();
+                let value = values.next()?.to_str().ok()?;
+                let text = self.plan.stand_in(category, &self.key, value)?;
+                values.next().is_none().then(|| HeaderValue::try_from(&*text).ok()).flatten()
+            });
+            match stand_in {
+                Some(value) => drop(headers.insert(name, value)),
+                None => drop(headers.remove(name)),
+            }
+        }
+        for name in &LINKS {
+            self.screen_links(headers, name);
+        }
+        self.screen_file_name(headers);
+    }
+
+    fn class(&self, name: &HeaderName) -> Option<FieldClass> {
+        self.rules.iter().find(|(known, _)| known == name).map(|(_, class)| *class)
+    }
+
+    /// The category of a name, if this reader does not see it.
+    fn hidden(&self, name: &str) -> Option<CategoryId> {
+        self.plan.charter_category(name).filter(|category| !self.visible.contains(*category))
+    }
+
+    /// Parameters with a hidden name lose their value in the addresses of a head.
+    fn screen_links(&self, headers: &mut HeaderMap, name: &HeaderName) {
+        let Entry::Occupied(mut entry) = headers.entry(name) else { return };
+        for value in entry.iter_mut() {
+            let screened = links::screen(value.as_bytes(), |name| self.hidden(name).is_some());
+            if let Some(screened) = screened.and_then(|text| HeaderValue::from_bytes(&text).ok()) {
+                *value = screened;
+            }
+        }
+    }
+
+    /// On routes with declared data a file is named after what it is, not after whom it is about.
+    fn screen_file_name(&self, headers: &mut HeaderMap) {
+        if !self.declared {
+            return;
+        }
+        if let Some(value) = headers.get_mut(header::CONTENT_DISPOSITION) {
+            *value = links::neutral_disposition(value.as_bytes());
+        }
     }
 }
 
-fn is_named(name: &str, hidden: &impl Fn(&str) -> bool) -> bool {
+/// Fields that hold addresses.
+static LINKS: [HeaderName; 4] = [header::LOCATION, header::CONTENT_LOCATION, header::LINK, header::REFRESH];
+
+fn is_named(name: &str, hidden: &impl Fn(&str) -> Option<CategoryId>) -> bool {
     if REGISTERED.contains(&name) {
         return false;
     }
     let bare = name.strip_prefix("x-").unwrap_or(name);
-    hidden(bare) || OWNERS.iter().any(|owner| bare.strip_prefix(owner).is_some_and(hidden))
+    let hides = |name: &str| hidden(name).is_some();
+    hides(bare) || OWNERS.iter().any(|owner| bare.strip_prefix(owner).is_some_and(hides))
 }
 
 /// Whether a value is JSON, percent-encoded or not, with a hidden name. What begins as JSON and is none is hidden too.
-fn tells(value: &[u8], hidden: &impl Fn(&str) -> bool) -> bool {
+fn tells(value: &[u8], hidden: &impl Fn(&str) -> Option<CategoryId>) -> bool {
     let value: Cow<'_, [u8]> = match value.trim_ascii() {
         [b'%', ..] => percent_decode(value.trim_ascii()).into(),
         plain => plain.into(),
@@ -78,10 +156,12 @@ fn tells(value: &[u8], hidden: &impl Fn(&str) -> bool) -> bool {
     serde_json::from_slice(&value).map_or(true, |value| has_hidden(&value, hidden))
 }
 
-fn has_hidden(value: &Value, hidden: &impl Fn(&str) -> bool) -> bool {
+fn has_hidden(value: &Value, hidden: &impl Fn(&str) -> Option<CategoryId>) -> bool {
     match value {
         Value::Array(list) => list.iter().any(|one| has_hidden(one, hidden)),
-        Value::Object(members) => members.iter().any(|(name, one)| hidden(name) || has_hidden(one, hidden)),
+        Value::Object(members) => {
+            members.iter().any(|(name, one)| hidden(name).is_some() || has_hidden(one, hidden))
+        }
         _ => false,
     }
 }
@@ -89,15 +169,21 @@ fn has_hidden(value: &Value, hidden: &impl Fn(&str) -> bool) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::set::{Action, Category, CategoryId, CategorySet, Charter, PersonalData, RecipientId};
-    use http::HeaderValue;
+    use crate::{
+        policy::set::{Action, Category, Charter, Classification, PersonalData, RecipientId},
+        secret::{Domain, MasterSecret},
+    };
 
-    fn left(fields: &[(&'static str, &'static str)], sees: &Sees) -> Vec<String> {
-        let category = |name: &str, fields: &[&str]| Category {
+    fn screened(
+        data: &PersonalData,
+        fields: &[(&'static str, &'static str)],
+        visible: CategorySet,
+    ) -> Vec<(String, String)> {
+        let category = |name: &str, fields: &[&str], otherwise| Category {
             name: name.into(),
             article: "2".into(),
             fields: fields.iter().map(|&field| field.into()).collect(),
-            otherwise: Action::Mask,
+            otherwise,
         };
         let charter = Charter {
             title: String::new(),
@@ -106,15 +192,62 @@ mod tests {
             recipients: vec![],
             anonymous: RecipientId(0),
             cookies: vec![],
-            categories: vec![category("email", &["email"]), category("birth", &["birth_date", "age"])],
+            categories: vec![
+                category("email", &["email"], Action::Mask),
+                category("birth", &["birth_date", "age"], Action::Remove),
+            ],
         };
-        let plan = Plan::compile(&charter, &PersonalData::Undeclared);
+        let key = MasterSecret::from_bytes(&[7; 32]).unwrap().derive(Domain::Api, "");
+        let plan = Arc::new(Plan::compile(&charter, data));
         let mut headers = HeaderMap::new();
         for &(name, value) in fields {
             headers.append(name, HeaderValue::from_static(value));
         }
-        withhold(&mut headers, &plan, sees);
-        headers.keys().map(|name| name.as_str().to_owned()).collect()
+        let (rules, declared) = match data {
+            PersonalData::Declared(data) => (Arc::clone(&data.headers), true),
+            _ => (Arc::from([]), false),
+        };
+        Screen { plan, rules, declared, visible, key: Arc::new(key) }.withhold(&mut headers);
+        let text = |value: &HeaderValue| value.to_str().unwrap().to_owned();
+        headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
+    }
+
+    fn left(fields: &[(&'static str, &'static str)], visible: CategorySet) -> Vec<String> {
+        screened(&PersonalData::Undeclared, fields, visible).into_iter().map(|(name, _)| name).collect()
+    }
+
+    #[test]
+    fn a_route_classifies_fields_by_name() {
+        let birth = FieldClass::Category(CategoryId(1));
+        let email = FieldClass::Category(CategoryId(0));
+        let data = PersonalData::Declared(Classification {
+            headers: Arc::new([
+                (HeaderName::from_static("x-teacher"), email),
+                (HeaderName::from_static("x-born"), birth),
+                (HeaderName::from_static("x-user-email"), FieldClass::NotPersonal),
+            ]),
+            ..Classification::default()
+        });
+        let fields = [("x-teacher", "a@b.fr"), ("x-born", "2012"), ("x-user-email", "off"), ("x-total", "3")];
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let expected = [pair("x-teacher", "***"), pair("x-total", "3"), pair("x-user-email", "off")];
+        let mut left = screened(&data, &fields, CategorySet::default());
+        left.sort();
+        assert_eq!(left, expected);
+        // Two values have no stand-in.
+        let twice = [("x-teacher", "a@b.fr"), ("x-teacher", "c@d.fr")];
+        assert!(screened(&data, &twice, CategorySet::default()).is_empty());
+        let file = [("content-disposition", "attachment; filename=\"Bulletin Jean Dupont.pdf\"")];
+        let expected = [pair("content-disposition", "attachment; filename=\"document.pdf\"")];
+        assert_eq!(screened(&data, &file, CategorySet::default()), expected);
+    }
+
+    #[test]
+    fn addresses_lose_hidden_parameters() {
+        let fields = [("location", "/next?page=2&email=jean%40x.fr#top"), ("link", "</a?EMAIL=x>; rel=next")];
+        let left = screened(&PersonalData::Undeclared, &fields, CategorySet::default());
+        assert_eq!(left[0].1, "/next?page=2&email=#top");
+        assert_eq!(left[1].1, "</a?EMAIL=>; rel=next");
     }
 
     #[test]
@@ -130,7 +263,7 @@ mod tests {
             ("x-user", "[{\"a\":[{\"birth_date\":1}]}]"),
             ("x-user", "{\"email\":"),
         ] {
-            assert!(left(&[(name, value)], &Sees::default()).is_empty(), "{name}: {value}");
+            assert!(left(&[(name, value)], CategorySet::default()).is_empty(), "{name}: {value}");
         }
     }
 
@@ -144,11 +277,10 @@ mod tests {
             ("x-note", "[1] a footnote"),
             ("x-template", "{name}"),
         ] {
-            assert_eq!(left(&[(name, value)], &Sees::default()), [name], "{name}: {value}");
+            assert_eq!(left(&[(name, value)], CategorySet::default()), [name], "{name}: {value}");
         }
         let mut any = CategorySet::default();
         any.insert(CategoryId(0));
-        let sees = Sees { any, ..Sees::default() };
-        assert_eq!(left(&[("x-email", "a"), ("x-birth-date", "b")], &sees), ["x-email"]);
+        assert_eq!(left(&[("x-email", "a"), ("x-birth-date", "b")], any), ["x-email"]);
     }
 }

@@ -12,6 +12,7 @@ pub mod forwarded;
 mod head;
 mod headers;
 mod ledger;
+mod links;
 pub mod media;
 mod payload;
 mod personal;

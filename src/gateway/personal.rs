@@ -9,7 +9,7 @@ use super::{
     body::{Content, Replay},
     caching::{self, Tags},
     coding::{BLOCK, Coding, CodingError, Decoder},
-    headers,
+    headers::Screen,
     media::{Media, looks_like_json, media},
     redaction::{Codings, Redaction},
     respond::Unreadable,
@@ -86,15 +86,16 @@ impl Reader<'_> {
         headers: &mut HeaderMap,
         mut body: Replay,
     ) -> Result<(Content, Option<Tally>), Unreadable> {
-        let Some(plan) = self.plan else { return Ok((Content::Upstream(body), None)) };
+        let Some(plan) = self.plan else { return Ok((Content::Upstream(body, None), None)) };
         let media = media(headers);
         let known = matches!(media, Ok(Media::Known(_)));
         if self.declared() || known || media.is_err() {
             caching::protect(headers, &self.tags);
         }
         let sees_all = plan.is_identity(&self.audience.sees);
-        if !sees_all {
-            headers::withhold(headers, plan, &self.audience.sees);
+        let screen = (!sees_all).then(|| self.screen(plan));
+        if let Some(screen) = &screen {
+            screen.withhold(headers);
         }
         let bodiless = *asked.method == Method::HEAD
             || status.is_informational()
@@ -109,17 +110,17 @@ impl Reader<'_> {
                 caching::forget_representation(headers);
                 headers.remove(header::CONTENT_ENCODING);
             }
-            return Ok((Content::Upstream(body), None));
+            return Ok((Content::Upstream(body, screen), None));
         }
         if sees_all {
             if !self.declared() && !known && self.may_be_read(&media, status, headers, &mut body).await {
                 // Not for the next reader of a cache.
                 caching::protect(headers, &self.tags);
             }
-            return Ok((Content::Upstream(body), None));
+            return Ok((Content::Upstream(body, screen), None));
         }
         if body.is_end_stream() {
-            return Ok((Content::Upstream(body), None));
+            return Ok((Content::Upstream(body, screen), None));
         }
         let media = media?;
         let is_part = status == StatusCode::PARTIAL_CONTENT
@@ -128,7 +129,7 @@ impl Reader<'_> {
             return match headers.get(header::CONTENT_TYPE) {
                 // The parts may be of any type.
                 Some(value) if is_byteranges(value) => Err(Unreadable::Partial),
-                _ => Ok((Content::Upstream(body), None)),
+                _ => Ok((Content::Upstream(body, screen), None)),
             };
         }
         if is_part {
@@ -138,7 +139,7 @@ impl Reader<'_> {
         let Some(format) = self.format(&coding, media, &mut body).await? else {
             return match self.data {
                 PersonalData::Declared(data) if !passes(data, headers) => Err(Unreadable::MediaType),
-                _ => Ok((Content::Upstream(body), None)),
+                _ => Ok((Content::Upstream(body, screen), None)),
             };
         };
         if !known {
@@ -158,6 +159,15 @@ impl Reader<'_> {
         let task =
             Task { plan: Arc::clone(plan), audience: Arc::clone(self.audience), key: Arc::clone(self.key) };
         hold(Redaction::new(body, codings, &format, task)).await
+    }
+
+    fn screen(&self, plan: &Arc<Plan>) -> Screen {
+        let (rules, declared) = match self.data {
+            PersonalData::Declared(data) => (Arc::clone(&data.headers), true),
+            PersonalData::Undeclared | PersonalData::Exempt { .. } => (Arc::default(), false),
+        };
+        let (visible, key) = (self.audience.sees.any, Arc::clone(self.key));
+        Screen { plan: Arc::clone(plan), rules, declared, visible, key }
     }
 
     /// Whether an answer for a reader who sees everything is one that others see less of.

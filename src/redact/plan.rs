@@ -8,10 +8,13 @@ pub(super) use automaton::{Facts, Kept};
 use names::Names;
 pub(super) use names::Symbol;
 
+use std::borrow::Cow;
+
 use super::action::Remedy;
 use crate::policy::set::{
     CategoryId, CategorySet, Charter, Classification, FieldClass, PersonalData, Sees, Segment, Unknown,
 };
+use crate::secret::DomainKey;
 
 /// Class of a field that its owner declared not personal.
 pub(super) const NOT_PERSONAL: u8 = 1;
@@ -153,6 +156,16 @@ impl Plan {
     /// The charter's category for a field of this name, wherever it stands.
     pub fn charter_category(&self, name: &str) -> Option<CategoryId> {
         self.charter_class(self.symbol(name.as_bytes())).checked_sub(CATEGORY).map(CategoryId)
+    }
+
+    /// What stands for a text of this category; `None` where nothing does.
+    pub fn stand_in<'a>(
+        &'a self,
+        category: CategoryId,
+        key: &DomainKey,
+        text: &'a str,
+    ) -> Option<Cow<'a, str>> {
+        self.remedy(category).stand_in(key, text)
     }
 
     pub(super) fn symbol(&self, key: &[u8]) -> Symbol {

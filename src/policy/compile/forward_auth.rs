@@ -127,7 +127,7 @@ fn fixed_cookies(context: &mut Context<'_>, at: &At, forward: &ForwardAuthDocume
 }
 
 /// A header that may be named: not one that frames, routes or carries the message.
-fn header_name(context: &mut Context<'_>, at: &At, name: &str) -> Option<HeaderName> {
+pub(super) fn header_name(context: &mut Context<'_>, at: &At, name: &str) -> Option<HeaderName> {
     const OWN: [&str; 11] = [
         "host",
         "cookie",

@@ -1,7 +1,12 @@
 //! `routes[].personal_data` → [`PersonalData`].
 
+use std::sync::Arc;
+
+use http::HeaderName;
+
 use super::{
     context::{At, Context},
+    forward_auth::header_name,
     routes::Scope,
 };
 use crate::policy::{
@@ -33,6 +38,7 @@ pub(super) fn compile(
             && written.group.is_none()
             && written.fields.is_none()
             && written.unknown.is_none()
+            && written.headers.is_none()
             && written.formats.is_none()
             && written.pass_types.is_none()
             && written.record_bytes.is_none();
@@ -87,6 +93,7 @@ fn classification(
         subject,
         group,
         fields: fields(context, &at.key("fields"), &written.fields, scope),
+        headers: headers(context, &at.key("headers"), &written.headers, scope),
         unknown,
         formats: formats(context, &at.key("formats"), &written.formats),
         pass_types: pass_types(context, &at.key("pass_types"), &written.pass_types, route),
@@ -120,6 +127,36 @@ fn records(context: &mut Context<'_>, at: &At, written: &Option<Texts>) -> Vec<J
         records = vec![root(Vec::new()), root(vec![Segment::Any])];
     }
     records
+}
+
+/// What a route says of one field.
+fn class(context: &mut Context<'_>, at: &At, name: &str, scope: &Scope<'_>) -> Option<FieldClass> {
+    if name == "not_personal" {
+        return Some(FieldClass::NotPersonal);
+    }
+    let place = context.refer(at, &scope.charter.categories, "category", "charter.categories", name)?;
+    Some(FieldClass::Category(CategoryId(place as u8)))
+}
+
+fn headers(
+    context: &mut Context<'_>,
+    at: &At,
+    written: &Option<Entries<String>>,
+    scope: &Scope<'_>,
+) -> Arc<[(HeaderName, FieldClass)]> {
+    let mut rules: Vec<(HeaderName, FieldClass)> = Vec::new();
+    for (text, category) in written.iter().flat_map(|entries| &entries.0) {
+        let at = at.key(text);
+        let Some(header) = header_name(context, &at, text) else { continue };
+        let Some(class) = category.as_deref().and_then(|name| class(context, &at, name, scope)) else {
+            continue;
+        };
+        if rules.iter().any(|(known, _)| *known == header) {
+            context.error_at_key(&at, format!("`{text}` is classified twice"), "header names have no case");
+        }
+        rules.push((header, class));
+    }
+    rules.into()
 }
 
 fn formats(context: &mut Context<'_>, at: &At, written: &Option<List<String>>) -> Vec<LooseFormat> {
@@ -187,7 +224,6 @@ fn fields(
     written: &Option<Entries<String>>,
     scope: &Scope<'_>,
 ) -> Vec<FieldRule> {
-    let categories = &scope.charter.categories;
     let mut rules: Vec<FieldRule> = Vec::new();
     for (text, category) in written.iter().flat_map(|entries| &entries.0) {
         let at = at.key(text);
@@ -203,13 +239,8 @@ fn fields(
                 continue;
             }
         };
-        let class = match category.as_deref() {
-            None => continue,
-            Some("not_personal") => FieldClass::NotPersonal,
-            Some(name) => match context.refer(&at, categories, "category", "charter.categories", name) {
-                Some(place) => FieldClass::Category(CategoryId(place as u8)),
-                None => continue,
-            },
+        let Some(class) = category.as_deref().and_then(|name| class(context, &at, name, scope)) else {
+            continue;
         };
         if let Some(other) = rules.iter().find(|rule| rule.path == path) {
             let message = format!("`{text}` is the same field as `{}`", other.path);

@@ -75,6 +75,8 @@ pub(crate) struct PersonalDataDocument {
     pub(crate) group: Option<String>,
     /// Path (absolute, or inside a record) → category, or `not_personal`. Default: none.
     pub(crate) fields: Option<Entries<String>>,
+    /// Name of a header field of the answer → category, or `not_personal`. Default: none.
+    pub(crate) headers: Option<Entries<String>>,
     /// What happens to a field that nothing classifies: `deny`, `report` or `pass`. Default: `deny`.
     pub(crate) unknown: Option<String>,
     /// Formats in which not every text can be classified, read all the same: `html` and `text`. Default: none, they are

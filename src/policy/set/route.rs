@@ -1,6 +1,6 @@
 //! What a platform team declared about one route.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::{CategoryId, JsonPath, ProviderId, PurposeId, UpstreamId};
 
@@ -93,6 +93,8 @@ pub struct Classification {
     pub group: Option<JsonPath>,
     /// Fields, absolute or inside a record; the first that matches wins over the charter's names.
     pub fields: Vec<FieldRule>,
+    /// Header fields of the answer; they win over the charter's names.
+    pub headers: Arc<[(http::HeaderName, FieldClass)]>,
     /// What happens to a field that nothing classifies.
     pub unknown: Unknown,
     /// Formats read though not every text in them can be classified.
