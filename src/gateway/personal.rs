@@ -158,7 +158,7 @@ impl Reader<'_> {
         let codings = Codings { from, to, cap: self.cap };
         let redaction =
             Redaction::new(body, codings, Arc::clone(plan), Arc::clone(self.audience), Arc::clone(self.key));
-        hold(redaction).await
+        hold(Box::new(redaction)).await
     }
 
     /// Whether an answer for a reader who sees everything is one that others see less of.
@@ -222,7 +222,7 @@ impl Reader<'_> {
 }
 
 /// Runs the redactor until the body is over or [`HOLD`] bytes are safe.
-async fn hold(mut redaction: Redaction<Replay>) -> Result<(Content, Option<Tally>), Unreadable> {
+async fn hold(mut redaction: Box<Redaction<Replay>>) -> Result<(Content, Option<Tally>), Unreadable> {
     let (mut ready, mut held) = (VecDeque::new(), 0);
     while held < HOLD {
         match std::future::poll_fn(|cx| redaction.poll_chunk(cx)).await {
@@ -246,7 +246,7 @@ async fn hold(mut redaction: Redaction<Replay>) -> Result<(Content, Option<Tally
             }
         }
     }
-    Ok((Content::Redacted(ready, Box::new(redaction)), None))
+    Ok((Content::Redacted(ready, redaction), None))
 }
 
 fn is_byteranges(value: &HeaderValue) -> bool {
