@@ -48,7 +48,8 @@ impl Gateway {
         self.journal.ready().await;
         let view = self.view();
         let notes = Rc::new(Notes::default());
-        let mut ledger = Box::new(Ledger::open(&view, &self.journal, self.metrics.begin(), Rc::clone(&notes)));
+        let mut ledger =
+            Box::new(Ledger::open(&view, &self.journal, self.metrics.begin(), Rc::clone(&notes)));
         ledger.arrived(request.method(), request.version(), connection.tls);
         let is_head = *request.method() == Method::HEAD;
 

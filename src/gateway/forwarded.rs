@@ -287,7 +287,7 @@ static X_PREFIXES: [&str; 39] = [
     "ssl",
     "subject",
     "tls",
-    "user",    // -id, -name, -email, -roles; userinfo
+    "user", // -id, -name, -email, -roles; userinfo
     "vouch-",
     "webauth-",
 ];

@@ -56,7 +56,9 @@ fn resource(head: &Parts) -> Result<(PathAndQuery, RelaxedPaths), Refusal> {
     let CanonicalPath { path, needs } = canonical::canonical_target(&head.method, head.uri.path())?;
     let resource = match (path, head.uri.path_and_query()) {
         // Absolute-form may leave out even the `/`.
-        (Cow::Borrowed(path), Some(sent)) if path.len() > 1 && sent.as_str().starts_with(path) => sent.clone(),
+        (Cow::Borrowed(path), Some(sent)) if path.len() > 1 && sent.as_str().starts_with(path) => {
+            sent.clone()
+        }
         (path, _) => {
             let text = match query {
                 Some(query) => format!("{path}?{query}"),
