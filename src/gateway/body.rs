@@ -84,6 +84,9 @@ impl HttpBody for Replay {
     }
 
     fn size_hint(&self) -> SizeHint {
+        if self.seen.is_empty() {
+            return self.rest.size_hint();
+        }
         let seen: u64 = self.seen.iter().map(|data| data.len() as u64).sum();
         let rest = self.rest.size_hint();
         let mut hint = SizeHint::new();

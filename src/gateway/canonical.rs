@@ -7,7 +7,7 @@
 //!
 //! A route may accept some ambiguous forms ([`RelaxedPaths`]), but which route it is depends on the path. So
 //! [`canonical_path`] says which relaxations the path would [need](CanonicalPath::needs), the exchange matches a route,
-//! and [`CanonicalPath::accept`] then refuses what that route does not relax.
+//! and [`accept`] then refuses what that route does not relax.
 
 mod host;
 
@@ -77,23 +77,20 @@ pub struct CanonicalPath<'a> {
     pub needs: RelaxedPaths,
 }
 
-impl CanonicalPath<'_> {
-    /// Passes what the matched route relaxes.
-    ///
-    /// # Errors
-    /// The [`Refusal`] of the first need that the route does not cover; with no route, ask with the default.
-    pub fn accept(&self, relaxed: RelaxedPaths) -> Result<(), Refusal> {
-        let needs = self.needs;
-        [
-            (needs.encoded_slash && !relaxed.encoded_slash, Refusal::EncodedSlash),
-            (needs.backslash && !relaxed.backslash, Refusal::Backslash),
-            (needs.empty_segment && !relaxed.empty_segment, Refusal::EmptySegment),
-            (needs.path_parameters && !relaxed.path_parameters, Refusal::PathParameters),
-        ]
-        .into_iter()
-        .find_map(|(uncovered, refusal)| uncovered.then_some(Err(refusal)))
-        .unwrap_or(Ok(()))
-    }
+/// Passes what the matched route relaxes of what a path needs.
+///
+/// # Errors
+/// The [`Refusal`] of the first need that the route does not cover; with no route, ask with the default.
+pub fn accept(needs: RelaxedPaths, relaxed: RelaxedPaths) -> Result<(), Refusal> {
+    [
+        (needs.encoded_slash && !relaxed.encoded_slash, Refusal::EncodedSlash),
+        (needs.backslash && !relaxed.backslash, Refusal::Backslash),
+        (needs.empty_segment && !relaxed.empty_segment, Refusal::EmptySegment),
+        (needs.path_parameters && !relaxed.path_parameters, Refusal::PathParameters),
+    ]
+    .into_iter()
+    .find_map(|(uncovered, refusal)| uncovered.then_some(Err(refusal)))
+    .unwrap_or(Ok(()))
 }
 
 /// The canonical form of the path of a request target, asterisk-form (`OPTIONS *`) included.

@@ -28,10 +28,8 @@ use crate::telemetry::TlsVersion;
 pub struct Connection {
     /// Who is at the other end; an IPv4 address is never written as an IPv6 one.
     pub peer: SocketAddr,
-    /// Whether it came over TLS.
-    pub tls: bool,
-    /// The version agreed on; `None` without TLS.
-    pub tls_version: Option<TlsVersion>,
+    /// The TLS version agreed on; `None` without TLS.
+    pub tls: Option<TlsVersion>,
     /// The name asked for in the handshake (SNI, RFC 6066 §3), lower case.
     pub server_name: Option<String>,
     tracker: Rc<Tracker>,
@@ -41,12 +39,12 @@ impl Connection {
     /// A connection watched by `tracker`.
     pub fn new(
         peer: SocketAddr,
-        tls_version: Option<TlsVersion>,
+        tls: Option<TlsVersion>,
         server_name: Option<String>,
         tracker: Rc<Tracker>,
     ) -> Self {
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-        Self { peer, tls: tls_version.is_some(), tls_version, server_name, tracker }
+        Self { peer, tls, server_name, tracker }
     }
 
     /// Ends when the server gives the connection up: a deadline passed, or the drain is over.

@@ -23,6 +23,9 @@ pub const COOKIE_BYTES_MAX: usize = 64 * 1024;
 /// Longest name and value together that a browser keeps (RFC 6265bis §5.6).
 const PAIR_MAX: usize = 4096;
 
+/// Name and value of a cookie.
+pub type Pair<'a> = (&'a [u8], &'a [u8]);
+
 /// Too many cookies to look at; answered with 431 (RFC 6585).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CookieError {
@@ -41,7 +44,7 @@ pub enum CookieError {
 ///
 /// # Errors
 /// [`CookieError`] beyond the bounds.
-pub fn parse_cookie_headers(headers: &HeaderMap) -> Result<Vec<(Bytes, Bytes)>, CookieError> {
+pub fn parse_cookie_headers(headers: &HeaderMap) -> Result<Vec<Pair<'_>>, CookieError> {
     let mut pairs = Vec::new();
     let mut total = 0;
     for field in headers.get_all(header::COOKIE) {
@@ -49,8 +52,7 @@ pub fn parse_cookie_headers(headers: &HeaderMap) -> Result<Vec<(Bytes, Bytes)>, 
         if total > COOKIE_BYTES_MAX {
             return Err(CookieError::TooLong);
         }
-        let field = Bytes::copy_from_slice(field.as_bytes());
-        for piece in field.split(|&b| b == b';') {
+        for piece in field.as_bytes().split(|&b| b == b';') {
             let piece = trim(piece);
             if piece.is_empty() || has_control(piece) {
                 continue;
@@ -58,8 +60,7 @@ pub fn parse_cookie_headers(headers: &HeaderMap) -> Result<Vec<(Bytes, Bytes)>, 
             if pairs.len() == COOKIES_MAX {
                 return Err(CookieError::TooMany);
             }
-            let (name, value) = split_pair(piece);
-            pairs.push((field.slice_ref(name), field.slice_ref(value)));
+            pairs.push(split_pair(piece));
         }
     }
     Ok(pairs)
@@ -75,7 +76,7 @@ pub struct RequestCookies {
 }
 
 /// Keeps the listed cookies, in order and byte for byte, duplicates included.
-pub fn filter_request(rules: &[CookieRule], pairs: &[(Bytes, Bytes)]) -> RequestCookies {
+pub fn filter_request(rules: &[CookieRule], pairs: &[Pair<'_>]) -> RequestCookies {
     let mut field =
         BytesMut::with_capacity(pairs.iter().map(|(name, value)| name.len() + value.len() + 3).sum());
     let mut dropped = 0;

@@ -16,6 +16,7 @@ use hyper::upgrade::OnUpgrade;
 use super::{
     body::{Body, Content, Replay},
     caching::Tags,
+    canonical,
     connection::{Connection, Upload},
     cookies,
     fetch::{Asker, host_for},
@@ -46,9 +47,10 @@ impl Gateway {
         // A full journal slows requests; no record is lost.
         self.journal.ready().await;
         let view = self.view();
-        let notes = Notes::default();
-        let mut ledger = Box::new(Ledger::open(&view, &self.journal, self.metrics.begin(), notes.clone()));
-        ledger.arrived(request.method(), request.version(), connection.tls_version);
+        let notes = Rc::new(Notes::default());
+        let mut ledger =
+            Box::new(Ledger::open(&view, &self.journal, self.metrics.begin(), Rc::clone(&notes)));
+        ledger.arrived(request.method(), request.version(), connection.tls);
         let is_head = *request.method() == Method::HEAD;
 
         let mut exchange = Exchange { view: &view, connection: &connection, notes, throttled: None };
@@ -65,7 +67,7 @@ impl Gateway {
                 refuse(&error, is_head, ledger)
             }
         };
-        if connection.tls {
+        if connection.tls.is_some() {
             response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, view.snapshot().hsts.clone());
         }
         response
@@ -74,7 +76,7 @@ impl Gateway {
     /// The answer when there is too much work: `server` sheds before [`Gateway::handle`] sees the request.
     pub fn overloaded(&self) -> Response<Body> {
         let mut ledger =
-            Box::new(Ledger::open(&self.view(), &self.journal, self.metrics.begin(), Notes::default()));
+            Box::new(Ledger::open(&self.view(), &self.journal, self.metrics.begin(), Rc::default()));
         ledger.refused(&ExchangeError::Overloaded, None);
         refuse(&ExchangeError::Overloaded, false, ledger)
     }
@@ -103,7 +105,7 @@ enum Answer {
 struct Exchange<'a> {
     view: &'a Rc<View>,
     connection: &'a Connection,
-    notes: Notes,
+    notes: Rc<Notes>,
     throttled: Option<Scope>,
 }
 
@@ -130,7 +132,7 @@ impl Exchange<'_> {
 
         // 3. route.
         let route = self.route(snapshot, &head, &target, ledger)?;
-        if !self.connection.tls && !route.matches.plain_http {
+        if self.connection.tls.is_none() && !route.matches.plain_http {
             return Err(self.to_https(snapshot, &target)?);
         }
 
@@ -176,6 +178,8 @@ impl Exchange<'_> {
         // 8. clean the response's head.
         let session_changed = self.clean_response(snapshot, response.headers_mut(), ledger);
         if let Some(headers) = before.filter(|_| session_changed || route.authentication.is_some()) {
+            // They were parsed before.
+            let jar = cookies::parse_cookie_headers(&headers).unwrap_or_default();
             let credentials = Credentials { headers: &headers, cookies: &jar };
             snapshot.identity.forget(policy, &route.identity, &credentials);
         }
@@ -221,15 +225,15 @@ impl Exchange<'_> {
         ledger: &mut Ledger,
     ) -> Result<&'s RoutePolicy, ExchangeError> {
         let ambiguous = |_| ExchangeError::BadRequest(RefusalReason::AmbiguousPath);
-        match snapshot.router.find(&target.host.host, &target.path.path, &head.method) {
+        match snapshot.router.find(&target.host.host, target.resource.path(), &head.method) {
             Found::Route(id, template) => {
                 let route = snapshot.policy.routes.get(usize::from(id.0)).ok_or(ExchangeError::NoRoute)?;
                 ledger.route(id, template);
-                target.path.accept(route.relaxed_paths).map_err(ambiguous)?;
+                canonical::accept(target.needs, route.relaxed_paths).map_err(ambiguous)?;
                 Ok(route)
             }
             found => {
-                target.path.accept(RelaxedPaths::default()).map_err(ambiguous)?;
+                canonical::accept(target.needs, RelaxedPaths::default()).map_err(ambiguous)?;
                 match found {
                     Found::OtherMethods(allow) => Err(ExchangeError::MethodNotAllowed { allow }),
                     _ => Err(ExchangeError::NoRoute),
@@ -244,7 +248,7 @@ impl Exchange<'_> {
             443 => String::new(),
             port => format!(":{port}"),
         };
-        let location = format!("https://{}{port}{}", target.host.host, target.path_and_query()?);
+        let location = format!("https://{}{port}{}", target.host.host, target.resource);
         let location = HeaderValue::try_from(location)
             .map_err(|_| ExchangeError::BadRequest(RefusalReason::AmbiguousPath))?;
         Ok(ExchangeError::ToHttps { location })
@@ -284,7 +288,7 @@ impl Exchange<'_> {
         if upload.is_end_stream() || !matches!(*method, Method::GET | Method::HEAD) {
             return Ok(upload);
         }
-        match Payload::read(upload, 0, self.notes.clone()).await {
+        match Payload::read(upload, 0, Rc::clone(&self.notes)).await {
             Ok(_) => Ok(Upload::fixed(Bytes::new())),
             Err(Failure::TooLarge) => Err(ExchangeError::BadRequest(RefusalReason::Malformed)),
             Err(failure) => Err(failure.into()),
@@ -303,11 +307,11 @@ impl Exchange<'_> {
     ) -> Result<(Payload, Option<Attempt<'l>>), ExchangeError> {
         let most = route.body_bytes.unwrap_or(snapshot.policy.gateway.limits.body_bytes);
         let Some(authentication) = &route.authentication else {
-            return Ok((Payload::stream(upload, most, self.notes.clone())?, None));
+            return Ok((Payload::stream(upload, most, Rc::clone(&self.notes))?, None));
         };
         let most = most.min(authentication.peek_bytes as u64);
-        let body = Payload::read(upload, most, self.notes.clone()).await?;
-        let submission = Submission { headers: &head.headers, query: target.query.as_deref(), body: &body };
+        let body = Payload::read(upload, most, Rc::clone(&self.notes)).await?;
+        let submission = Submission { headers: &head.headers, query: target.resource.query(), body: &body };
         let peek = limit::peek(authentication, &submission)?;
         match snapshot.limits.admit(route, authentication, client.address, &peek).await {
             Admission::Allowed(attempt) => Ok((Payload::whole(body), Some(attempt))),
@@ -327,14 +331,17 @@ impl Exchange<'_> {
         client: &ClientAddress,
         cookies: Option<HeaderValue>,
     ) -> Result<(), ExchangeError> {
-        let forwarding = Forwarding { client, host: &target.host, tls: self.connection.tls };
+        let forwarding = Forwarding {
+            client,
+            host: &target.host_field,
+            port: target.host.port,
+            tls: self.connection.tls.is_some(),
+        };
         forwarded::clean_request(&mut head.headers, &forwarding)
             .map_err(|_| ExchangeError::BadRequest(RefusalReason::Malformed))?;
-        // The gateway answers expectations itself, when it first asks for the body.
-        head.headers.remove(header::EXPECT);
-        head.headers.remove(header::COOKIE);
-        if let Some(cookies) = cookies {
-            head.headers.insert(header::COOKIE, cookies);
+        match cookies {
+            Some(cookies) => drop(head.headers.insert(header::COOKIE, cookies)),
+            None => drop(head.headers.remove(header::COOKIE)),
         }
         Ok(())
     }
@@ -354,7 +361,7 @@ impl Exchange<'_> {
         ledger.tried(route.upstream);
         let mut request = Request::new(payload);
         *request.method_mut() = head.method.clone();
-        *request.uri_mut() = Uri::from(target.path_and_query()?);
+        *request.uri_mut() = Uri::from(target.resource.clone());
         *request.headers_mut() = std::mem::take(&mut head.headers);
         let host = host_for(upstream.host, &target.host_field, upstream);
         request.headers_mut().insert(header::HOST, host);
@@ -395,8 +402,6 @@ impl Exchange<'_> {
     /// Leaves in the response's head what may reach the client; says whether the caller's session changed.
     fn clean_response(&self, snapshot: &Snapshot, headers: &mut HeaderMap, ledger: &mut Ledger) -> bool {
         forwarded::clean_response(headers);
-        // Another way to the platform would be a way around the gate (RFC 7838).
-        headers.remove(header::ALT_SVC);
         let outcome = cookies::filter_response(&snapshot.policy.charter.cookies, headers, SystemTime::now());
         ledger.cookies(Direction::Response, outcome.dropped);
         outcome.session_changed

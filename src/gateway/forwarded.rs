@@ -10,10 +10,9 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
+use bytes::{BufMut, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use ipnet::IpNet;
-
-use super::canonical::CanonicalHost;
 
 /// A client field that would change how the message is read; answered with 400.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -88,8 +87,10 @@ const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port")
 pub struct Forwarding<'a> {
     /// Who asks, as [`client_address`] found it before the fields were cleaned.
     pub client: &'a ClientAddress,
-    /// The host that the client asked for.
-    pub host: &'a CanonicalHost,
+    /// The host that the client asked for, as a `Host` field in canonical form.
+    pub host: &'a HeaderValue,
+    /// The port in it.
+    pub port: Option<u16>,
     /// Whether it came over TLS.
     pub tls: bool,
 }
@@ -110,11 +111,13 @@ pub fn clean_request(headers: &mut HeaderMap, forwarding: &Forwarding<'_>) -> Re
         return Err(Nominated);
     }
     let trailers = headers.get_all(header::TE).iter().any(|te| has_token(te, b"trailers"));
-    let doomed: Vec<HeaderName> =
-        headers.keys().filter(|name| is_hop_by_hop(name) || is_spoofable(name.as_str())).cloned().collect();
-    for name in doomed.into_iter().chain(nominated) {
-        headers.remove(name);
-    }
+    remove(headers, |name| {
+        is_hop_by_hop(name.as_str())
+            || is_spoofable(name.as_str())
+            // The gateway answers expectations itself, when it first asks for the body.
+            || *name == header::EXPECT
+            || nominated.contains(name)
+    });
     if trailers {
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
     }
@@ -122,50 +125,52 @@ pub fn clean_request(headers: &mut HeaderMap, forwarding: &Forwarding<'_>) -> Re
     Ok(())
 }
 
-/// Removes the hop-by-hop fields of a platform's answer, nominated ones included.
+/// Removes the hop-by-hop fields of a platform's answer, nominated ones included, and `Alt-Svc`: another way to the
+/// platform would be a way around the gate (RFC 7838).
 ///
 /// A platform that nominates an end-to-end field of the answer is not obeyed.
 pub fn clean_response(headers: &mut HeaderMap) {
-    for name in nominated(headers) {
-        if !RESPONSE_END_TO_END.contains(&name) {
-            headers.remove(name);
-        }
-    }
-    for name in &HOP_BY_HOP {
-        headers.remove(name);
-    }
-    headers.remove(header::PROXY_AUTHENTICATE);
+    let nominated = nominated(headers);
+    remove(headers, |name| {
+        is_hop_by_hop(name.as_str())
+            || *name == header::PROXY_AUTHENTICATE
+            || *name == header::ALT_SVC
+            || (nominated.contains(name) && !RESPONSE_END_TO_END.contains(name))
+    });
 }
 
 /// Removes from trailers, in either direction, what may only be said in a header section (RFC 9110 §6.5.1): framing,
 /// identity, cookies, and whatever a program behind could take for those.
 pub fn clean_trailers(trailers: &mut HeaderMap) {
-    let forbidden = |name: &HeaderName| {
-        is_hop_by_hop(name)
+    remove(trailers, |name| {
+        is_hop_by_hop(name.as_str())
             || is_spoofable(name.as_str())
             || REQUEST_END_TO_END.contains(name)
             || RESPONSE_END_TO_END.contains(name)
-    };
-    let doomed: Vec<HeaderName> = trailers.keys().filter(|name| forbidden(name)).cloned().collect();
+    });
+}
+
+/// Looks at each name once; few fields have to go.
+fn remove(headers: &mut HeaderMap, is_doomed: impl Fn(&HeaderName) -> bool) {
+    let doomed: Vec<HeaderName> = headers.keys().filter(|name| is_doomed(name)).cloned().collect();
     for name in doomed {
-        trailers.remove(name);
+        headers.remove(name);
     }
 }
 
 /// Fields that end at each hop (RFC 9110 §7.6.1, RFC 7540 §3.2.1), and credentials meant for a proxy.
-static HOP_BY_HOP: [HeaderName; 8] = [
-    header::CONNECTION,
-    header::TE,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-    header::PROXY_AUTHORIZATION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    HeaderName::from_static("http2-settings"),
-];
-
-fn is_hop_by_hop(name: &HeaderName) -> bool {
-    HOP_BY_HOP.contains(name)
+fn is_hop_by_hop(name: &str) -> bool {
+    matches!(
+        name,
+        "connection"
+            | "te"
+            | "transfer-encoding"
+            | "upgrade"
+            | "proxy-authorization"
+            | "keep-alive"
+            | "proxy-connection"
+            | "http2-settings"
+    )
 }
 
 /// Request fields that `Connection` may not nominate: framing, addressing, credentials, and what the gateway decides by.
@@ -233,161 +238,162 @@ fn is_spoofable(name: &str) -> bool {
         return true;
     }
     match name.strip_prefix("x-") {
-        Some(rest) => X_PREFIXES.iter().any(|prefix| rest.starts_with(prefix)) || X_NAMES.contains(&rest),
-        None => PREFIXES.iter().any(|prefix| name.starts_with(prefix)) || NAMES.contains(&name),
+        Some(rest) => begins_as_one_of(&X_PREFIXES, rest) || X_NAMES.binary_search(&rest).is_ok(),
+        None => begins_as_one_of(&PREFIXES, name) || NAMES.binary_search(&name).is_ok(),
     }
 }
 
-/// After `x-`: families of fields by which proxies and single sign-on agents speak to the applications behind them.
+/// Of sorted prefixes, none of which begins as another, only the last one before a name can be the name's.
+fn begins_as_one_of(prefixes: &[&str], name: &str) -> bool {
+    let behind = prefixes.partition_point(|prefix| *prefix <= name);
+    prefixes[..behind].last().is_some_and(|prefix| name.starts_with(prefix))
+}
+
+/// In order. After `x-`: families of fields by which proxies and single sign-on agents speak to the applications behind them.
 static X_PREFIXES: [&str; 39] = [
-    "forwarded", // -for, -host, -proto, -port, -prefix, -user, -email, -client-cert, -tls-client-cert …
-    "original-", // -url, -uri, -host, -method, -forwarded-for
-    "rewrite-",
-    "remote-",
-    "real-",
-    "client-", // -ip, -cert, -dn, -verify
-    "user",    // -id, -name, -email, -roles; userinfo
-    "role",
-    "group",
     "admin",
-    "subject",
-    "identity",
-    "principal",
-    "claim",
-    "auth-request-",
-    "auth-user",
+    "amzn-oidc-",
+    "arr-",
     "auth-email",
-    "auth-name",
     "auth-group",
+    "auth-name",
+    "auth-request-",
     "auth-role",
     "auth-subject",
+    "auth-user",
     "authenticated",
     "authentik-",
-    "webauth-",
-    "pomerium-",
-    "vouch-",
+    "claim",
+    "client-", // -ip, -cert, -dn, -verify
     "consumer-",
     "credential-",
-    "jwt-",
-    "amzn-oidc-",
-    "goog-iap-",
+    "forwarded", // -for, -host, -proto, -port, -prefix, -user, -email, -client-cert, -tls-client-cert …
     "goog-authenticated",
+    "goog-iap-",
+    "group",
+    "identity",
+    "impersonate-",
+    "jwt-",
+    "middleware-",
     "ms-client-principal",
+    "original-", // -url, -uri, -host, -method, -forwarded-for
+    "pomerium-",
+    "principal",
+    "real-",
+    "remote-",
+    "rewrite-",
+    "role",
     "shib",
     "ssl",
+    "subject",
     "tls",
-    "arr-",
-    "impersonate-",
-    "middleware-",
+    "user", // -id, -name, -email, -roles; userinfo
+    "vouch-",
+    "webauth-",
 ];
 
-/// After `x-`: single names of the same kind, and those that replace the method, path or host of a request.
+/// In order. After `x-`: single names of the same kind, and those that replace the method, path or host of a request.
 static X_NAMES: [&str; 24] = [
-    "proxyuser-ip",
-    "originating-ip",
-    "originating-host",
-    "cluster-client-ip",
-    "azure-clientip",
-    "azure-socketip",
-    "envoy-external-address",
-    "envoy-original-path",
-    "envoy-internal",
-    "appengine-user-ip",
-    "host",
-    "scheme",
-    "url-scheme",
-    "proxy-url",
-    "override-url",
-    "http-method",
-    "http-method-override",
-    "method-override",
-    "http-path-override",
-    "http-host-override",
-    "waws-unencoded-url",
-    "sendfile-type",
     "accel-mapping",
     "anonymous-consumer",
+    "appengine-user-ip",
+    "azure-clientip",
+    "azure-socketip",
+    "cluster-client-ip",
+    "envoy-external-address",
+    "envoy-internal",
+    "envoy-original-path",
+    "host",
+    "http-host-override",
+    "http-method",
+    "http-method-override",
+    "http-path-override",
+    "method-override",
+    "originating-host",
+    "originating-ip",
+    "override-url",
+    "proxy-url",
+    "proxyuser-ip",
+    "scheme",
+    "sendfile-type",
+    "url-scheme",
+    "waws-unencoded-url",
 ];
 
-/// Families without `x-`.
+/// In order. Families without `x-`.
 static PREFIXES: [&str; 16] = [
-    "forwarded",
-    "remote-",
-    "client-ip",
-    "client-cert", // RFC 9440, -chain
-    "true-client",
-    "cf-connecting-",
-    "cf-access-",
-    "ssl-",
-    "oidc-",
-    "shib-",
-    "mellon-",
-    "iv-",
-    "impersonate-",
-    "ms-aspnetcore-",
-    "wl-proxy-",
     "auth-request-",
+    "cf-access-",
+    "cf-connecting-",
+    "client-cert", // RFC 9440, -chain
+    "client-ip",
+    "forwarded",
+    "impersonate-",
+    "iv-",
+    "mellon-",
+    "ms-aspnetcore-",
+    "oidc-",
+    "remote-",
+    "shib-",
+    "ssl-",
+    "true-client",
+    "wl-proxy-",
 ];
 
-/// Single names without `x-`.
+/// In order. Single names without `x-`.
 static NAMES: [&str; 12] = [
-    "proxy", // read as the environment's HTTP_PROXY (httpoxy)
-    "proxy-client-ip",
+    "affiliation",
+    "cookie2",
+    "eppn",
     "fastly-client-ip",
     "fly-client-ip",
     "front-end-https",
-    "sm-user",
-    "eppn",
     "persistent-id",
-    "affiliation",
+    "proxy", // read as the environment's HTTP_PROXY (httpoxy)
+    "proxy-client-ip",
+    "sm-user",
     "username",
-    "cookie2",
     "x509",
 ];
 
 fn write_forwarding(headers: &mut HeaderMap, forwarding: &Forwarding<'_>) {
-    let Forwarding { client, host, tls } = forwarding;
-    let scheme = if *tls { "https" } else { "http" };
-    let mut chain = String::with_capacity(48);
-    let mut forwarded = String::with_capacity(128);
+    let Forwarding { client, host, port, tls } = forwarding;
+    let (scheme, default_port) = if *tls { ("https", "443") } else { ("http", "80") };
+    // One buffer for all texts, of which the values are parts.
+    let mut text = BytesMut::with_capacity(192);
     for address in std::iter::once(&client.address).chain(&client.via) {
-        if !chain.is_empty() {
-            chain.push_str(", ");
-            forwarded.push_str(", ");
+        if !text.is_empty() {
+            text.put_slice(b", ");
         }
-        let start = chain.len();
-        // A string takes everything.
-        let _ = write!(chain, "{address}");
+        // A buffer takes everything.
+        let _ = write!(text, "{address}");
+    }
+    let chain = text.split().freeze();
+    for (place, address) in chain.split(|&byte| byte == b',').enumerate() {
+        if place > 0 {
+            text.put_slice(b", ");
+        }
+        let address = trim(address);
         // RFC 7239 §6: an IPv6 node is bracketed and quoted.
-        let (open, close) = if address.is_ipv6() { ("for=\"[", "]\"") } else { ("for=", "") };
-        for part in [open, &chain[start..], close] {
-            forwarded.push_str(part);
+        let (open, close) =
+            if address.contains(&b':') { (&b"for=\"["[..], &b"]\""[..]) } else { (&b"for="[..], &b""[..]) };
+        for part in [open, address, close] {
+            text.put_slice(part);
         }
     }
     // Host and scheme belong to the element of the hop that the gateway itself received (RFC 7239 §4).
-    forwarded.push_str(";host=\"");
-    let start = forwarded.len();
-    let _ = write!(forwarded, "{host}");
-    let end = forwarded.len();
-    for part in ["\";proto=", scheme] {
-        forwarded.push_str(part);
+    for part in [b";host=\"", host.as_bytes(), b"\";proto=", scheme.as_bytes()] {
+        text.put_slice(part);
     }
-    let value = |text: &str| HeaderValue::from_str(text);
-    let port = match host.port {
-        None => Ok(HeaderValue::from_static(if *tls { "443" } else { "80" })),
-        Some(port) => Ok(HeaderValue::from(port)),
-    };
-    for (name, value) in [
-        (X_FORWARDED_FOR, value(&chain)),
-        (X_FORWARDED_HOST, value(&forwarded[start..end])),
-        (X_FORWARDED_PORT, port),
-        (header::FORWARDED, value(&forwarded)),
-    ] {
-        // Addresses, canonical hosts and numbers are visible ASCII: the conversion cannot fail.
-        if let Ok(value) = value {
+    // Addresses, canonical hosts and schemes are visible ASCII: the conversion cannot fail.
+    for (name, value) in [(X_FORWARDED_FOR, chain), (header::FORWARDED, text.freeze())] {
+        if let Ok(value) = HeaderValue::from_maybe_shared(value) {
             headers.insert(name, value);
         }
     }
+    let port = port.map_or(HeaderValue::from_static(default_port), HeaderValue::from);
+    headers.insert(X_FORWARDED_PORT, port);
+    headers.insert(X_FORWARDED_HOST, (*host).clone());
     headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(scheme));
 }
 

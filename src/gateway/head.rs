@@ -2,13 +2,18 @@
 //!
 //! hyper has parsed it; what it lets through and an origin might read otherwise is refused here.
 
+use std::borrow::Cow;
+
 use http::{HeaderMap, HeaderValue, Method, Version, header, request::Parts, uri::PathAndQuery};
 
 use super::{
     canonical::{self, CanonicalHost, CanonicalPath, Refusal},
     respond::ExchangeError,
 };
-use crate::{policy::set::ClientLimits, telemetry::RefusalReason};
+use crate::{
+    policy::set::{ClientLimits, RelaxedPaths},
+    telemetry::RefusalReason,
+};
 
 /// Marks a request whose head said what the parser does not pass on: a length beside `Transfer-Encoding` (RFC 9112 6.3), or
 /// a fragment in its target (3.2). `server` reads the bytes and tells.
@@ -21,24 +26,10 @@ pub(super) struct Target {
     pub host: CanonicalHost,
     /// The same as a `Host` field.
     pub host_field: HeaderValue,
-    /// Path, with the relaxations that it needs.
-    pub path: CanonicalPath<'static>,
-    /// Query, byte for byte.
-    pub query: Option<String>,
-}
-
-impl Target {
-    /// As the request target that the platform gets.
-    ///
-    /// # Errors
-    /// A path that the `http` crate does not take; the canonical form has none.
-    pub(super) fn path_and_query(&self) -> Result<PathAndQuery, ExchangeError> {
-        let text = match &self.query {
-            Some(query) => PathAndQuery::try_from(format!("{}?{query}", self.path.path)),
-            None => PathAndQuery::try_from(self.path.path.as_ref()),
-        };
-        text.map_err(|_| ExchangeError::BadRequest(RefusalReason::AmbiguousPath))
-    }
+    /// Path, and query byte for byte, as the platform gets them.
+    pub resource: PathAndQuery,
+    /// The relaxations that the path needs.
+    pub needs: RelaxedPaths,
 }
 
 /// Reads the head.
@@ -50,17 +41,33 @@ pub(super) fn read(head: &Parts, limits: &ClientLimits) -> Result<Target, Exchan
     check_method(&head.method)?;
     check_framing(head)?;
     check_expectation(&head.headers)?;
-    let host = host(head).map_err(|_| ExchangeError::BadRequest(RefusalReason::BadHost))?;
-    let host_field = HeaderValue::try_from(host.to_string())
-        .map_err(|_| ExchangeError::BadRequest(RefusalReason::BadHost))?;
-    let ambiguous = |_: Refusal| ExchangeError::BadRequest(RefusalReason::AmbiguousPath);
-    let path = canonical::canonical_target(&head.method, head.uri.path()).map_err(ambiguous)?;
+    let (host, host_field) = host(head).map_err(|_| ExchangeError::BadRequest(RefusalReason::BadHost))?;
+    let (resource, needs) =
+        resource(head).map_err(|_| ExchangeError::BadRequest(RefusalReason::AmbiguousPath))?;
+    Ok(Target { host, host_field, resource, needs })
+}
+
+/// Path and query as they are matched and forwarded, and what the path needs.
+fn resource(head: &Parts) -> Result<(PathAndQuery, RelaxedPaths), Refusal> {
     let query = head.uri.query();
     if let Some(query) = query {
-        canonical::check_query(query).map_err(ambiguous)?;
+        canonical::check_query(query)?;
     }
-    let path = CanonicalPath { path: path.path.into_owned().into(), needs: path.needs };
-    Ok(Target { host, host_field, path, query: query.map(str::to_owned) })
+    let CanonicalPath { path, needs } = canonical::canonical_target(&head.method, head.uri.path())?;
+    let resource = match (path, head.uri.path_and_query()) {
+        // Absolute-form may leave out even the `/`.
+        (Cow::Borrowed(path), Some(sent)) if path.len() > 1 && sent.as_str().starts_with(path) => {
+            sent.clone()
+        }
+        (path, _) => {
+            let text = match query {
+                Some(query) => format!("{path}?{query}"),
+                None => path.into_owned(),
+            };
+            PathAndQuery::try_from(text).map_err(|_| Refusal::BadCharacter)?
+        }
+    };
+    Ok((resource, needs))
 }
 
 fn check_size(head: &Parts, limits: &ClientLimits) -> Result<(), ExchangeError> {
@@ -130,21 +137,26 @@ fn check_expectation(headers: &HeaderMap) -> Result<(), ExchangeError> {
     if headers.get_all(header::EXPECT).iter().all(known) { Ok(()) } else { Err(ExchangeError::Expectation) }
 }
 
-/// The host: `:authority`, absolute-form or `Host`; where two of them are there they must agree.
-fn host(head: &Parts) -> Result<CanonicalHost, Refusal> {
+/// The host, also as a field: `:authority`, absolute-form or `Host`; where two of them are there they must agree.
+fn host(head: &Parts) -> Result<(CanonicalHost, HeaderValue), Refusal> {
     let mut fields = head.headers.get_all(header::HOST).iter();
     let (field, second) = (fields.next(), fields.next());
     if second.is_some() {
         return Err(Refusal::HostMalformed);
     }
-    let field = field.map(|value| canonical::canonical_host(value.as_bytes())).transpose()?;
+    let named = field.map(|value| canonical::canonical_host(value.as_bytes())).transpose()?;
     let authority =
         head.uri.authority().map(|value| canonical::canonical_host(value.as_str().as_bytes())).transpose()?;
-    match (authority, field) {
-        (Some(authority), Some(field)) if authority == field => Ok(authority),
-        (Some(_), Some(_)) | (None, None) => Err(Refusal::HostMissing),
-        (Some(one), None) | (None, Some(one)) => Ok(one),
-    }
+    let host = match (authority, named) {
+        (Some(authority), Some(named)) if authority == named => named,
+        (Some(_), Some(_)) | (None, None) => return Err(Refusal::HostMissing),
+        (Some(one), None) | (None, Some(one)) => one,
+    };
+    let field = match field.filter(|field| host.is_spelt(field.as_bytes())) {
+        Some(field) => field.clone(),
+        None => HeaderValue::try_from(host.to_string()).map_err(|_| Refusal::HostMalformed)?,
+    };
+    Ok((host, field))
 }
 
 #[cfg(test)]

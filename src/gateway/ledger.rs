@@ -32,18 +32,18 @@ pub struct Ledger {
     /// The first recipient that the caller is, for metrics.
     recipient: Option<RecipientId>,
     /// What came of the request body.
-    notes: Notes,
+    notes: Rc<Notes>,
     open: bool,
     _in_flight: InFlight,
 }
 
 impl Ledger {
     /// Opens the account.
-    pub fn open(view: &Rc<View>, journal: &Journal, in_flight: InFlight, notes: Notes) -> Self {
+    pub fn open(view: &Rc<View>, journal: &Journal, in_flight: InFlight, notes: Rc<Notes>) -> Self {
         let record = Record::begin(view.snapshot().policy.clone(), RequestId::generate(), Timestamp::now());
         Self {
             record,
-            started: Instant::now(),
+            started: notes.activity.get(),
             view: Rc::clone(view),
             journal: journal.clone(),
             recipient: None,
@@ -208,7 +208,8 @@ impl Ledger {
                 metrics.cookies_dropped(direction, dropped);
             }
         }
-        self.journal.record_now(self.record.clone());
+        let redacted = std::mem::take(&mut record.redacted);
+        self.journal.record_now(Record { redacted, ..record.clone() });
     }
 }
 

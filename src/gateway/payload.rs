@@ -36,18 +36,17 @@ pub enum Payload {
 pub struct Streamed {
     body: Upload,
     left: u64,
-    notes: Notes,
+    notes: Rc<Notes>,
 }
 
 /// What an exchange learns of a body that it has given away.
-#[derive(Clone)]
 pub struct Notes {
-    /// When a piece last came; the response timeout starts there.
-    pub activity: Rc<Cell<Instant>>,
+    /// When the exchange began or a piece last came; the response timeout starts there.
+    pub activity: Cell<Instant>,
     /// Bytes that came.
-    pub received: Rc<Cell<u64>>,
+    pub received: Cell<u64>,
     /// Why it failed, if it did.
-    pub failure: Rc<Cell<Option<Failure>>>,
+    pub failure: Cell<Option<Failure>>,
 }
 
 /// Why a client's body failed.
@@ -85,7 +84,7 @@ impl From<Failure> for ExchangeError {
 
 impl Default for Notes {
     fn default() -> Self {
-        Self { activity: Rc::new(Cell::new(Instant::now())), received: Rc::default(), failure: Rc::default() }
+        Self { activity: Cell::new(Instant::now()), received: Cell::default(), failure: Cell::default() }
     }
 }
 
@@ -94,7 +93,7 @@ impl Payload {
     ///
     /// # Errors
     /// [`Failure::TooLarge`] where its announced length says so.
-    pub fn stream(body: Upload, most: u64, notes: Notes) -> Result<Self, Failure> {
+    pub fn stream(body: Upload, most: u64, notes: Rc<Notes>) -> Result<Self, Failure> {
         if body.is_end_stream() {
             return Ok(Self::Empty);
         }
@@ -108,7 +107,7 @@ impl Payload {
     ///
     /// # Errors
     /// [`Failure`].
-    pub async fn read(body: Upload, most: u64, notes: Notes) -> Result<Bytes, Failure> {
+    pub async fn read(body: Upload, most: u64, notes: Rc<Notes>) -> Result<Bytes, Failure> {
         let mut payload = Self::stream(body, most, notes)?;
         let mut whole = BytesMut::new();
         while let Some(frame) = payload.frame().await {

@@ -158,7 +158,7 @@ impl Reader<'_> {
         let codings = Codings { from, to, cap: self.cap };
         let task =
             Task { plan: Arc::clone(plan), audience: Arc::clone(self.audience), key: Arc::clone(self.key) };
-        hold(Redaction::new(body, codings, &format, task)).await
+        hold(Box::new(Redaction::new(body, codings, &format, task))).await
     }
 
     fn screen(&self, plan: &Arc<Plan>) -> Screen {
@@ -247,7 +247,7 @@ impl Reader<'_> {
 }
 
 /// Runs the redactor until the body is over or [`HOLD`] bytes are safe.
-async fn hold(mut redaction: Redaction<Replay>) -> Result<(Content, Option<Tally>), Unreadable> {
+async fn hold(mut redaction: Box<Redaction<Replay>>) -> Result<(Content, Option<Tally>), Unreadable> {
     let (mut ready, mut held) = (VecDeque::new(), 0);
     while held < HOLD {
         match std::future::poll_fn(|cx| redaction.poll_chunk(cx)).await {
@@ -271,7 +271,7 @@ async fn hold(mut redaction: Redaction<Replay>) -> Result<(Content, Option<Tally
             }
         }
     }
-    Ok((Content::Redacted(ready, Box::new(redaction)), None))
+    Ok((Content::Redacted(ready, redaction), None))
 }
 
 /// Whether the route's owner lets this type pass unread.

@@ -1,6 +1,5 @@
 //! Where a caller's credentials stand in a request. What could be read in two ways is refused, not interpreted.
 
-use bytes::Bytes;
 use http::{HeaderMap, HeaderName, header::AUTHORIZATION};
 
 use super::RejectReason;
@@ -12,7 +11,7 @@ pub struct Credentials<'a> {
     /// The client's header fields, before any is removed or added.
     pub headers: &'a HeaderMap,
     /// Its cookies, parsed, before any is dropped: name and value, in order.
-    pub cookies: &'a [(Bytes, Bytes)],
+    pub cookies: &'a [(&'a [u8], &'a [u8])],
 }
 
 impl<'a> Credentials<'a> {
@@ -29,10 +28,10 @@ impl<'a> Credentials<'a> {
 
     /// The value of a cookie; an empty one is what a deletion leaves behind, and says nothing.
     pub(super) fn cookie(&self, name: &str) -> Result<Option<&'a [u8]>, RejectReason> {
-        let mut values = self.cookies.iter().filter(|(sent, _)| sent == name.as_bytes());
+        let mut values = self.cookies.iter().filter(|(sent, _)| *sent == name.as_bytes());
         match (values.next(), values.next()) {
             (_, Some(_)) => Err(RejectReason::DuplicateCredential),
-            (Some((_, value)), None) if !matches!(&value[..], b"" | b"\"\"") => Ok(Some(value)),
+            (Some((_, value)), None) if !matches!(*value, b"" | b"\"\"") => Ok(Some(value)),
             _ => Ok(None),
         }
     }
@@ -97,7 +96,7 @@ mod tests {
     #[test]
     fn cookies_count_by_exact_name_and_once() {
         let headers = HeaderMap::new();
-        let pair = |name: &'static str, value: &'static str| (Bytes::from(name), Bytes::from(value));
+        let pair = |name: &'static str, value: &'static str| (name.as_bytes(), value.as_bytes());
         for (cookies, expected) in [
             (vec![pair("s", "1"), pair("S", "2")], Ok(Some(&b"1"[..]))),
             (vec![pair("s", "1"), pair("s", "1")], Err(RejectReason::DuplicateCredential)),

@@ -275,9 +275,8 @@ pub(super) fn bearer(token: &str) -> HeaderMap {
     HeaderMap::from_iter([(http::header::AUTHORIZATION, value)])
 }
 
-pub(super) fn cookies(pairs: &[(&str, &str)]) -> Vec<(Bytes, Bytes)> {
-    let bytes = |text: &str| Bytes::copy_from_slice(text.as_bytes());
-    pairs.iter().map(|(name, value)| (bytes(name), bytes(value))).collect()
+pub(super) fn cookies<'a>(pairs: &[(&'a str, &'a str)]) -> Vec<(&'a [u8], &'a [u8])> {
+    pairs.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect()
 }
 
 pub(super) type Scripted = Result<Response<Bytes>, FetchError>;
@@ -377,7 +376,7 @@ impl Room {
     pub(super) async fn identify(
         &self,
         headers: &HeaderMap,
-        cookies: &[(Bytes, Bytes)],
+        cookies: &[(&[u8], &[u8])],
         fetch: &dyn Fetch,
         now: SystemTime,
     ) -> Identified {

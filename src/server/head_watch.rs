@@ -30,16 +30,18 @@ impl HeadWatch {
             *self = Self::default();
             signs.begun = true;
         }
-        for line in bytes.split_inclusive(|&byte| byte == b'\n') {
-            if signs.over {
-                break;
-            }
+        let mut rest = bytes;
+        while !signs.over && !rest.is_empty() {
+            let end = memchr::memchr(b'\n', rest);
+            let (line, behind) = rest.split_at(end.map_or(rest.len(), |end| end + 1));
+            rest = behind;
             signs.fragment |= !self.in_fields && memchr::memchr(b'#', line).is_some();
             let room = self.line.get_mut(self.length..).unwrap_or_default();
-            let taken = room.len().min(line.len());
-            room[..taken].copy_from_slice(&line[..taken]);
+            for (place, byte) in room.iter_mut().zip(line) {
+                *place = *byte;
+            }
             self.length = self.length.saturating_add(line.len());
-            if line.ends_with(b"\n") {
+            if end.is_some() {
                 self.end_line(&mut signs);
             }
         }

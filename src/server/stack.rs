@@ -41,7 +41,8 @@ pub(super) fn stack<E: Exchange>(
         .layer(layer_fn(move |inner| LimitExchanges { inner, load: load.clone() }))
         .service(service_fn(move |(connection, request): Arrival| {
             let exchange = exchange.clone();
-            async move { Ok::<_, Infallible>(exchange.handle(connection, request).await) }
+            // In a box: each layer above, and hyper, moves the future once more, and it is large.
+            Box::pin(async move { Ok::<_, Infallible>(exchange.handle(connection, request).await) })
         }))
 }
 

@@ -71,7 +71,12 @@ impl Exchange for Answers {
         let text = match request.uri().path() {
             "/about" => {
                 let name = connection.server_name.as_deref().unwrap_or("-");
-                format!("{} {} {name} {:?}", connection.peer.ip(), connection.tls, request.version())
+                format!(
+                    "{} {} {name} {:?}",
+                    connection.peer.ip(),
+                    connection.tls.is_some(),
+                    request.version()
+                )
             }
             "/gate" => {
                 self.gate.waits.add_permits(1);

@@ -195,10 +195,9 @@ where
         let count = live.endpoints.len();
         let first = live.next.get();
         live.next.set((first + 1) % count.max(1));
+        // One endpoint needs no order.
         let mut order: Vec<usize> = Vec::new();
-        if count == 1 {
-            order.push(0);
-        } else {
+        if count > 1 {
             let now = Instant::now();
             let turn = |failing: bool| {
                 (0..count).map(move |step| (first + step) % count).filter(move |&place| {
@@ -209,13 +208,15 @@ where
             order.extend(turn(false).chain(turn(true)));
         }
         let mut last = UpstreamError::Unreachable;
-        for place in order {
+        for turn in 0..count {
+            let place = order.get(turn).copied().unwrap_or(turn);
             let pool = &live.endpoints[place];
             if let Some(sender) = pool.take().await {
                 live.metrics.connection_reused();
                 return Ok((place, pool, sender, true));
             }
-            match self.deadlines.within(live.connect_timeout, pool.open()).await {
+            // In a box: it is seldom needed, and every request would carry room for it.
+            match self.deadlines.within(live.connect_timeout, Box::pin(pool.open())).await {
                 Ok(Ok(sender)) => {
                     pool.failed_at.set(None);
                     live.metrics.connection_opened();

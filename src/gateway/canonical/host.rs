@@ -16,6 +16,14 @@ pub struct CanonicalHost {
     pub port: Option<u16>,
 }
 
+impl CanonicalHost {
+    /// Whether this field, from which it was read, has the canonical form already.
+    pub fn is_spelt(&self, field: &[u8]) -> bool {
+        // A port has one spelling.
+        field.strip_prefix(self.host.as_bytes()).is_some_and(|rest| matches!(rest, [] | [b':', ..]))
+    }
+}
+
 impl fmt::Display for CanonicalHost {
     /// As a `Host` field: `host` or `host:port`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,5 +1,4 @@
 use super::*;
-use crate::gateway::canonical::canonical_host;
 
 fn map(fields: &[(&str, &str)]) -> HeaderMap {
     let mut headers = HeaderMap::new();
@@ -17,6 +16,20 @@ fn found(peer: &str, fields: &[&str]) -> (String, Vec<String>) {
     let fields: Vec<_> = fields.iter().map(|value| ("X-Forwarded-For", *value)).collect();
     let client = client_address(peer.parse().unwrap(), &trusted, &map(&fields));
     (client.address.to_string(), client.via.iter().map(ToString::to_string).collect())
+}
+
+#[test]
+fn one_look_finds_what_a_name_begins_as() {
+    for list in [&X_PREFIXES[..], &PREFIXES] {
+        // In order, and none begins as the one before: so neither does any after it.
+        assert!(list.windows(2).all(|pair| pair[0] < pair[1] && !pair[1].starts_with(pair[0])));
+        let around = |prefix: &str| [prefix.to_owned(), format!("{prefix}z"), prefix[1..].to_owned()];
+        for name in list.iter().flat_map(|prefix| around(prefix)) {
+            let expected = list.iter().any(|prefix| name.starts_with(prefix));
+            assert_eq!(begins_as_one_of(list, &name), expected, "{name}");
+        }
+    }
+    assert!(X_NAMES.is_sorted() && NAMES.is_sorted());
 }
 
 #[test]
@@ -70,8 +83,8 @@ fn a_long_chain_ends_at_a_trusted_hop() {
 fn cleaned(fields: &[(&str, &str)]) -> Result<Vec<String>, Nominated> {
     let mut headers = map(fields);
     let client = ClientAddress { address: "203.0.113.9".parse().unwrap(), via: vec![] };
-    let host = canonical_host(b"ecole.example.fr").unwrap();
-    clean_request(&mut headers, &Forwarding { client: &client, host: &host, tls: true })?;
+    let host = HeaderValue::from_static("ecole.example.fr");
+    clean_request(&mut headers, &Forwarding { client: &client, host: &host, port: None, tls: true })?;
     for (name, value) in [
         ("x-forwarded-for", "203.0.113.9"),
         ("x-forwarded-proto", "https"),
@@ -249,8 +262,9 @@ fn the_platform_is_told_the_trusted_chain() {
         address: "2001:db8::7".parse().unwrap(),
         via: vec!["10.2.3.4".parse().unwrap(), "fd00::2".parse().unwrap()],
     };
-    let host = canonical_host(b"[2001:DB8::1]:8443").unwrap();
-    clean_request(&mut headers, &Forwarding { client: &client, host: &host, tls: false }).unwrap();
+    let host = HeaderValue::from_static("[2001:db8::1]:8443");
+    let forwarding = Forwarding { client: &client, host: &host, port: Some(8443), tls: false };
+    clean_request(&mut headers, &forwarding).unwrap();
     assert_eq!(headers.len(), 5);
     assert_eq!(headers["x-forwarded-for"], "2001:db8::7, 10.2.3.4, fd00::2");
     assert_eq!(headers["x-forwarded-proto"], "http");

@@ -314,7 +314,8 @@ fn cores_share_answers_and_questions() {
                 runtime.block_on(async {
                     for session in 0..50 {
                         together.wait();
-                        let sent = cookies(&[("session", &session.to_string())]);
+                        let session = session.to_string();
+                        let sent = cookies(&[("session", &session)]);
                         let empty = HeaderMap::new();
                         let credentials = crate::identity::Credentials { headers: &empty, cookies: &sent };
                         let providers = [crate::policy::set::ProviderId(0)];
