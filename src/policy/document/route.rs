@@ -1,8 +1,13 @@
 //! `routes/*.yaml`, as written by the platform teams.
 
-use serde::Deserialize;
+use std::fmt;
 
-use super::{Amount, Entries, List, Section, Texts};
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer},
+};
+
+use super::{Amount, Entries, List, Section, Texts, WordOr};
 
 /// A file.
 #[derive(Debug, Default, Deserialize)]
@@ -67,18 +72,73 @@ pub(crate) struct MatchDocument {
 pub(crate) struct PersonalDataDocument {
     /// No person's data here, for this reason; stands alone.
     pub(crate) exempt: Option<String>,
-    /// Where one person's record is, from the root: `$[*]`; one path or several. Default: `$` and `$[*]`.
+    /// The standards that the answers follow: their fields, records, subject and group. Default: none.
+    pub(crate) preset: Option<Presets>,
+    /// Where one person's record is, from the root: `$[*]`; one path or several, beside those of `preset`. Default: `$` and
+    /// `$[*]`.
     pub(crate) record: Option<Texts>,
-    /// Inside a record: whose it is. Without it nobody's view is `own` or `ward`.
+    /// Inside a record: whose it is. Default: that of `preset`; without it nobody's view is `own` or `ward`.
     pub(crate) subject: Option<String>,
-    /// Inside a record: its groups. Without it nobody's view is `group`.
+    /// Inside a record: its groups. Default: that of `preset`; without it nobody's view is `group`.
     pub(crate) group: Option<String>,
-    /// Path (absolute, or inside a record) → category, or `not_personal`. Default: none.
+    /// Path (absolute, or inside a record) → category, or `not_personal`; before those of `preset`. Default: none.
     pub(crate) fields: Option<Entries<String>>,
     /// What happens to a field that nothing classifies: `deny`, `report` or `pass`. Default: `deny`.
     pub(crate) unknown: Option<String>,
     /// Longest record held back to learn whose it is. Default: 64 KiB.
     pub(crate) record_bytes: Option<Amount>,
+}
+
+/// `routes[].personal_data.preset` where it is more than a name.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct PresetDocument {
+    /// A standard's name. Mandatory.
+    pub(crate) name: Option<String>,
+    /// The preset's category → the charter's, where the charter calls it otherwise. Default: the same names.
+    pub(crate) categories: Option<Entries<String>>,
+}
+
+/// One preset or several.
+#[derive(Debug)]
+pub(crate) struct Presets {
+    /// `None` stands for an item that was malformed.
+    pub(crate) items: Vec<Option<WordOr<PresetDocument>>>,
+    /// Whether it was written as a list, which says how its items are located.
+    pub(crate) list: bool,
+}
+
+impl<'de> Deserialize<'de> for Presets {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OneOrMore;
+
+        impl<'de> Visitor<'de> for OneOrMore {
+            type Value = Presets;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the name of a preset, `{ name: …, categories: { … } }`, or a list of them")
+            }
+
+            fn visit_str<E>(self, name: &str) -> Result<Presets, E> {
+                Ok(Presets { items: vec![Some(WordOr::Word(name.to_owned()))], list: false })
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Presets, A::Error> {
+                let one = PresetDocument::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(Presets { items: vec![Some(WordOr::Mapping(one))], list: false })
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Presets, A::Error> {
+                let mut items = Vec::new();
+                while let Some(item) = seq.next_element()? {
+                    items.push(item);
+                }
+                Ok(Presets { items, list: true })
+            }
+        }
+
+        deserializer.deserialize_any(OneOrMore)
+    }
 }
 
 /// `routes[].authentication`
