@@ -7,7 +7,7 @@ use super::{
 use crate::policy::{
     document::{Entries, PresetDocument, Presets, WordOr},
     presets::{self, Preset},
-    set::{CategoryId, FieldClass, FieldRule, JsonPath},
+    set::{CategoryId, FieldClass, FieldRule, JsonPath, Segment},
     suggest::{listed, nearest},
 };
 
@@ -127,7 +127,8 @@ fn rules(
         None => Some(FieldClass::NotPersonal),
         Some(name) => place(name).map(|place| FieldClass::Category(CategoryId(place as u8))),
     };
-    let rule = |(path, category): &(JsonPath, _)| Some(FieldRule { path: path.clone(), class: class(category)? });
+    let rule =
+        |(path, category): &(JsonPath, _)| Some(FieldRule { path: path.clone(), class: class(category)? });
     preset.fields.iter().filter_map(rule).collect()
 }
 
@@ -143,7 +144,12 @@ fn join(
     let decided = |path: &JsonPath| own.fields.iter().any(|rule| rule.path == *path);
     let (mut fresh, mut contradicted) = (Vec::new(), Vec::new());
     for rule in rules {
-        match all.fields.iter().find(|known| known.path == rule.path) {
+        // The first rule counts: one that says "not personal" must not take a place that this one protects.
+        let other = all.fields.iter().find(|known| {
+            let lifts = known.class == FieldClass::NotPersonal && rule.class != FieldClass::NotPersonal;
+            known.path == rule.path || (lifts && takes(&known.path, &rule.path))
+        });
+        match other {
             _ if decided(&rule.path) => {}
             None => fresh.push(rule),
             Some(known) if known.class == rule.class => {}
@@ -165,15 +171,73 @@ fn join(
             (Some(_), None) => theirs.clone_from(mine),
             (Some(mine), Some(known)) if *mine == *known || decided => {}
             (Some(mine), Some(known)) => {
-                let message = format!(
-                    "{} do not agree about the {what}: `{known}` or `{mine}`",
-                    before(&all.names)
-                );
+                let message =
+                    format!("{} do not agree about the {what}: `{known}` or `{mine}`", before(&all.names));
                 context.error(at, message, format!("say in the route which it is here: `{what}: {known}`"));
             }
         }
     }
     all.names.push(preset.name);
-    all.records.extend(preset.records.into_iter().filter(|record| !all.records.contains(record)).collect::<Vec<_>>());
+    all.records.extend(
+        preset.records.into_iter().filter(|record| !all.records.contains(record)).collect::<Vec<_>>(),
+    );
     all.fields.extend(fresh);
+}
+
+/// Whether the places that `narrow` selects are among those of `wide`, as far as their texts say.
+fn takes(wide: &JsonPath, narrow: &JsonPath) -> bool {
+    match (wide.absolute, narrow.absolute) {
+        (true, true) | (false, false) => covers(&wide.segments, &narrow.segments),
+        // A record may stand anywhere on the way.
+        (false, true) => {
+            (0..narrow.segments.len()).any(|from| covers(&wide.segments, &narrow.segments[from..]))
+        }
+        (true, false) => {
+            let anywhere: Vec<_> =
+                [Segment::Descend].into_iter().chain(narrow.segments.iter().cloned()).collect();
+            covers(&wide.segments, &anywhere)
+        }
+    }
+}
+
+fn covers(wide: &[Segment], narrow: &[Segment]) -> bool {
+    match (wide.split_first(), narrow.split_first()) {
+        (None, None) => true,
+        (Some((Segment::Descend, rest)), step) => {
+            covers(rest, narrow) || step.is_some_and(|(_, behind)| covers(wide, behind))
+        }
+        (Some((_, _)), Some((Segment::Descend, behind))) => covers(wide, behind),
+        (Some((segment, rest)), Some((step, behind))) => {
+            (*segment == Segment::Any || segment == step) && covers(rest, behind)
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_takes_the_places_of_narrower_ones() {
+        for (wide, narrow, expected) in [
+            ("id", "id", true),
+            ("id", "user.id", false),
+            ("..id", "id", true),
+            ("..id", "user.id", true),
+            ("..id", "users[*].id", true),
+            ("..id", "$.users[*].id", true),
+            ("id", "$.users[*].id", true),
+            ("$..id", "id", true),
+            ("$.id", "id", true),
+            ("$.users[*].id", "$.id", false),
+            ("a[*]", "a.b", true),
+            ("a.b", "a[*]", false),
+            ("..a.b", "..b", false),
+            ("name", "..id", false),
+        ] {
+            let [wide, narrow] = [wide, narrow].map(|text| text.parse::<JsonPath>().unwrap());
+            assert_eq!(takes(&wide, &narrow), expected, "{wide} {narrow}");
+        }
+    }
 }

@@ -109,7 +109,8 @@ fn route(
     let purpose =
         refer("purpose", &entry.purpose, &scope.charter.purposes, "purpose", "charter.purposes", help);
 
-    let (personal_data, presets) = personal_data::compile(context, at, entry.personal_data.as_deref(), scope, &name);
+    let (personal_data, presets) =
+        personal_data::compile(context, at, entry.personal_data.as_deref(), scope, &name);
     let help = "`match: { host: ecole.example.fr, path: \"/api/{*rest}\" }`";
     let matches = match context.need(at, "match", &entry.matches, help) {
         Some(matches) => {

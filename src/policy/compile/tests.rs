@@ -265,7 +265,12 @@ fn every_mistake_is_named() {
             "purpose: account\n    personal_data: { preset: xapy }",
             "`xapy` is not a preset",
         ),
-        (routes, "purpose: account", "purpose: account\n    personal_data: { preset: [] }", "no preset is named"),
+        (
+            routes,
+            "purpose: account",
+            "purpose: account\n    personal_data: { preset: [] }",
+            "no preset is named",
+        ),
         (
             routes,
             "purpose: account",
@@ -312,7 +317,7 @@ fn every_mistake_is_named() {
             charter,
             "fields: [birth_date]",
             "fields: [fullName]",
-            "means the same field as `full_name`, which belongs to `name` already (charter.yaml:6:39)",
+            "means the same field as `full_name`, which belongs to `name` already (charter.yaml:6:41)",
         ),
         (charter, "otherwise: mask", "otherwise: hide", "`hide` is not an action"),
         (charter, "otherwise: mask", "otherwise: generalise", "needs to be told how"),

@@ -86,7 +86,8 @@ pub fn read(name: &str) -> Result<Preset, String> {
 }
 
 fn parse(name: &'static str, text: &str) -> Result<Preset, String> {
-    let (file, contents) = document::open::<PresetFile>(name, text.as_bytes()).map_err(|fault| fault.message)?;
+    let (file, contents) =
+        document::open::<PresetFile>(name, text.as_bytes()).map_err(|fault| fault.message)?;
     if let Some(fault) = contents.faults.first() {
         return Err(fault.message.clone());
     }
