@@ -14,7 +14,7 @@ mod tree;
 pub(crate) use charter::*;
 pub(crate) use gateway::*;
 pub(crate) use locate::locate;
-pub(crate) use preset::PresetFile;
+pub(crate) use preset::{PresetFile, Presets};
 pub(crate) use read::{Contents, open};
 pub(crate) use route::*;
 pub(crate) use tree::{FILE_BYTES_MAX, Fault, Part, Step};
