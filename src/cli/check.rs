@@ -51,6 +51,9 @@ fn check(dir: &Path, now: SystemTime, colours: bool, out: &mut dyn Write) -> io:
         set.charter.cookies.len(),
         set.digest,
     )?;
+    for route in set.routes.iter().filter(|route| !route.presets.is_empty()) {
+        writeln!(out, "  {}: fields of {}", route.name, route.presets.join(", "))?;
+    }
     Ok(Outcome::Sound)
 }
 

@@ -105,6 +105,7 @@ fn route_policy(name: &str) -> RoutePolicy {
         identity: Vec::new(),
         require_identity: false,
         personal_data: PersonalData::Undeclared,
+        presets: Vec::new(),
         authentication: None,
         relaxed_paths: RelaxedPaths::default(),
         websocket: false,

@@ -5,6 +5,7 @@
 
 pub mod compile;
 mod document;
+pub mod presets;
 pub mod report;
 pub mod set;
 pub mod source;

@@ -62,6 +62,7 @@ fn route() -> RoutePolicy {
         identity: vec![ProviderId(0)],
         require_identity: false,
         personal_data: PersonalData::Undeclared,
+        presets: Vec::new(),
         authentication: None,
         relaxed_paths: RelaxedPaths::default(),
         websocket: false,

@@ -12,7 +12,8 @@ use regex::Regex;
 use rempart::{
     policy::{
         compile::{self, Options},
-        set::PolicySet,
+        presets,
+        set::{JsonPath, PolicySet},
         source::Sources,
     },
     telemetry::{
@@ -184,6 +185,24 @@ fn the_table_of_journal_keys_is_that_of_the_code() {
     let table: String = rows.map(|row| format!("|{row}\n")).collect();
     assert!(table.contains("| `schema_version` |"));
     generated("docs/journal.md", "keys", &table);
+}
+
+#[test]
+fn the_table_of_presets_is_that_of_the_code() {
+    let mut table =
+        String::from("| preset | answers | `subject` | `group` | its categories |\n|---|---|---|---|---|\n");
+    let path = |path: &Option<JsonPath>| path.as_ref().map_or("none".into(), |path| format!("`{path}`"));
+    for name in presets::names() {
+        let preset = presets::read(name).unwrap();
+        table.push_str(&format!(
+            "| `{name}` | {} | {} | {} | {} |\n",
+            preset.title,
+            path(&preset.subject),
+            path(&preset.group),
+            preset.categories().join(", "),
+        ));
+    }
+    generated("docs/policy.md", "presets", &table);
 }
 
 /// The keys of the language, as the parser's types spell them.

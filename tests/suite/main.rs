@@ -23,5 +23,6 @@ mod layering;
 mod login;
 mod memory;
 mod policy;
+mod presets;
 mod redaction;
 mod reload;

@@ -149,7 +149,7 @@ fn purposes(context: &mut Context<'_>, at: &At, document: &CharterDocument) -> (
 
 fn categories(context: &mut Context<'_>, at: &At, entries: &EntriesOf<CategoryDocument>) -> Vec<Category> {
     // Folded name → the category that has it, as it was written there.
-    let mut taken: HashMap<String, (usize, &str)> = HashMap::new();
+    let mut taken: HashMap<String, (usize, &str, At)> = HashMap::new();
     let mut categories = Vec::new();
     for (place, (name, entry)) in entries.iter().enumerate() {
         let at = at.key(name);
@@ -180,19 +180,20 @@ fn categories(context: &mut Context<'_>, at: &At, entries: &EntriesOf<CategoryDo
                     continue;
                 }
                 match taken.get(&folded) {
-                    Some((other, written)) if *other != place => {
-                        let owner = &entries[*other].0;
+                    Some((other, written, there)) if *other != place => {
+                        let (owner, there) = (&entries[*other].0, context.position(there));
                         context.error(
                             &at,
                             format!(
-                                "`{field}` means the same field as `{written}`, which belongs to `{owner}` already"
+                                "`{field}` means the same field as `{written}`, which belongs to `{owner}` already \
+                                 ({there})"
                             ),
                             "case, `_`, `-` and spaces do not count; a field name belongs to one category",
                         );
                     }
                     Some(_) => {}
                     None => {
-                        taken.insert(folded.clone(), (place, field));
+                        taken.insert(folded.clone(), (place, field, at));
                         category.fields.push(folded);
                     }
                 }

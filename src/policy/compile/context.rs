@@ -98,6 +98,12 @@ impl<'s> Context<'s> {
         Diagnostic::at(&file.name, &file.text, locate(&file.text, &at.steps, part), message, help)
     }
 
+    /// Where a value stands, as messages about other places say it: `charter.yaml:5:12`.
+    pub(super) fn position(&self, at: &At) -> String {
+        let found = self.diagnostic(at, Part::Value, String::new(), None);
+        format!("{}:{}:{}", found.file, found.line, found.column)
+    }
+
     /// Something wrong with a value.
     pub(super) fn error(&mut self, at: &At, message: impl Into<String>, help: impl Into<Help>) {
         let diagnostic = self.diagnostic(at, Part::Value, message.into(), help.into().0);

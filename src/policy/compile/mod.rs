@@ -14,6 +14,7 @@ mod gateway;
 mod identity;
 mod paths;
 mod personal_data;
+mod presets;
 mod routes;
 mod upstreams;
 

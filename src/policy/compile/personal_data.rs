@@ -7,6 +7,7 @@ use http::HeaderName;
 use super::{
     context::{At, Context},
     forward_auth::header_name,
+    presets::{self, Own},
     routes::Scope,
 };
 use crate::policy::{
@@ -22,18 +23,19 @@ const MIB: u64 = 1 << 20;
 /// Longest record held back where nothing is written.
 const RECORD_BYTES: u64 = 64 * KIB;
 
-/// Compiles what a route declares about its answers.
+/// Compiles what a route declares about its answers; the names of the presets that it uses.
 pub(super) fn compile(
     context: &mut Context<'_>,
     at: &At,
     written: Option<&PersonalDataDocument>,
     scope: &Scope<'_>,
     route: &str,
-) -> PersonalData {
-    let Some(written) = written else { return PersonalData::Undeclared };
+) -> (PersonalData, Vec<&'static str>) {
+    let Some(written) = written else { return (PersonalData::Undeclared, Vec::new()) };
     let at = at.key("personal_data");
     if written.exempt.is_some() {
-        let alone = written.record.is_none()
+        let alone = written.preset.is_none()
+            && written.record.is_none()
             && written.subject.is_none()
             && written.group.is_none()
             && written.fields.is_none()
@@ -51,9 +53,10 @@ pub(super) fn compile(
             let message = format!("the route `{route}` is exempt: its answers are not read");
             context.finding(&at.key("exempt"), message, format!("stated reason: {reason}"));
         }
-        return PersonalData::Exempt { reason: reason.unwrap_or_default().to_owned() };
+        return (PersonalData::Exempt { reason: reason.unwrap_or_default().to_owned() }, Vec::new());
     }
-    PersonalData::Declared(classification(context, &at, written, scope, route))
+    let (classification, presets) = classification(context, &at, written, scope, route);
+    (PersonalData::Declared(classification), presets)
 }
 
 fn classification(
@@ -62,7 +65,7 @@ fn classification(
     written: &PersonalDataDocument,
     scope: &Scope<'_>,
     route: &str,
-) -> Classification {
+) -> (Classification, Vec<&'static str>) {
     let mut inside = |field: &str, text: &Option<String>| {
         let at = at.key(field);
         let path = context.json_path(&at, text.as_deref()?)?;
@@ -74,7 +77,12 @@ fn classification(
     };
     let subject = inside("subject", &written.subject);
     let group = inside("group", &written.group);
-    let records = records(context, &at.key("record"), &written.record);
+    let mut fields = fields(context, &at.key("fields"), &written.fields, scope);
+    let own = Own { subject: subject.is_some(), group: group.is_some(), fields: &fields };
+    let preset = presets::expand(context, &at.key("preset"), written.preset.as_ref(), &own, scope);
+    // The first rule that matches wins: the route's own stand before those of its presets.
+    fields.extend(preset.fields);
+    let records = records(context, &at.key("record"), &written.record, preset.records);
     let unknown = match &written.unknown {
         None => Unknown::Deny,
         Some(text) => {
@@ -88,11 +96,11 @@ fn classification(
             unknown.unwrap_or(Unknown::Deny)
         }
     };
-    Classification {
+    let classification = Classification {
         records,
-        subject,
-        group,
-        fields: fields(context, &at.key("fields"), &written.fields, scope),
+        subject: subject.or(preset.subject),
+        group: group.or(preset.group),
+        fields,
         headers: headers(context, &at.key("headers"), &written.headers, scope),
         unknown,
         formats: formats(context, &at.key("formats"), &written.formats),
@@ -103,10 +111,17 @@ fn classification(
             RECORD_BYTES,
             KIB..=16 * MIB,
         ) as usize,
-    }
+    };
+    (classification, preset.names)
 }
 
-fn records(context: &mut Context<'_>, at: &At, written: &Option<Texts>) -> Vec<JsonPath> {
+/// The route's own records, and those of its presets.
+fn records(
+    context: &mut Context<'_>,
+    at: &At,
+    written: &Option<Texts>,
+    presets: Vec<JsonPath>,
+) -> Vec<JsonPath> {
     let mut records = Vec::new();
     for (at, text) in context.items(at, written) {
         let Some(path) = context.json_path(&at, text) else { continue };
@@ -122,6 +137,7 @@ fn records(context: &mut Context<'_>, at: &At, written: &Option<Texts>) -> Vec<J
     if written.as_ref().is_some_and(|texts| texts.items.is_empty()) {
         context.error(at, "no record is named", "remove the line: `$` and `$[*]` are meant then");
     }
+    records.extend(presets.into_iter().filter(|record| !records.contains(record)).collect::<Vec<_>>());
     if records.is_empty() {
         let root = |segments| JsonPath { absolute: true, segments };
         records = vec![root(Vec::new()), root(vec![Segment::Any])];

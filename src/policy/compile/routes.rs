@@ -109,7 +109,8 @@ fn route(
     let purpose =
         refer("purpose", &entry.purpose, &scope.charter.purposes, "purpose", "charter.purposes", help);
 
-    let personal_data = personal_data::compile(context, at, entry.personal_data.as_deref(), scope, &name);
+    let (personal_data, presets) =
+        personal_data::compile(context, at, entry.personal_data.as_deref(), scope, &name);
     let help = "`match: { host: ecole.example.fr, path: \"/api/{*rest}\" }`";
     let matches = match context.need(at, "match", &entry.matches, help) {
         Some(matches) => {
@@ -146,6 +147,7 @@ fn route(
             .as_deref()
             .map(|written| authentication(context, &at.key("authentication"), written)),
         personal_data,
+        presets,
         relaxed_paths: relaxed_paths(context, &at.key("relaxed_paths"), entry),
         websocket: entry.websocket.unwrap_or(false),
         body_bytes,

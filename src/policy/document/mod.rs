@@ -6,6 +6,7 @@
 mod charter;
 mod gateway;
 mod locate;
+mod preset;
 mod read;
 mod route;
 mod tree;
@@ -13,6 +14,7 @@ mod tree;
 pub(crate) use charter::*;
 pub(crate) use gateway::*;
 pub(crate) use locate::locate;
+pub(crate) use preset::{PresetFile, Presets};
 pub(crate) use read::{Contents, open};
 pub(crate) use route::*;
 pub(crate) use tree::{FILE_BYTES_MAX, Fault, Part, Step};

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Amount, Entries, List, Section, Texts};
+use super::{Amount, Entries, List, Presets, Section, Texts};
 
 /// A file.
 #[derive(Debug, Default, Deserialize)]
@@ -67,13 +67,16 @@ pub(crate) struct MatchDocument {
 pub(crate) struct PersonalDataDocument {
     /// No person's data here, for this reason; stands alone.
     pub(crate) exempt: Option<String>,
-    /// Where one person's record is, from the root: `$[*]`; one path or several. Default: `$` and `$[*]`.
+    /// The standards that the answers follow: their fields, records, subject and group. Default: none.
+    pub(crate) preset: Option<Presets>,
+    /// Where one person's record is, from the root: `$[*]`; one path or several, beside those of `preset`. Default: `$` and
+    /// `$[*]`.
     pub(crate) record: Option<Texts>,
-    /// Inside a record: whose it is. Without it nobody's view is `own` or `ward`.
+    /// Inside a record: whose it is. Default: that of `preset`; without it nobody's view is `own` or `ward`.
     pub(crate) subject: Option<String>,
-    /// Inside a record: its groups. Without it nobody's view is `group`.
+    /// Inside a record: its groups. Default: that of `preset`; without it nobody's view is `group`.
     pub(crate) group: Option<String>,
-    /// Path (absolute, or inside a record) → category, or `not_personal`. Default: none.
+    /// Path (absolute, or inside a record) → category, or `not_personal`; before those of `preset`. Default: none.
     pub(crate) fields: Option<Entries<String>>,
     /// Name of a header field of the answer → category, or `not_personal`. Default: none.
     pub(crate) headers: Option<Entries<String>>,
@@ -87,6 +90,16 @@ pub(crate) struct PersonalDataDocument {
     pub(crate) pass_types: Option<List<String>>,
     /// Longest record held back to learn whose it is. Default: 64 KiB.
     pub(crate) record_bytes: Option<Amount>,
+}
+
+/// `routes[].personal_data.preset` where it is more than a name.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct PresetDocument {
+    /// A standard's name. Mandatory.
+    pub(crate) name: Option<String>,
+    /// The preset's category → the charter's, where the charter calls it otherwise. Default: the same names.
+    pub(crate) categories: Option<Entries<String>>,
 }
 
 /// `routes[].authentication`

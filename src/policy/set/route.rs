@@ -29,6 +29,8 @@ pub struct RoutePolicy {
     pub require_identity: bool,
     /// What is personal in its responses.
     pub personal_data: PersonalData,
+    /// The presets that are part of it, for those who read what a policy is made of.
+    pub presets: Vec<&'static str>,
     /// Protection of accounts, where the route checks a credential.
     pub authentication: Option<Authentication>,
     /// Ambiguous paths that this route accepts all the same.

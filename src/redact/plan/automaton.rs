@@ -5,7 +5,7 @@
 //! `..` can have more states than that: the rest are computed while the document is walked, one for each open array
 //! or object, so that no path is ever given up and memory stays bounded.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::names::{Names, Spelling, Symbol};
 use super::{ALIVE, CATEGORY, GROUP, NOT_PERSONAL, RECORD, SUBJECT};
@@ -61,10 +61,21 @@ struct Position {
     relative: bool,
 }
 
+/// Where a path ends.
+#[derive(Clone, Copy, Debug)]
+struct End {
+    /// The place of a field's rule: the first that matches counts.
+    rule: Option<usize>,
+    /// The first position that says the same.
+    stands_for: u32,
+}
+
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Automaton {
     positions: Vec<Position>,
+    /// Positions where a path ends.
+    ends: HashMap<u32, End>,
     starts: Vec<u32>,
     record_starts: Vec<u32>,
     symbols: Vec<Spelling>,
@@ -129,7 +140,19 @@ impl Automaton {
             };
             self.positions.push(Position { step, goal, relative });
         }
-        self.positions.push(Position { step: Step::Done, goal, relative });
+        let end = Position { step: Step::Done, goal, relative };
+        let rule = match goal {
+            Goal::Field { rule, .. } => Some(rule),
+            _ => None,
+        };
+        let says = |other: &Position| match (goal, other.goal) {
+            (Goal::Field { class, .. }, Goal::Field { class: other, .. }) => class == other,
+            (goal, other_goal) => goal == other_goal && relative == other.relative,
+        };
+        let here = self.positions.len() as u32;
+        let first = (0..here).find(|&at| self.ends.contains_key(&at) && says(&self.positions[at as usize]));
+        self.ends.insert(here, End { rule, stands_for: first.unwrap_or(here) });
+        self.positions.push(end);
     }
 
     /// Computes the states that can be met, nearest to the root first.
@@ -138,13 +161,20 @@ impl Automaton {
         // State 0 is the empty set: nothing matches here or below.
         self.intern(Box::default());
         self.start = self.intern(start);
+        let awaited: Vec<Vec<usize>> = self.positions.iter().map(|position| self.awaited(position)).collect();
         let mut next = 0;
         while next < self.ordered.len().min(STATES) && self.table.len() + self.width <= MATERIALISED {
             let set = self.ordered[next].clone();
-            for column in 0..self.width {
+            let row = self.table.len();
+            // A name that no position waits for leads where an unknown one does: so do nearly all.
+            let other = self.step(&set, 0);
+            let other = self.intern(other);
+            self.table.resize(row + self.width, other);
+            let awaited = set.iter().flat_map(|&at| awaited[at as usize].iter().copied());
+            for column in awaited.chain(self.symbols.len()..self.width).collect::<BTreeSet<usize>>() {
                 let set = self.step(&set, column);
                 let state = self.intern(set);
-                self.table.push(state);
+                self.table[row + column] = state;
             }
             if self.facts[next].flags & RECORD != 0 {
                 let inside = self.inside(&set);
@@ -156,6 +186,14 @@ impl Automaton {
         for facts in &mut self.facts[next..] {
             facts.inside = UNKNOWN;
         }
+    }
+
+    /// The columns of the names that a position waits for.
+    fn awaited(&self, position: &Position) -> Vec<usize> {
+        let Step::Name { exact, fold } = position.step else { return Vec::new() };
+        let waits =
+            |spelling: &Spelling| spelling.exact == Some(exact) || (fold.is_some() && spelling.fold == fold);
+        (0..self.symbols.len()).filter(|&column| waits(&self.symbols[column])).collect()
     }
 
     fn intern(&mut self, set: Set) -> u32 {
@@ -198,7 +236,8 @@ impl Automaton {
         facts
     }
 
-    /// Adds what `..` reaches without a step; sorts.
+    /// Adds what `..` reaches without a step; sorts. Of positions that end here only one stays for each thing that they
+    /// say, so that hundreds of names of one category make one state.
     fn close(&self, mut set: Vec<u32>) -> Set {
         let mut next = 0;
         while let Some(&at) = set.get(next) {
@@ -207,6 +246,20 @@ impl Automaton {
             }
             next += 1;
         }
+        let ended = |at: u32| self.ends.get(&at).copied();
+        let field = set
+            .iter()
+            .filter_map(|&at| ended(at).filter(|end| end.rule.is_some()))
+            .min_by_key(|end| end.rule);
+        set.retain_mut(|at| match ended(*at) {
+            None => true,
+            Some(end) if end.rule.is_none() => {
+                *at = end.stands_for;
+                true
+            }
+            Some(_) => false,
+        });
+        set.extend(field.map(|end| end.stands_for));
         set.sort_unstable();
         set.dedup();
         set.into()
