@@ -2,15 +2,18 @@
 
 mod emit;
 mod keys;
+mod number;
+mod pass;
 mod relate;
 mod scan;
+mod tokens;
 mod utf8;
+mod visit;
 mod walker;
 
 use std::sync::Arc;
 
 use emit::Emitter;
-use relate::Relater;
 pub(super) use scan::unescape;
 use utf8::Utf8;
 
@@ -31,11 +34,10 @@ pub const MAX_HELD: usize = 64 * 1024;
 
 /// Redacts one document.
 ///
-/// Each byte is looked at once; where the view depends on whose a record is (the caller has a subject, groups or
-/// wards whose relation opens some category of the plan), twice.
+/// Each byte is looked at once. Where the view depends on whose a record is (the caller has a subject, groups or wards
+/// whose relation opens some category of the plan), a record that is guessed wrong is looked at twice.
 pub struct JsonRedactor {
     utf8: Utf8,
-    relater: Option<Relater>,
     emitter: Emitter,
     refused: Option<RedactError>,
 }
@@ -43,13 +45,7 @@ pub struct JsonRedactor {
 impl JsonRedactor {
     /// A redactor for one body. `key` is of the domain of API pseudonyms.
     pub fn new(plan: Arc<Plan>, audience: Arc<Audience>, key: Arc<DomainKey>) -> Self {
-        let relates = plan.has_records() && plan.related_matters(audience.by_relation(), &audience.sees);
-        Self {
-            utf8: Utf8::default(),
-            relater: relates.then(|| Relater::new(plan.clone(), audience.clone())),
-            emitter: Emitter::new(plan, audience, key),
-            refused: None,
-        }
+        Self { utf8: Utf8::default(), emitter: Emitter::new(plan, audience, key), refused: None }
     }
 
     /// Takes the next bytes of the document, cut anywhere, and appends those that may leave.
@@ -60,11 +56,8 @@ impl JsonRedactor {
         if let Some(error) = self.refused {
             return Err(error);
         }
-        let Self { utf8, relater, emitter, .. } = self;
-        let result = utf8.cut(input, |piece| match relater {
-            Some(relater) => relater.push(piece, emitter, out),
-            None => emitter.push(piece, out),
-        });
+        let Self { utf8, emitter, .. } = self;
+        let result = utf8.cut(input, |piece| emitter.push(piece, out));
         self.refused = result.err();
         result
     }
@@ -84,9 +77,6 @@ impl JsonRedactor {
 
     fn complete(&mut self, out: &mut Vec<u8>) -> Result<(), RedactError> {
         self.utf8.finish()?;
-        if let Some(relater) = &mut self.relater {
-            relater.finish(&mut self.emitter, out)?;
-        }
         self.emitter.finish(out)
     }
 
@@ -98,7 +88,7 @@ impl JsonRedactor {
     /// Bytes held in buffers that grow.
     #[cfg(test)]
     pub(super) fn capacity(&self) -> usize {
-        self.emitter.capacity() + self.relater.as_ref().map_or(0, Relater::capacity)
+        self.emitter.capacity()
     }
 }
 

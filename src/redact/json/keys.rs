@@ -1,81 +1,211 @@
-//! Names seen a moment ago: documents repeat the same keys in every record.
+//! Names seen a moment ago: documents repeat the same keys in the same order in every record.
+//!
+//! Everything here is a hint. A key is what the document spells, compared byte by byte with what was seen before.
+
+use wide::u8x16;
 
 use crate::redact::plan::{Plan, Symbol};
 
-/// Slots; a key may stand in either of two neighbours, so that two keys of one place do not drive each other out.
-const SLOTS: usize = 128;
-/// Longest key, in bytes, that the three words of a slot tell from every other.
-const LONGEST: usize = 24;
+/// Keys remembered at most; then the oldest goes.
+const MOST: usize = 127;
+/// Longest key remembered, in bytes: with its closing quote it fills two vectors.
+const LONGEST: usize = 31;
+/// Places of the index; a key may stand in either of two neighbours.
+const PLACES: usize = 256;
 
-/// A small cache from raw keys to symbols. A slot holds a key's three words, then its length plus one and its symbol;
-/// zeroes are an empty slot.
-pub(super) struct KeyCache {
-    slots: Vec<[u64; 4]>,
+/// Where the key that comes next was noted: behind which key, and whether as the next of the same object or as the
+/// first of the object in its value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Link(u8, bool);
+
+impl Link {
+    /// In front of the first key of the document.
+    pub(super) const ROOT: Self = Self(0, true);
+
+    /// In front of the first key of the object that is the value, or an element of the array that is.
+    pub(super) fn inside(self) -> Self {
+        Self(self.0, true)
+    }
 }
 
-impl KeyCache {
-    pub(super) fn new() -> Self {
-        Self { slots: vec![[0; 4]; SLOTS] }
+/// A key and what followed it. Number 0 is none and equals no text.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    /// The key and its closing quote.
+    text: [u8; LONGEST + 1],
+    /// A bit for each byte of them.
+    bits: u32,
+    symbol: Symbol,
+    length: u8,
+    next: u8,
+    first: u8,
+}
+
+impl Seen {
+    const NONE: Self =
+        Self { text: [0xFF; LONGEST + 1], bits: u32::MAX, symbol: 0, length: 0, next: 0, first: 0 };
+}
+
+/// A cache from raw keys to symbols.
+#[derive(Debug)]
+pub(super) struct Keys {
+    /// Empty until the first key comes.
+    seen: Vec<Seen>,
+    index: [u8; PLACES],
+    oldest: usize,
+}
+
+impl Default for Keys {
+    fn default() -> Self {
+        Self { seen: Vec::new(), index: [0; PLACES], oldest: 1 }
+    }
+}
+
+impl Keys {
+    /// The length and symbol of the key that begins at `at`, if it is the expected one, closing quote and all.
+    #[inline(always)]
+    pub(super) fn expected(&self, link: &mut Link, input: &[u8], at: usize) -> Option<(usize, Symbol)> {
+        let before = self.seen.get(usize::from(link.0))?;
+        let number = if link.1 { before.first } else { before.next };
+        let key = self.seen.get(usize::from(number))?;
+        if equal(input.get(at..at + LONGEST + 1)?.first_chunk()?, &key.text) & key.bits == key.bits {
+            *link = Link(number, false);
+            Some((key.length.into(), key.symbol))
+        } else {
+            None
+        }
     }
 
     /// The symbol of a key without escapes.
-    #[inline(always)]
-    pub(super) fn symbol(&mut self, key: &[u8], plan: &Plan) -> Symbol {
+    #[inline(never)]
+    pub(super) fn symbol(&mut self, key: &[u8], link: &mut Link, plan: &Plan) -> Symbol {
         if key.len() > LONGEST {
             return plan.symbol(key);
         }
-        let words = words(key);
-        let mixed = (words[0] ^ words[1].rotate_left(29) ^ words[2].rotate_left(7))
-            .wrapping_add(key.len() as u64)
-            .wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        let place = (mixed >> 57) as usize % SLOTS;
-        for place in [place, place ^ 1] {
-            let [first, last, middle, rest] = self.slots[place];
-            if [first, last, middle] == words && rest >> 32 == key.len() as u64 + 1 {
-                return rest as Symbol;
-            }
+        let place = place(key);
+        let known = [place, place ^ 1].into_iter().map(|place| self.index[place]).find(|&number| {
+            self.seen
+                .get(usize::from(number))
+                .is_some_and(|seen| usize::from(seen.length) == key.len() && seen.text[..key.len()] == *key)
+        });
+        let number = known.unwrap_or_else(|| self.learn(key, place, plan));
+        if let Some(before) = self.seen.get_mut(usize::from(link.0)) {
+            *(if link.1 { &mut before.first } else { &mut before.next }) = number;
         }
-        self.learn(key, words, place, plan)
+        *link = Link(number, false);
+        self.seen.get(usize::from(number)).map_or(0, |seen| seen.symbol)
     }
 
-    #[inline(never)]
-    fn learn(&mut self, key: &[u8], words: [u64; 3], place: usize, plan: &Plan) -> Symbol {
-        let symbol = plan.symbol(key);
-        self.slots[place ^ 1] = self.slots[place];
-        self.slots[place] = [words[0], words[1], words[2], (key.len() as u64 + 1) << 32 | u64::from(symbol)];
-        symbol
+    fn learn(&mut self, key: &[u8], place: usize, plan: &Plan) -> u8 {
+        if self.seen.is_empty() {
+            self.seen.reserve(32);
+            self.seen.push(Seen::NONE);
+        }
+        let mut seen = Seen {
+            text: [0; _],
+            bits: bits(key.len()),
+            symbol: plan.symbol(key),
+            length: key.len() as u8,
+            next: 0,
+            first: 0,
+        };
+        seen.text[..key.len()].copy_from_slice(key);
+        seen.text[key.len()] = b'"';
+        let number = if self.seen.len() <= MOST {
+            self.seen.push(seen);
+            self.seen.len() - 1
+        } else {
+            let number = self.oldest;
+            self.seen[number] = seen;
+            self.oldest = number % MOST + 1;
+            number
+        } as u8;
+        self.index[place ^ 1] = self.index[place];
+        self.index[place] = number;
+        number
     }
 }
 
-/// The first, the last and the middle eight bytes: with the length, the whole of a key up to [`LONGEST`] bytes.
 #[inline(always)]
-fn words(key: &[u8]) -> [u64; 3] {
-    if let (Some(first), Some(last)) = (key.first_chunk::<8>(), key.last_chunk::<8>()) {
-        let middle = if key.len() > 16 {
-            key[8..].first_chunk::<8>().map_or(0, |m| u64::from_le_bytes(*m))
-        } else {
-            0
-        };
-        [u64::from_le_bytes(*first), u64::from_le_bytes(*last), middle]
-    } else if let (Some(first), Some(last)) = (key.first_chunk::<4>(), key.last_chunk::<4>()) {
-        [u64::from(u32::from_le_bytes(*first)), u64::from(u32::from_le_bytes(*last)), 0]
-    } else {
-        [key.iter().fold(0, |word, &byte| word << 8 | u64::from(byte)), 0, 0]
+fn halves(bytes: &[u8; 32]) -> [u8x16; 2] {
+    match bytes.as_chunks::<16>().0 {
+        [first, second] => [u8x16::from(*first), u8x16::from(*second)],
+        _ => [u8x16::ZERO; 2],
     }
+}
+
+/// A bit for each byte that is equal.
+#[inline(always)]
+fn equal(left: &[u8; 32], right: &[u8; 32]) -> u32 {
+    let ([left, left_end], [right, right_end]) = (halves(left), halves(right));
+    left.simd_eq(right).to_bitmask() | left_end.simd_eq(right_end).to_bitmask() << 16
+}
+
+/// The bits of a key of this length and its quote.
+fn bits(length: usize) -> u32 {
+    u32::MAX >> (LONGEST - length)
+}
+
+fn place(key: &[u8]) -> usize {
+    let word = |word: Option<&[u8; 8]>| word.map_or(0, |word| u64::from_le_bytes(*word));
+    let mixed = if key.len() >= 8 {
+        word(key.first_chunk()) ^ word(key.last_chunk()).rotate_left(29)
+    } else {
+        key.iter().fold(0, |word, &byte| word << 8 | u64::from(byte))
+    };
+    (mixed.wrapping_add(key.len() as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56) as usize % PLACES
 }
 
 #[cfg(test)]
 mod tests {
-    use super::words;
+    use super::*;
+    use crate::policy::set::PersonalData;
+    use crate::redact::json::tests::charter;
 
     #[test]
-    fn words_tell_keys_of_one_length_apart() {
-        let key = b"abcdefghijklmnopqrstuvwx";
-        for length in 1..=key.len() {
-            for at in 0..length {
-                let mut other = key[..length].to_vec();
+    fn what_is_remembered_is_what_the_plan_says() {
+        let plan = Plan::compile(&charter(), &PersonalData::Undeclared);
+        let mut keys = Keys::default();
+        let mut link = Link::ROOT;
+        // More keys than are remembered, of every length, some of them names of the charter, over and over.
+        for round in 0..3 {
+            for number in 0..300 {
+                let key = match number % 5 {
+                    0 => "full_name".to_owned(),
+                    1 => "email".to_owned(),
+                    2 => "x".repeat(number % 40),
+                    _ => format!("key {number}"),
+                };
+                let text = format!("{key}\":{}", "\"".repeat(40));
+                let symbol = plan.symbol(key.as_bytes());
+                if let Some(found) = keys.expected(&mut link, text.as_bytes(), 0) {
+                    assert_eq!(found, (key.len(), symbol), "{key} in round {round}");
+                } else {
+                    assert_eq!(keys.symbol(key.as_bytes(), &mut link, &plan), symbol, "{key}");
+                }
+                if number % 7 == 0 {
+                    link = link.inside();
+                }
+            }
+            assert!(keys.seen.len() <= MOST + 1);
+        }
+    }
+
+    #[test]
+    fn an_expected_key_is_equal_in_every_byte() {
+        let plan = Plan::compile(&charter(), &PersonalData::Undeclared);
+        for length in 0..=LONGEST {
+            let key = "abcdefghijklmnopqrstuvwxyzabcdef"[..length].to_owned();
+            let mut keys = Keys::default();
+            let mut link = Link::ROOT;
+            keys.symbol(key.as_bytes(), &mut link, &plan);
+            keys.symbol(key.as_bytes(), &mut link, &plan);
+            let text = format!("{key}\"{}", " ".repeat(40)).into_bytes();
+            assert_eq!(keys.expected(&mut link.clone(), &text, 0).map(|found| found.0), Some(length));
+            for at in 0..=length {
+                let mut other = text.clone();
                 other[at] ^= 1;
-                assert_ne!(words(&key[..length]), words(&other), "{length} {at}");
+                assert_eq!(keys.expected(&mut link.clone(), &other, 0), None, "{length} {at}");
             }
         }
     }

@@ -1,28 +1,64 @@
-//! Learns whose each record is, one step ahead of the emitter.
+//! Whose each record is.
 //!
-//! Whose a record is may stand at its end, behind the fields that depend on it. So where a view depends on it, this
-//! walks first; the bytes of the outermost open record wait, and the emitter follows when it is decided. A record
-//! longer than its bound is nobody's, however it is cut: then the emitter follows up to the next undecided record
-//! inside it.
+//! A record's subject may stand at its end, behind the fields that depend on it. So each record is first written as
+//! those before it turned out, which is nearly always right; nothing of the outermost open record leaves
+//! before its end has shown that the guesses held. Where one did not, that record is walked once more, and every
+//! verdict inside it is known then.
+//!
+//! A record longer than its bound is nobody's, however it is cut.
 
 use std::sync::Arc;
 
-use super::RedactError;
-use super::emit::{Emitter, Related};
-use super::walker::{Kind, Site, Visit, Walker, Watch};
+use super::visit::Site;
 use crate::policy::set::CategorySet;
-use crate::redact::Audience;
 use crate::redact::plan::Plan;
+use crate::redact::{Audience, Tally};
+
+/// Levels of records with a guess of their own.
+const LEVELS: usize = 8;
+
+/// The records of a document.
+pub(super) struct Records {
+    plan: Arc<Plan>,
+    audience: Arc<Audience>,
+    open: Vec<Open>,
+    /// As many of the outermost open ones grew beyond their bound: they are nobody's, and nothing waits for them.
+    outgrown: usize,
+    /// What is visible in each record of the outermost other one, in the order of opening braces: a guess until it
+    /// ends.
+    verdicts: Vec<CategorySet>,
+    /// The verdict of the record that opens next; behind the last, unless the walk is a second one.
+    next: usize,
+    /// What the next record of each level is guessed to be: what the last two that agreed were.
+    guesses: [CategorySet; LEVELS],
+    /// What the last record of each level was.
+    last: [CategorySet; LEVELS],
+    /// Whether a guess was wrong, where it showed.
+    wrong: bool,
+}
 
 /// A record whose end has not come.
 struct Open {
-    at: u64,
+    opening: Opening,
+    guess: CategorySet,
+    /// Its place among the verdicts.
+    verdict: usize,
     subject: Subject,
     grouped: bool,
-    /// It grew beyond its bound: nobody's already.
-    decided: bool,
-    /// Where its decision goes among those of the records inside it.
-    place: usize,
+}
+
+/// How things stood behind a record's opening brace: what a second walk begins from.
+#[derive(Clone, Debug)]
+pub(super) struct Opening {
+    /// Place of the brace in the document.
+    pub(super) at: u64,
+    /// Arrays and objects around it.
+    pub(super) depth: usize,
+    /// What had been written.
+    pub(super) written: usize,
+    /// Whether what is visible in it shows: not where it is hidden as a whole.
+    pub(super) shows: bool,
+    pub(super) tally: Tally,
 }
 
 /// The subject that a record names.
@@ -37,107 +73,40 @@ enum Subject {
     Disputed,
 }
 
-/// See the module.
-pub(super) struct Relater {
-    walker: Walker<bool>,
-    records: Records,
-    /// Bytes that the emitter has not seen; they begin at `waiting_from`.
-    waiting: Vec<u8>,
-    waiting_from: u64,
-}
-
-struct Records {
-    plan: Arc<Plan>,
-    audience: Arc<Audience>,
-    open: Vec<Open>,
-    decided: Vec<Related>,
-    /// What the watched scalar is.
-    watched: Option<Site>,
-}
-
-impl Relater {
-    pub(super) fn new(plan: Arc<Plan>, audience: Arc<Audience>) -> Self {
-        Self {
-            walker: Walker::new(plan.clone()),
-            records: Records { plan, audience, open: Vec::new(), decided: Vec::new(), watched: None },
-            waiting: Vec::new(),
-            waiting_from: 0,
-        }
-    }
-
-    pub(super) fn push(
-        &mut self,
-        input: &[u8],
-        emitter: &mut Emitter,
-        out: &mut Vec<u8>,
-    ) -> Result<(), RedactError> {
-        let base = self.walker.position();
-        self.walker.walk(input, &mut Pass { base, records: &mut self.records })?;
-        let end = self.walker.position();
-        let known = self.records.known_up_to(end);
-        self.release(known, emitter);
-        // `known` lies in what waited, or in this chunk.
-        match known.checked_sub(base) {
-            Some(now) => {
-                if !self.waiting.is_empty() {
-                    emitter.push(&self.waiting, out)?;
-                    self.waiting.clear();
-                }
-                let (now, later) = input.split_at(now as usize);
-                emitter.push(now, out)?;
-                self.waiting.extend_from_slice(later);
-            }
-            None => {
-                let now = (known - self.waiting_from) as usize;
-                emitter.push(&self.waiting[..now], out)?;
-                self.waiting.drain(..now);
-                self.waiting.extend_from_slice(input);
-            }
-        }
-        self.waiting_from = known;
-        Ok(())
-    }
-
-    pub(super) fn finish(&mut self, emitter: &mut Emitter, out: &mut Vec<u8>) -> Result<(), RedactError> {
-        let base = self.walker.position();
-        self.walker.finish(&mut Pass { base, records: &mut self.records })?;
-        self.release(base, emitter);
-        emitter.push(&self.waiting, out)?;
-        self.waiting.clear();
-        Ok(())
-    }
-
-    /// Tells the emitter of the decided records in front of `known`.
-    fn release(&mut self, known: u64, emitter: &mut Emitter) {
-        let count = self.records.decided.partition_point(|related| related.at < known);
-        for related in self.records.decided.drain(..count) {
-            emitter.relate(related);
-        }
-        for record in &mut self.records.open {
-            record.place = record.place.saturating_sub(count);
-        }
-    }
-
-    #[cfg(test)]
-    pub(super) fn capacity(&self) -> usize {
-        self.waiting.capacity() + self.records.decided.capacity() * size_of::<Related>()
-    }
-}
-
 impl Records {
-    /// The place up to which every record is decided, when everything up to `end` was walked.
-    fn known_up_to(&mut self, end: u64) -> u64 {
-        for record in &mut self.open {
-            record.decided |= end - record.at > self.plan.record_bytes();
-            if !record.decided {
-                return record.at;
-            }
+    pub(super) fn new(plan: Arc<Plan>, audience: Arc<Audience>) -> Self {
+        let guesses = [audience.sees.any; LEVELS];
+        Self {
+            plan,
+            audience,
+            open: Vec::new(),
+            outgrown: 0,
+            verdicts: Vec::new(),
+            next: 0,
+            guesses,
+            last: guesses,
+            wrong: false,
         }
-        end
+    }
+
+    /// A record begins: what is visible in it, as far as is known.
+    pub(super) fn open(&mut self, opening: Opening) -> CategorySet {
+        let verdict = self.next;
+        self.next += 1;
+        let guess = match self.verdicts.get(verdict) {
+            Some(&known) => known,
+            None => {
+                let guess = self.guesses[self.open.len().min(LEVELS - 1)];
+                self.verdicts.push(guess);
+                guess
+            }
+        };
+        self.open.push(Open { opening, guess, verdict, subject: Subject::Unknown, grouped: false });
+        guess
     }
 
     /// The innermost open record names a subject or a group.
-    fn named(&mut self, site: Site, value: Option<&[u8]>) {
+    pub(super) fn named(&mut self, site: Site, value: Option<&[u8]>) {
         let Some(record) = self.open.last_mut() else { return };
         if site.group() {
             record.grouped |= value.is_some_and(|group| self.audience.shares(group));
@@ -166,13 +135,90 @@ impl Records {
         }
     }
 
-    fn close(&mut self, end: u64) {
-        let Some(record) = self.open.pop() else { return };
-        if record.decided || end - record.at > self.plan.record_bytes() {
-            return;
+    /// The innermost record ends. `true` where it was the outermost undecided one and a guess was wrong: it is open
+    /// again then, and has to be walked again.
+    pub(super) fn close(&mut self, end: u64) -> bool {
+        let Some(record) = self.open.pop() else { return false };
+        let level = self.open.len();
+        if level < self.outgrown {
+            self.outgrown = level;
+            return false;
         }
+        let visible = self.visible(&record, end);
+        self.verdicts[record.verdict] = visible;
+        self.wrong |= record.opening.shows && visible != record.guess;
+        let outermost = level == self.outgrown;
+        if outermost && self.wrong {
+            self.reopen(record);
+            return true;
+        }
+        let kind = level.min(LEVELS - 1);
+        if std::mem::replace(&mut self.last[kind], visible) == visible {
+            self.guesses[kind] = visible;
+        }
+        if outermost {
+            self.verdicts.clear();
+            self.next = 0;
+        }
+        false
+    }
+
+    /// Everything up to `end` was walked: records beyond their bound are decided. `true` where the outermost one has
+    /// to be walked again, up to `end`, and this has to be asked again.
+    pub(super) fn outgrow(&mut self, end: u64) -> bool {
+        let bound = self.plan.record_bytes();
+        let any = self.audience.sees.any;
+        let beyond = self.open.iter().take_while(|record| end - record.opening.at > bound).count();
+        if beyond <= self.outgrown {
+            return false;
+        }
+        let decided = &self.open[self.outgrown..beyond];
+        if self.wrong || decided.iter().any(|record| record.opening.shows && record.guess != any) {
+            // What is still open is nobody's for now: another one that grows so is not walked again for it.
+            for record in &self.open[self.outgrown..] {
+                self.verdicts[record.verdict] = any;
+            }
+            self.open.truncate(self.outgrown + 1);
+            if let Some(record) = self.open.pop() {
+                self.reopen(record);
+            }
+            return true;
+        }
+        self.outgrown = beyond;
+        let past = self.open.get(beyond).map_or(self.verdicts.len(), |record| record.verdict);
+        self.verdicts.drain(..past);
+        self.next -= past;
+        for record in &mut self.open[beyond..] {
+            record.verdict -= past;
+        }
+        false
+    }
+
+    fn reopen(&mut self, record: Open) {
+        self.wrong = false;
+        self.next = record.verdict + 1;
+        let guess = self.verdicts[record.verdict];
+        self.open.push(Open { guess, subject: Subject::Unknown, grouped: false, ..record });
+    }
+
+    /// The outermost record that is not decided, and what is visible in it, as far as is known.
+    pub(super) fn undecided(&self) -> Option<(&Opening, CategorySet)> {
+        self.open.get(self.outgrown).map(|record| (&record.opening, record.guess))
+    }
+
+    /// As many bytes of what was written have left.
+    pub(super) fn left(&mut self, bytes: usize) {
+        for record in &mut self.open {
+            record.opening.written = record.opening.written.saturating_sub(bytes);
+        }
+    }
+
+    fn visible(&self, record: &Open, end: u64) -> CategorySet {
         let sees = &self.audience.sees;
         let mut visible = sees.any;
+        if end - record.opening.at > self.plan.record_bytes() {
+            return visible;
+        }
         if let Subject::Named { own, ward, .. } = record.subject {
             for (related, categories) in [(own, sees.own), (ward, sees.ward)] {
                 if related {
@@ -183,72 +229,11 @@ impl Records {
         if record.grouped {
             visible = visible.union(sees.group);
         }
-        if visible != CategorySet(sees.any.0) {
-            // In the order of opening braces: in front of the records inside it.
-            let place = record.place.min(self.decided.len());
-            self.decided.insert(place, Related { at: record.at, visible });
-        }
-    }
-}
-
-struct Pass<'a> {
-    base: u64,
-    records: &'a mut Records,
-}
-
-impl Visit for Pass<'_> {
-    /// Whether it is a record.
-    type Scope = bool;
-
-    #[inline(always)]
-    fn separator(&mut self, _: usize, _: bool) {}
-
-    #[inline(always)]
-    fn scalar(&mut self, _: usize, _: Option<&mut bool>, site: Site, kind: Kind) -> Watch {
-        if !(site.subject() || site.group()) {
-            return Watch::Nothing;
-        }
-        match kind {
-            Kind::Text | Kind::Number => {
-                self.records.watched = Some(site);
-                Watch::Value
-            }
-            Kind::Boolean | Kind::Null => {
-                self.records.named(site, None);
-                Watch::Nothing
-            }
-        }
+        visible
     }
 
-    fn scalar_end(&mut self, _: usize, value: Option<&[u8]>) {
-        if let Some(site) = self.records.watched.take() {
-            self.records.named(site, value);
-        }
-    }
-
-    #[inline(always)]
-    fn open(&mut self, at: usize, _: Option<&mut bool>, site: Site, object: bool) -> bool {
-        if site.subject() || site.group() {
-            self.records.named(site, None);
-        }
-        let record = object && site.record();
-        if record {
-            let (at, place) = (self.base + at as u64, self.records.decided.len());
-            self.records.open.push(Open {
-                at,
-                subject: Subject::Unknown,
-                grouped: false,
-                decided: false,
-                place,
-            });
-        }
-        record
-    }
-
-    #[inline(always)]
-    fn close(&mut self, end: usize, record: bool) {
-        if record {
-            self.records.close(self.base + end as u64);
-        }
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> usize {
+        self.verdicts.capacity() * size_of::<CategorySet>()
     }
 }

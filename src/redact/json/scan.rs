@@ -1,7 +1,9 @@
-//! Strings, numbers and literals, a chunk at a time.
+//! Strings, a chunk at a time.
 //!
 //! The input is valid UTF-8 already, and a chunk never ends inside a character ([`super::utf8`]); so a string is
 //! looked through for only three things: its end, an escape, and the control characters that RFC 8259 forbids.
+
+use wide::u8x16;
 
 use super::RedactError;
 
@@ -90,12 +92,12 @@ fn string_with_escapes(input: &[u8], mut at: usize, state: &mut StringState) -> 
 /// The next quote, backslash or control character; the end of the input if there is none.
 #[inline(always)]
 fn special(input: &[u8], mut at: usize) -> usize {
-    while let Some(block) = input.get(at..).and_then(<[u8]>::first_chunk::<8>) {
-        let found = specials(u64::from_le_bytes(*block));
+    while let Some([first, second]) = input.get(at..at + 32).map(|block| block.as_chunks::<16>().0) {
+        let found = specials(first) | specials(second) << 16;
         if found != 0 {
-            return at + (found.trailing_zeros() / 8) as usize;
+            return at + found.trailing_zeros() as usize;
         }
-        at += 8;
+        at += 32;
     }
     while let Some(&byte) = input.get(at) {
         if byte < 0x20 || byte == b'"' || byte == b'\\' {
@@ -106,76 +108,14 @@ fn special(input: &[u8], mut at: usize) -> usize {
     at
 }
 
-/// The top bit of each of eight bytes that is a quote, a backslash or a control character. A borrow can set bits above
-/// the first one found, never below: only the lowest set bit counts.
+/// A bit for each byte that is a quote, a backslash or a control character.
 #[inline(always)]
-fn specials(word: u64) -> u64 {
-    const ONES: u64 = u64::MAX / 255;
-    let quote = word ^ (ONES * b'"' as u64);
-    let escape = word ^ (ONES * b'\\' as u64);
-    let below = word.wrapping_sub(ONES * 0x20) & !word;
-    let equal = (quote.wrapping_sub(ONES) & !quote) | (escape.wrapping_sub(ONES) & !escape);
-    (below | equal) & (ONES * 0x80)
-}
-
-/// How far into a number a scan is: the part of RFC 8259's grammar last seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Part {
-    Start,
-    Minus,
-    Zero,
-    Integer,
-    Point,
-    Fraction,
-    E,
-    Sign,
-    Exponent,
-}
-
-/// How far into a number a scan is.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct NumberState {
-    part: Part,
-    length: usize,
-}
-
-impl NumberState {
-    /// In front of its first byte.
-    pub(super) const START: Self = Self { part: Part::Start, length: 0 };
-
-    /// Whether the number may end here.
-    pub(super) fn complete(self) -> bool {
-        matches!(self.part, Part::Zero | Part::Integer | Part::Fraction | Part::Exponent)
-    }
-}
-
-/// Scans a number up to the first byte that is no part of it; only the caller knows whether that byte may follow.
-#[inline(always)]
-pub(super) fn number(input: &[u8], start: usize, state: &mut NumberState) -> Result<Scan, RedactError> {
-    let mut at = start;
-    while let Some(&byte) = input.get(at) {
-        state.part = match (state.part, byte) {
-            (Part::Integer, b'0'..=b'9') => Part::Integer,
-            (Part::Start, b'-') => Part::Minus,
-            (Part::Start | Part::Minus, b'0') => Part::Zero,
-            (Part::Start | Part::Minus, b'1'..=b'9') => Part::Integer,
-            (Part::Zero | Part::Integer, b'.') => Part::Point,
-            (Part::Point | Part::Fraction, b'0'..=b'9') => Part::Fraction,
-            (Part::Zero | Part::Integer | Part::Fraction, b'e' | b'E') => Part::E,
-            (Part::E, b'+' | b'-') => Part::Sign,
-            (Part::E | Part::Sign | Part::Exponent, b'0'..=b'9') => Part::Exponent,
-            _ => break,
-        };
-        at += 1;
-    }
-    state.length += at - start;
-    if state.length > super::MAX_NUMBER {
-        return Err(RedactError::TooLong);
-    }
-    if at == input.len() {
-        return Ok(Scan::More);
-    }
-    if state.complete() { Ok(Scan::End(at)) } else { Err(RedactError::Malformed) }
+fn specials(block: &[u8; 16]) -> u32 {
+    let block = u8x16::from(*block);
+    let quote = block.simd_eq(u8x16::splat(b'"'));
+    let escape = block.simd_eq(u8x16::splat(b'\\'));
+    let control = block.min(u8x16::splat(0x1F)).simd_eq(block);
+    (quote | escape | control).to_bitmask()
 }
 
 /// Decodes the raw text of a string that [`string`] accepted.

@@ -13,7 +13,7 @@ use crate::policy::set::{
 use crate::secret::{Domain, MasterSecret, Sensitive};
 
 /// The charter of these tests: one category for each action.
-pub(super) fn charter() -> Charter {
+pub(in crate::redact) fn charter() -> Charter {
     let category = |name: &str, fields: &[&str], otherwise| Category {
         name: name.into(),
         article: "2".into(),

@@ -40,7 +40,7 @@ impl Utf8 {
         }
         while !input.is_empty() {
             let (block, rest) = input.split_at(input.len().min(BLOCK));
-            match std::str::from_utf8(block) {
+            match simdutf8::compat::from_utf8(block) {
                 Ok(_) => {
                     piece(self.without_mark(block))?;
                     input = rest;

@@ -1,85 +1,18 @@
 //! The grammar of RFC 8259 as a push machine, and the place of each value in the plan.
 //!
-//! One machine, two visitors: [`super::emit`] writes what may leave, [`super::relate`] learns whose each record is.
-//! Both walk the same bytes by the same rules, so they can never disagree about where a record or a value stands.
+//! It knows nothing of what is hidden: that is for its visitor, [`super::pass`].
 
 use std::sync::Arc;
 
-use super::keys::KeyCache;
-use super::scan::{self, NumberState, Scan, StringState};
-use super::{MAX_DEPTH, MAX_HELD, MAX_KEY, MAX_VALUE, RedactError, unescape};
-use crate::redact::action::decoded;
-use crate::redact::plan::{ALIVE, GROUP, Kept, Plan, RECORD, SUBJECT};
-
-/// What the plan says about a value.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Site {
-    state: u32,
-    /// 0 for none, [`crate::redact::plan::NOT_PERSONAL`], or a category's number plus [`crate::redact::plan::CATEGORY`].
-    pub(super) class: u8,
-    flags: u8,
-}
-
-impl Site {
-    /// Whether the value, if an object, is a record.
-    pub(super) fn record(self) -> bool {
-        self.flags & RECORD != 0
-    }
-
-    /// Whether the value says whose the record is.
-    pub(super) fn subject(self) -> bool {
-        self.flags & SUBJECT != 0
-    }
-
-    /// Whether the value says to which group the record belongs.
-    pub(super) fn group(self) -> bool {
-        self.flags & GROUP != 0
-    }
-
-    /// Whether a rule of the route could match below.
-    pub(super) fn alive(self) -> bool {
-        self.flags & ALIVE != 0
-    }
-}
-
-/// What a scalar is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Text,
-    Number,
-    Boolean,
-    Null,
-}
-
-/// What a visitor wants to know of a scalar.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Watch {
-    /// Nothing more.
-    Nothing,
-    /// Where it ends.
-    End,
-    /// Where it ends, and its decoded text.
-    Value,
-}
-
-/// Told in the order of the document. Places are in the chunk at hand.
-pub(super) trait Visit {
-    /// Kept for each open array and object.
-    type Scope: Copy;
-    /// A member or element begins: at its comma, or at its first byte where it is the first.
-    fn separator(&mut self, at: usize, comma: bool);
-    /// A scalar begins.
-    fn scalar(&mut self, at: usize, parent: Option<&mut Self::Scope>, site: Site, kind: Kind) -> Watch;
-    /// A watched scalar ended; `None` where its value was not asked for or is longer than [`MAX_VALUE`].
-    fn scalar_end(&mut self, end: usize, value: Option<&[u8]>);
-    /// An array or object begins.
-    fn open(&mut self, at: usize, parent: Option<&mut Self::Scope>, site: Site, object: bool) -> Self::Scope;
-    /// It ended.
-    fn close(&mut self, end: usize, scope: Self::Scope);
-}
+use super::keys::{Keys, Link};
+use super::scan::StringState;
+use super::tokens::Token;
+use super::visit::{Kind, Site, Start, Visit, Watch};
+use super::{MAX_DEPTH, MAX_HELD, RedactError};
+use crate::redact::plan::{Kept, Plan, Symbol};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Expect {
+pub(super) enum Expect {
     /// A value: the root, behind a colon, or behind an element's comma.
     Value,
     FirstElement,
@@ -91,57 +24,65 @@ enum Expect {
     Nothing,
 }
 
-/// A token that began in an earlier chunk.
-#[derive(Clone, Copy, Debug)]
-enum Token {
-    None,
-    Key(StringState),
-    Text(StringState),
-    Number(NumberState),
-    Literal(&'static [u8]),
-}
+/// What ends nothing, for the level around the root: no text in UTF-8 holds it.
+const NEVER: u8 = 0xFF;
 
+/// An open array or object, or the document around its root.
 #[derive(Clone, Copy)]
 struct Level<S> {
     state: u32,
     index: u32,
-    object: bool,
+    /// The bracket that closes it.
+    closes: u8,
+    link: Link,
     scope: S,
 }
 
+/// How a walk ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Walked {
+    /// At the end of the chunk.
+    All,
+    /// Where the visitor stopped it.
+    Stopped,
+}
+
 pub(super) struct Walker<S> {
-    plan: Arc<Plan>,
-    expect: Expect,
-    token: Token,
-    watch: Watch,
-    stack: Vec<Level<S>>,
+    pub(super) plan: Arc<Plan>,
+    pub(super) expect: Expect,
+    pub(super) token: Token,
+    pub(super) watch: Watch,
     site: Site,
-    kept: Kept,
-    keys: KeyCache,
-    /// Raw text of a key or watched value, from earlier chunks.
-    raw: Vec<u8>,
-    room: Vec<u8>,
+    start: Start,
     /// Place of the chunk in the document.
     base: u64,
-    /// Place of the member or element at hand, its comma included.
-    member: u64,
+    top: Level<S>,
+    /// The levels around `top`: as many as arrays and objects are open.
+    stack: Vec<Level<S>>,
+    pub(super) keys: Keys,
+    kept: Kept,
+    /// Raw text of a key or watched value, from earlier chunks.
+    pub(super) raw: Vec<u8>,
+    pub(super) room: Vec<u8>,
 }
 
 impl<S: Copy> Walker<S> {
-    pub(super) fn new(plan: Arc<Plan>) -> Self {
+    /// `around` is the scope of the document itself.
+    pub(super) fn new(plan: Arc<Plan>, around: S) -> Self {
         Self {
             plan,
             expect: Expect::Value,
             token: Token::None,
             watch: Watch::Nothing,
-            stack: Vec::with_capacity(8),
             site: Site::default(),
+            start: Start::default(),
+            base: 0,
+            top: Level { state: 0, index: 0, closes: NEVER, link: Link::ROOT, scope: around },
+            stack: Vec::new(),
+            keys: Keys::default(),
             kept: Kept::new(),
-            keys: KeyCache::new(),
             raw: Vec::new(),
             room: Vec::new(),
-            base: 0,
-            member: 0,
         }
     }
 
@@ -150,12 +91,22 @@ impl<S: Copy> Walker<S> {
         self.base
     }
 
-    /// Walks a chunk of whole UTF-8 characters.
+    /// The member or element whose value has not begun at the end of the chunk.
+    pub(super) fn held(&self) -> Option<Start> {
+        let before = match self.token {
+            Token::Key(_) => true,
+            Token::None => matches!(self.expect, Expect::Key | Expect::Colon | Expect::Value),
+            Token::Text(_) | Token::Number(_) | Token::Literal(_) => false,
+        };
+        (before && !self.stack.is_empty()).then_some(self.start)
+    }
+
+    /// Walks a chunk of whole UTF-8 characters, at most [`MAX_HELD`] bytes unless it was walked before.
     pub(super) fn walk<V: Visit<Scope = S>>(
         &mut self,
         input: &[u8],
         visit: &mut V,
-    ) -> Result<(), RedactError> {
+    ) -> Result<Walked, RedactError> {
         let mut at = self.resume(input, visit)?;
         while let Some(&byte) = input.get(at) {
             if matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
@@ -163,37 +114,64 @@ impl<S: Copy> Walker<S> {
                 continue;
             }
             at = match self.expect {
-                Expect::Separator => self.separate(at, byte, visit)?,
-                Expect::Key if byte == b'"' => self.key(input, at + 1, at + 1, StringState::START)?,
+                Expect::Separator if byte == b',' => {
+                    self.start = Start { at: self.base + at as u64, comma: true };
+                    if self.top.closes == b']' {
+                        self.expect = Expect::Value;
+                        at + 1
+                    } else if input.get(at + 1) == Some(&b'"') {
+                        self.key(input, at + 2)?
+                    } else {
+                        self.expect = Expect::Key;
+                        at + 1
+                    }
+                }
+                Expect::Value => self.value(input, at, byte, visit)?,
+                Expect::FirstKey if byte == b'"' => {
+                    self.start = Start { at: self.base + at as u64, comma: false };
+                    self.key(input, at + 1)?
+                }
+                Expect::Separator | Expect::FirstKey | Expect::FirstElement if byte == self.top.closes => {
+                    if visit.close(at + 1, self.top.scope) {
+                        return Ok(Walked::Stopped);
+                    }
+                    let Some(level) = self.stack.pop() else { return Err(RedactError::Malformed) };
+                    self.top = level;
+                    self.expect = if self.stack.is_empty() { Expect::Nothing } else { Expect::Separator };
+                    at + 1
+                }
+                Expect::FirstElement => {
+                    self.start = Start { at: self.base + at as u64, comma: false };
+                    self.value(input, at, byte, visit)?
+                }
+                Expect::Key if byte == b'"' => self.key(input, at + 1)?,
                 Expect::Colon if byte == b':' => {
                     self.expect = Expect::Value;
                     at + 1
                 }
-                Expect::Value => self.value(input, at, byte, visit)?,
-                Expect::FirstKey if byte == b'"' => {
-                    self.member = self.base + at as u64;
-                    visit.separator(at, false);
-                    self.key(input, at + 1, at + 1, StringState::START)?
-                }
-                Expect::FirstElement if byte != b']' => {
-                    self.member = self.base + at as u64;
-                    visit.separator(at, false);
-                    self.value(input, at, byte, visit)?
-                }
-                Expect::FirstKey | Expect::FirstElement => self.separate(at, byte, visit)?,
-                Expect::Key | Expect::Colon | Expect::Nothing => return Err(RedactError::Malformed),
+                _ => return Err(RedactError::Malformed),
             };
         }
         self.base += input.len() as u64;
         // Only white space can be this long: what is held back until a member's value begins stays bounded.
-        let between = matches!(self.token, Token::None | Token::Key(_));
-        if between
-            && matches!(self.expect, Expect::Key | Expect::Colon | Expect::Value)
-            && !self.stack.is_empty()
-        {
+        if self.held().is_some() {
             self.check_held(0)?;
         }
-        Ok(())
+        Ok(Walked::All)
+    }
+
+    /// Goes back to `place`, just behind the opening brace of an object that is open, the `depth`th from outside.
+    pub(super) fn again(&mut self, place: u64, depth: usize, reopen: impl FnOnce(&mut S)) {
+        if let Some(&level) = self.stack.get(depth) {
+            self.top = level;
+            self.stack.truncate(depth);
+        }
+        reopen(&mut self.top.scope);
+        self.base = place;
+        self.expect = Expect::FirstKey;
+        self.token = Token::None;
+        self.watch = Watch::Nothing;
+        self.raw.clear();
     }
 
     /// The end of the document.
@@ -211,112 +189,43 @@ impl<S: Copy> Walker<S> {
         }
     }
 
+    #[inline(always)]
     fn check_held(&self, at: usize) -> Result<(), RedactError> {
-        let held = (self.base + at as u64).saturating_sub(self.member);
-        if held > MAX_HELD as u64 { Err(RedactError::TooLong) } else { Ok(()) }
-    }
-
-    /// Goes on with a token that the last chunk cut.
-    fn resume<V: Visit<Scope = S>>(&mut self, input: &[u8], visit: &mut V) -> Result<usize, RedactError> {
-        match std::mem::replace(&mut self.token, Token::None) {
-            Token::None => Ok(0),
-            token if input.is_empty() => {
-                self.token = token;
-                Ok(0)
-            }
-            Token::Key(state) => self.key(input, 0, 0, state),
-            Token::Text(state) => self.text(input, 0, 0, state, visit),
-            Token::Number(state) => self.number(input, 0, state, visit),
-            Token::Literal(rest) => self.literal(input, 0, rest, visit),
-        }
-    }
-
-    /// A comma or a closing bracket.
-    #[inline(always)]
-    fn separate<V: Visit<Scope = S>>(
-        &mut self,
-        at: usize,
-        byte: u8,
-        visit: &mut V,
-    ) -> Result<usize, RedactError> {
-        let Some(level) = self.stack.last() else { return Err(RedactError::Malformed) };
-        match (byte, level.object) {
-            (b',', object) if self.expect == Expect::Separator => {
-                self.expect = if object { Expect::Key } else { Expect::Value };
-                self.member = self.base + at as u64;
-                visit.separator(at, true);
-            }
-            (b'}', true) | (b']', false) => {
-                let scope = level.scope;
-                self.stack.pop();
-                self.expect = if self.stack.is_empty() { Expect::Nothing } else { Expect::Separator };
-                visit.close(at + 1, scope);
-            }
-            _ => return Err(RedactError::Malformed),
-        }
-        Ok(at + 1)
-    }
-
-    /// A key whose raw text in this chunk begins at `start`.
-    #[inline(always)]
-    fn key(
-        &mut self,
-        input: &[u8],
-        start: usize,
-        at: usize,
-        mut state: StringState,
-    ) -> Result<usize, RedactError> {
-        match scan::string(input, at, &mut state)? {
-            Scan::End(end) => {
-                let raw = &input[start..end - 1];
-                let symbol = if self.raw.is_empty() && !state.escaped && raw.len() <= MAX_KEY {
-                    self.keys.symbol(raw, &self.plan)
-                } else {
-                    self.rare_key(raw, state.escaped)?
-                };
-                self.member(symbol);
-                self.expect = Expect::Colon;
-                if input.get(end) == Some(&b':') {
-                    self.expect = Expect::Value;
-                    return Ok(end + 1);
-                }
-                Ok(end)
-            }
-            Scan::More => {
-                self.raw.extend(&input[start..]);
-                if self.raw.len() > 6 * MAX_KEY {
-                    return Err(RedactError::TooLong);
-                }
-                self.token = Token::Key(state);
-                Ok(input.len())
-            }
-        }
-    }
-
-    /// A key with escapes, or cut by a chunk, or too long.
-    #[inline(never)]
-    fn rare_key(&mut self, raw: &[u8], escaped: bool) -> Result<u32, RedactError> {
-        self.raw.extend(raw);
-        self.room.clear();
-        if escaped {
-            unescape(&self.raw, &mut self.room);
+        // What began in this chunk is no longer than it.
+        if self.start.at < self.base && self.base + at as u64 - self.start.at > MAX_HELD as u64 {
+            Err(RedactError::TooLong)
         } else {
-            std::mem::swap(&mut self.raw, &mut self.room);
+            Ok(())
         }
-        self.raw.clear();
-        if self.room.len() > MAX_KEY {
-            return Err(RedactError::TooLong);
-        }
-        Ok(self.plan.symbol(&self.room))
     }
 
-    /// What the plan says about the member of this name.
+    /// A key begins.
     #[inline(always)]
-    fn member(&mut self, symbol: u32) {
+    fn key(&mut self, input: &[u8], at: usize) -> Result<usize, RedactError> {
+        if let Some((length, symbol)) = self.keys.expected(&mut self.top.link, input, at) {
+            return Ok(self.key_done(input, at + length + 1, symbol));
+        }
+        self.key_text(input, at, StringState::START)
+    }
+
+    /// Behind a key of this name.
+    #[inline(always)]
+    pub(super) fn key_done(&mut self, input: &[u8], end: usize, symbol: Symbol) -> usize {
         let depth = self.stack.len();
-        let Some(level) = self.stack.last() else { return };
-        let state = self.plan.member(level.state, symbol, &mut self.kept, depth);
+        let state = self.plan.member(self.top.state, symbol, &mut self.kept, depth);
         self.site = self.site(state, self.plan.charter_class(symbol));
+        if input.get(end) == Some(&b':') {
+            self.expect = Expect::Value;
+            end + 1
+        } else {
+            self.expect = Expect::Colon;
+            end
+        }
+    }
+
+    /// The symbol of a key without escapes that was not the expected one.
+    pub(super) fn look_up(&mut self, key: &[u8]) -> Symbol {
+        self.keys.symbol(key, &mut self.top.link, &self.plan)
     }
 
     #[inline(always)]
@@ -333,19 +242,21 @@ impl<S: Copy> Walker<S> {
         byte: u8,
         visit: &mut V,
     ) -> Result<usize, RedactError> {
-        match self.stack.last_mut() {
-            Some(level) if !level.object => {
-                let (state, index) = (level.state, level.index);
-                level.index = index.saturating_add(1);
-                let state = self.plan.element(state, index, &mut self.kept, self.stack.len());
-                self.site = self.site(state, 0);
-                self.check_held(at)?;
-            }
-            Some(_) => self.check_held(at)?,
-            None => self.site = self.site(self.plan.start(), 0),
+        if self.top.closes == b']' {
+            let index = self.top.index;
+            self.top.index = index.saturating_add(1);
+            let state = self.plan.element(self.top.state, index, &mut self.kept, self.stack.len());
+            self.site = self.site(state, 0);
+        } else if self.top.closes == NEVER {
+            self.start = Start { at: self.base + at as u64, comma: false };
+            self.site = self.site(self.plan.start(), 0);
+        }
+        self.check_held(at)?;
+        if byte == b'"' {
+            self.watch = visit.scalar(at, self.start, &mut self.top.scope, self.site, Kind::Text);
+            return self.text(input, at + 1, StringState::START, visit);
         }
         let kind = match byte {
-            b'"' => Kind::Text,
             b'{' => return self.open(at, true, visit),
             b'[' => return self.open(at, false, visit),
             b'-' | b'0'..=b'9' => Kind::Number,
@@ -353,14 +264,8 @@ impl<S: Copy> Walker<S> {
             b'n' => Kind::Null,
             _ => return Err(RedactError::Malformed),
         };
-        self.watch = visit.scalar(at, self.stack.last_mut().map(|level| &mut level.scope), self.site, kind);
-        match byte {
-            b'"' => self.text(input, at + 1, at + 1, StringState::START, visit),
-            b't' => self.literal(input, at + 1, b"rue", visit),
-            b'f' => self.literal(input, at + 1, b"alse", visit),
-            b'n' => self.literal(input, at + 1, b"ull", visit),
-            _ => self.number(input, at, NumberState::START, visit),
-        }
+        self.watch = visit.scalar(at, self.start, &mut self.top.scope, self.site, kind);
+        self.literal_or_number(input, at, byte, visit)
     }
 
     #[inline(always)]
@@ -370,117 +275,24 @@ impl<S: Copy> Walker<S> {
         object: bool,
         visit: &mut V,
     ) -> Result<usize, RedactError> {
-        if self.stack.len() == MAX_DEPTH {
+        let depth = self.stack.len();
+        if depth == MAX_DEPTH {
             return Err(RedactError::TooDeep);
         }
-        let scope = visit.open(at, self.stack.last_mut().map(|level| &mut level.scope), self.site, object);
+        let scope = visit.open(at, self.start, &mut self.top.scope, self.site, object);
         let mut state = self.site.state;
         if object && self.site.record() {
-            state = self.plan.enter_record(state, &mut self.kept, self.stack.len());
+            state = self.plan.enter_record(state, &mut self.kept, depth);
         }
-        self.stack.push(Level { state, index: 0, object, scope });
+        let closes = if object { b'}' } else { b']' };
+        let inside = Level { state, index: 0, closes, link: self.top.link.inside(), scope };
+        self.stack.push(std::mem::replace(&mut self.top, inside));
         self.expect = if object { Expect::FirstKey } else { Expect::FirstElement };
         Ok(at + 1)
     }
 
-    /// A string value whose raw text in this chunk begins at `start`.
     #[inline(always)]
-    fn text<V: Visit<Scope = S>>(
-        &mut self,
-        input: &[u8],
-        start: usize,
-        at: usize,
-        mut state: StringState,
-        visit: &mut V,
-    ) -> Result<usize, RedactError> {
-        match scan::string(input, at, &mut state)? {
-            Scan::End(end) => {
-                self.after_value();
-                if self.watch != Watch::Nothing {
-                    self.scalar_done(&input[start..end - 1], end, state.escaped, visit);
-                }
-                Ok(end)
-            }
-            Scan::More => {
-                self.keep_raw(&input[start..]);
-                self.token = Token::Text(state);
-                Ok(input.len())
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn number<V: Visit<Scope = S>>(
-        &mut self,
-        input: &[u8],
-        at: usize,
-        mut state: NumberState,
-        visit: &mut V,
-    ) -> Result<usize, RedactError> {
-        match scan::number(input, at, &mut state)? {
-            Scan::End(end) => {
-                self.after_value();
-                if self.watch != Watch::Nothing {
-                    self.scalar_done(&input[at..end], end, false, visit);
-                }
-                Ok(end)
-            }
-            Scan::More => {
-                self.keep_raw(&input[at..]);
-                self.token = Token::Number(state);
-                Ok(input.len())
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn literal<V: Visit<Scope = S>>(
-        &mut self,
-        input: &[u8],
-        at: usize,
-        rest: &'static [u8],
-        visit: &mut V,
-    ) -> Result<usize, RedactError> {
-        let there = &input[at..input.len().min(at + rest.len())];
-        let Some(left) = rest.strip_prefix(there) else { return Err(RedactError::Malformed) };
-        let end = at + there.len();
-        if left.is_empty() {
-            self.after_value();
-            if self.watch != Watch::Nothing {
-                self.scalar_done(&[], end, false, visit);
-            }
-        } else {
-            self.token = Token::Literal(left);
-        }
-        Ok(end)
-    }
-
-    #[inline(always)]
-    fn after_value(&mut self) {
+    pub(super) fn after_value(&mut self) {
         self.expect = if self.stack.is_empty() { Expect::Nothing } else { Expect::Separator };
-    }
-
-    /// Keeps the raw text of a watched value, one byte more than the bound at most: that shows it was passed.
-    fn keep_raw(&mut self, part: &[u8]) {
-        if self.watch == Watch::Value {
-            let room = (MAX_VALUE + 1).saturating_sub(self.raw.len());
-            self.raw.extend(&part[..part.len().min(room)]);
-        }
-    }
-
-    #[inline(never)]
-    fn scalar_done<V: Visit<Scope = S>>(&mut self, last: &[u8], end: usize, escaped: bool, visit: &mut V) {
-        self.after_value();
-        let value = if self.watch != Watch::Value {
-            None
-        } else if self.raw.is_empty() {
-            (last.len() <= MAX_VALUE).then_some(last)
-        } else {
-            self.keep_raw(last);
-            (self.raw.len() <= MAX_VALUE).then_some(&*self.raw)
-        };
-        visit.scalar_end(end, value.map(|raw| decoded(raw, escaped, &mut self.room)));
-        self.raw.clear();
-        self.watch = Watch::Nothing;
     }
 }

@@ -159,3 +159,68 @@ fn memory_stays_bounded_whatever_the_length() {
         redactor.finish(&mut out).unwrap();
     }
 }
+
+#[test]
+fn a_guess_never_leaves_before_it_is_right() {
+    let audience = related("1", &[], &[]);
+    let (own, other) = (r#"{"label":"A","id":1}"#, r#"{"label":"B","id":2}"#);
+    let hidden = r#"{"label":"***"}"#;
+    // What follows the caller's own record is guessed to be theirs, and is not; however it is cut, or ends.
+    let document = format!("[{own},{own},{other},{other},{own},{own},{own},{other}]");
+    let expected = format!("[{own},{own},{hidden},{hidden},{own},{own},{own},{hidden}]");
+    assert_eq!(redact_for(&users, &audience, document.as_bytes()), Ok(expected));
+    let start = format!("[{own},{own},{other}");
+    for end in 0..start.len() {
+        for fault in ["", "\u{1}", "\\x", "}}"] {
+            let mut redactor = redactor(users(), audience.clone());
+            let mut out = Vec::new();
+            let broken = format!("{}{fault}", &start[..end]);
+            for chunk in broken.as_bytes().chunks(7) {
+                let _ = redactor.push(chunk, &mut out);
+            }
+            let refused = redactor.finish(&mut out);
+            assert!(refused.is_err() && !out.contains(&b'B'), "{broken}");
+            let left = out.windows(5).filter(|text| text == b"\"***\"").count() as u64;
+            let told = redactor.tally().total();
+            assert!(left <= told && told <= 2 * left, "{told} fields redacted, {left} left: {broken}");
+        }
+    }
+}
+
+#[test]
+fn counts_are_of_what_left_and_not_of_guesses() {
+    let (own, other) = (r#"{"label":"A","id":1}"#, r#"{"label":"B","id":2}"#);
+    let document = format!("[{other},{own},{own},{other},{own},{other}]");
+    for size in [1, 5, 1000] {
+        let mut redactor = redactor(users(), related("1", &[], &[]));
+        let mut out = Vec::new();
+        for chunk in document.as_bytes().chunks(size) {
+            redactor.push(chunk, &mut out).unwrap();
+        }
+        redactor.finish(&mut out).unwrap();
+        assert_eq!(redactor.tally().total(), 6, "a label and an id of three records");
+    }
+}
+
+#[test]
+fn records_that_outgrow_their_bound_one_in_the_other_are_walked_again_right() {
+    let data = || {
+        let mut data = route(&["$..r", "$[*]"], "id", "", &[("label", "name")]);
+        data.record_bytes = 200;
+        PersonalData::Declared(data)
+    };
+    let own = r#"{"id":1,"label":"A"}"#;
+    let depths = 6;
+    let mut document = format!("[{own},{own},");
+    let mut expected = document.clone();
+    for depth in 0..depths {
+        let filler = "x".repeat(40 * depth);
+        document += &format!(r#"{{"id":1,"label":"B","f":"{filler}","r":"#);
+        expected += &format!(r#"{{"id":1,"label":"***","f":"{filler}","r":"#);
+    }
+    let filler = "y".repeat(300);
+    let tail = format!(r#"{{"id":1,"label":"D","r":{own}}},"f":"{filler}""#);
+    document += &format!("{tail}{},{own}]", "}".repeat(depths));
+    expected += &format!("{tail}{},{own}]", "}".repeat(depths));
+    assert_eq!(redact_for(&data, &related("1", &[], &[]), document.as_bytes()), Ok(expected));
+}

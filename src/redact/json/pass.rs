@@ -1,0 +1,445 @@
+//! One chunk: what stays, what goes, and what is written instead.
+//!
+//! Bytes that stay are never touched one by one: `run` is where the bytes not yet written begin, and they are written
+//! in one piece when something has to go or the chunk ends. What cannot be decided before its value begins (the comma,
+//! the key, the colon) is held: it is the only text carried from chunk to chunk.
+
+use std::sync::Arc;
+
+use super::relate::{Opening, Records};
+use super::visit::{Kind, Site, Start, Visit, Watch};
+use crate::policy::set::{CategoryId, CategorySet};
+use crate::redact::action::{self, MASK, NULL, Remedy};
+use crate::redact::plan::{CATEGORY, NOT_PERSONAL, Plan};
+use crate::redact::{Audience, Tally};
+use crate::secret::DomainKey;
+
+/// What an open array or object is to the emitter.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Scope {
+    visible: CategorySet,
+    /// As many arrays and objects are around it; 0 for what is around the root.
+    depth: u8,
+    /// A member or element was kept, so that the next needs its comma.
+    kept: bool,
+    /// It stands in a classified value: its unknown members were classified with it.
+    known: bool,
+    /// It is a record whose end is awaited.
+    record: bool,
+    mode: Mode,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    /// Each member is judged for itself.
+    Judge,
+    /// A hidden array: its scalars are replaced one by one.
+    Replace(CategoryId),
+    /// Nothing of it leaves; its end is the end of the silence.
+    Silence,
+    /// Nothing of it leaves.
+    Silent,
+}
+
+impl Scope {
+    /// Around the root.
+    pub(super) fn around(visible: CategorySet) -> Self {
+        // The root is no member that could be the first to be kept.
+        Self { visible, depth: 0, kept: true, known: false, record: false, mode: Mode::Judge }
+    }
+
+    /// The same record before its first member, with something else visible in it.
+    pub(super) fn reopen(&mut self, visible: CategorySet) {
+        self.visible = visible;
+        self.kept = false;
+    }
+
+    fn is_around_root(self) -> bool {
+        self.depth == 0
+    }
+}
+
+/// What becomes of a scalar at its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// It stays.
+    Stays,
+    /// It went, and what stands for it was written.
+    Went,
+    Pseudonym(CategoryId),
+    Year {
+        text: bool,
+    },
+}
+
+enum Verdict {
+    Keep { known: bool },
+    Hide(CategoryId),
+    Drop,
+}
+
+/// What passes from chunk to chunk.
+pub(super) struct State {
+    key: Arc<DomainKey>,
+    /// Unknown fields are removed.
+    deny: bool,
+    /// Unknown fields are counted.
+    report: bool,
+    /// One of both.
+    strict: bool,
+    pub(super) tally: Tally,
+    /// Where the view depends on whose each record is.
+    pub(super) records: Option<Records>,
+    /// A member whose value has not begun, comma and all.
+    carried: Vec<u8>,
+    silent: bool,
+    end: End,
+    /// The scalar at hand, if it says whose a record is.
+    naming: Option<Site>,
+}
+
+impl State {
+    pub(super) fn new(
+        plan: &Plan,
+        audience: &Audience,
+        key: Arc<DomainKey>,
+        records: Option<Records>,
+    ) -> Self {
+        let (deny, report) = (plan.denies_unknown(&audience.sees), plan.reports_unknown());
+        Self {
+            deny,
+            report,
+            strict: deny || report,
+            key,
+            tally: Tally::default(),
+            records,
+            carried: Vec::new(),
+            silent: false,
+            end: End::Stays,
+            naming: None,
+        }
+    }
+
+    /// As it was behind the opening brace of a record that shows.
+    pub(super) fn restart(&mut self) {
+        self.carried.clear();
+        self.silent = false;
+        self.end = End::Stays;
+        self.naming = None;
+    }
+
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> usize {
+        self.carried.capacity()
+    }
+}
+
+/// See the module.
+pub(super) struct Pass<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) input: &'a [u8],
+    /// Place of the chunk in the document.
+    pub(super) base: u64,
+    pub(super) out: &'a mut Vec<u8>,
+    pub(super) run: usize,
+    pub(super) state: &'a mut State,
+}
+
+impl Pass<'_> {
+    /// Writes the untouched bytes up to `end`.
+    #[inline(always)]
+    fn flush(&mut self, end: usize) {
+        self.out.extend_from_slice(&self.input[self.run..end]);
+        self.run = end;
+    }
+
+    /// The place in this chunk of what began in it.
+    #[inline(always)]
+    fn here(&self, start: Start) -> Option<usize> {
+        start.at.checked_sub(self.base).map(|at| at as usize)
+    }
+
+    /// The end of the chunk: writes what is decided, carries what is not.
+    pub(super) fn carry(&mut self, held: Option<Start>) {
+        if self.state.silent {
+            return;
+        }
+        match held {
+            None => self.flush(self.input.len()),
+            Some(start) => {
+                if let Some(at) = self.here(start) {
+                    self.flush(at);
+                }
+                self.state.carried.extend_from_slice(&self.input[self.run..]);
+            }
+        }
+    }
+
+    /// A member stays. Its comma does, if something in front of it stayed.
+    #[inline(always)]
+    fn keep(&mut self, parent: &mut Scope, start: Start) {
+        if !parent.kept || start.at < self.base {
+            self.keep_first_or_carried(parent, start);
+        }
+    }
+
+    fn keep_first_or_carried(&mut self, parent: &mut Scope, start: Start) {
+        let first = !std::mem::replace(&mut parent.kept, true);
+        let comma = first && start.comma;
+        match self.here(start) {
+            Some(at) if comma => {
+                self.flush(at);
+                self.run = at + 1;
+            }
+            Some(_) => {}
+            None => {
+                self.out.extend_from_slice(&self.state.carried[usize::from(comma)..]);
+                self.state.carried.clear();
+            }
+        }
+    }
+
+    /// A member goes, comma and all.
+    fn discard(&mut self, start: Start) {
+        match self.here(start) {
+            Some(at) => self.flush(at),
+            None => self.state.carried.clear(),
+        }
+        self.state.silent = true;
+    }
+
+    /// A member stays, and this stands for its value.
+    fn substitute(&mut self, at: usize, parent: &mut Scope, start: Start, with: &[u8]) {
+        self.keep(parent, start);
+        self.flush(at);
+        self.out.extend_from_slice(with);
+        self.state.silent = true;
+    }
+
+    /// A member that nobody may see goes; a whole document becomes `null`.
+    fn discard_or_null(&mut self, at: usize, parent: &mut Scope, start: Start) {
+        if parent.is_around_root() {
+            self.substitute(at, parent, start, NULL);
+        } else {
+            self.discard(start);
+        }
+    }
+
+    /// Behind a value that did not leave.
+    fn resume(&mut self, end: usize) {
+        self.run = end;
+        self.state.silent = false;
+    }
+
+    /// What happens to a value. Counts.
+    #[inline(always)]
+    fn judge(&mut self, parent: &Scope, site: Site, scalar: bool) -> Verdict {
+        match site.class {
+            0 if parent.known || !self.state.strict => Verdict::Keep { known: parent.known },
+            0 => self.judge_unknown(parent, site, scalar),
+            NOT_PERSONAL => Verdict::Keep { known: true },
+            code => {
+                let category = CategoryId(code - CATEGORY);
+                if parent.visible.contains(category) {
+                    Verdict::Keep { known: true }
+                } else {
+                    self.state.tally.redacted(category);
+                    Verdict::Hide(category)
+                }
+            }
+        }
+    }
+
+    fn judge_unknown(&mut self, parent: &Scope, site: Site, scalar: bool) -> Verdict {
+        // The root has no name that a rule could have known it by.
+        let descends = !scalar && (self.state.report || parent.is_around_root() || site.alive());
+        if descends {
+            return Verdict::Keep { known: false };
+        }
+        self.state.tally.unclassified();
+        if self.state.deny { Verdict::Drop } else { Verdict::Keep { known: false } }
+    }
+
+    /// A hidden scalar.
+    #[inline(never)]
+    fn hide(
+        &mut self,
+        at: usize,
+        start: Start,
+        parent: &mut Scope,
+        category: CategoryId,
+        kind: Kind,
+    ) -> Watch {
+        let plan = self.plan;
+        let (with, end): (&[u8], End) = match (plan.remedy(category), kind) {
+            (Remedy::Remove, _) => {
+                self.discard_or_null(at, parent, start);
+                self.state.end = End::Went;
+                return Watch::End;
+            }
+            (_, Kind::Null) => {
+                self.keep(parent, start);
+                return Watch::Nothing;
+            }
+            (Remedy::Mask, Kind::Text) => (MASK.as_bytes(), End::Went),
+            (Remedy::Replace { json, .. }, _) => (json, End::Went),
+            (Remedy::Pseudonym(_), Kind::Text | Kind::Number) => (b"", End::Pseudonym(category)),
+            (Remedy::Year, Kind::Text | Kind::Number) => (b"", End::Year { text: kind == Kind::Text }),
+            _ => (NULL, End::Went),
+        };
+        self.substitute(at, parent, start, with);
+        self.state.end = end;
+        if end == End::Went { Watch::End } else { Watch::Value }
+    }
+
+    /// A hidden array or object: how its inside is walked.
+    #[inline(never)]
+    fn hide_all(
+        &mut self,
+        at: usize,
+        start: Start,
+        parent: &mut Scope,
+        category: CategoryId,
+        object: bool,
+    ) -> Mode {
+        let plan = self.plan;
+        match plan.remedy(category) {
+            Remedy::Remove => self.discard_or_null(at, parent, start),
+            Remedy::Mask | Remedy::Replace { .. } | Remedy::Pseudonym(_) | Remedy::Year if !object => {
+                self.keep(parent, start);
+                return Mode::Replace(category);
+            }
+            _ => self.substitute(at, parent, start, NULL),
+        }
+        Mode::Silence
+    }
+
+    /// A scalar says whose the record is: its text is needed, whatever becomes of it.
+    fn name(&mut self, site: Site, kind: Kind, watch: Watch) -> Watch {
+        let Some(records) = &mut self.state.records else { return watch };
+        match kind {
+            Kind::Text | Kind::Number => {
+                self.state.naming = Some(site);
+                Watch::Value
+            }
+            Kind::Boolean | Kind::Null => {
+                records.named(site, None);
+                watch
+            }
+        }
+    }
+
+    /// A record ends. `true` where it has to be walked again.
+    fn ends(&mut self, end: usize) -> bool {
+        let end = self.base + end as u64;
+        self.state.records.as_mut().is_some_and(|records| records.close(end))
+    }
+
+    /// A record begins, and shows or not.
+    fn record(&mut self, at: usize, shows: bool, scope: &mut Scope) {
+        if self.state.records.is_none() {
+            return;
+        }
+        if shows {
+            self.flush(at + 1);
+        }
+        let (at, written, tally) = (self.base + at as u64, self.out.len(), self.state.tally.clone());
+        let opening = Opening { at, depth: scope.depth.into(), written, shows, tally };
+        if let Some(records) = &mut self.state.records {
+            scope.visible = records.open(opening);
+            scope.record = true;
+        }
+    }
+}
+
+impl Visit for Pass<'_> {
+    type Scope = Scope;
+
+    #[inline(always)]
+    fn scalar(&mut self, at: usize, start: Start, parent: &mut Scope, site: Site, kind: Kind) -> Watch {
+        let watch = match parent.mode {
+            Mode::Judge => match self.judge(parent, site, true) {
+                Verdict::Keep { .. } => {
+                    self.keep(parent, start);
+                    Watch::Nothing
+                }
+                Verdict::Hide(category) => self.hide(at, start, parent, category, kind),
+                Verdict::Drop => {
+                    self.discard_or_null(at, parent, start);
+                    self.state.end = End::Went;
+                    Watch::End
+                }
+            },
+            Mode::Replace(category) => self.hide(at, start, parent, category, kind),
+            Mode::Silence | Mode::Silent => Watch::Nothing,
+        };
+        if site.names() { self.name(site, kind, watch) } else { watch }
+    }
+
+    fn scalar_end(&mut self, end: usize, value: Option<&[u8]>) {
+        if let Some(site) = self.state.naming.take()
+            && let Some(records) = &mut self.state.records
+        {
+            records.named(site, value);
+        }
+        match (std::mem::replace(&mut self.state.end, End::Stays), value) {
+            (End::Stays, _) => return,
+            (End::Went, _) => {}
+            // Longer than what is kept of a value: nothing can be said about it.
+            (_, None) => self.out.extend_from_slice(NULL),
+            (End::Pseudonym(category), Some(value)) => match self.plan.remedy(category) {
+                Remedy::Pseudonym(name) => action::pseudonym(&self.state.key, name, value, self.out),
+                _ => self.out.extend_from_slice(NULL),
+            },
+            (End::Year { text }, Some(value)) => action::year(value, text, self.out),
+        }
+        self.resume(end);
+    }
+
+    #[inline(always)]
+    fn open(&mut self, at: usize, start: Start, parent: &mut Scope, site: Site, object: bool) -> Scope {
+        let mut known = parent.known;
+        let mode = match parent.mode {
+            Mode::Judge => match self.judge(parent, site, false) {
+                Verdict::Keep { known: now } => {
+                    self.keep(parent, start);
+                    known = now;
+                    Mode::Judge
+                }
+                Verdict::Hide(category) => self.hide_all(at, start, parent, category, object),
+                Verdict::Drop => {
+                    self.discard_or_null(at, parent, start);
+                    Mode::Silence
+                }
+            },
+            Mode::Replace(_) if object => {
+                self.substitute(at, parent, start, NULL);
+                Mode::Silence
+            }
+            Mode::Replace(category) => {
+                self.keep(parent, start);
+                Mode::Replace(category)
+            }
+            Mode::Silence | Mode::Silent => Mode::Silent,
+        };
+        if site.names()
+            && let Some(records) = &mut self.state.records
+        {
+            records.named(site, None);
+        }
+        let (visible, depth) = (parent.visible, parent.depth + 1);
+        let mut scope = Scope { visible, depth, kept: false, known, record: false, mode };
+        if object && site.record() {
+            self.record(at, mode == Mode::Judge, &mut scope);
+        }
+        scope
+    }
+
+    #[inline(always)]
+    fn close(&mut self, end: usize, scope: Scope) -> bool {
+        if scope.mode == Mode::Silence {
+            self.resume(end);
+        }
+        scope.record && self.ends(end)
+    }
+}

@@ -1,0 +1,88 @@
+//! What the walker tells of a document, and to whom.
+
+use crate::redact::plan::{ALIVE, GROUP, RECORD, SUBJECT};
+
+/// What the plan says about a value.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Site {
+    pub(super) state: u32,
+    /// 0 for none, [`crate::redact::plan::NOT_PERSONAL`], or a category's number plus [`crate::redact::plan::CATEGORY`].
+    pub(super) class: u8,
+    pub(super) flags: u8,
+}
+
+impl Site {
+    /// Whether the value, if an object, is a record.
+    pub(super) fn record(self) -> bool {
+        self.flags & RECORD != 0
+    }
+
+    /// Whether the value says whose the record is, or to which group it belongs.
+    pub(super) fn names(self) -> bool {
+        self.flags & (SUBJECT | GROUP) != 0
+    }
+
+    /// Whether the value says whose the record is.
+    pub(super) fn subject(self) -> bool {
+        self.flags & SUBJECT != 0
+    }
+
+    /// Whether the value says to which group the record belongs.
+    pub(super) fn group(self) -> bool {
+        self.flags & GROUP != 0
+    }
+
+    /// Whether a rule of the route could match below.
+    pub(super) fn alive(self) -> bool {
+        self.flags & ALIVE != 0
+    }
+}
+
+/// What a scalar is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Text,
+    Number,
+    Boolean,
+    Null,
+}
+
+/// What a visitor wants to know of a scalar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Watch {
+    /// Nothing more.
+    Nothing,
+    /// Where it ends.
+    End,
+    /// Where it ends, and its decoded text.
+    Value,
+}
+
+/// Where a member or element begins: at its comma, or at its first byte where it is the first.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Start {
+    /// Place in the document.
+    pub(super) at: u64,
+    pub(super) comma: bool,
+}
+
+/// Told in the order of the document. Places are in the chunk at hand, unless they are [`Start`]s.
+pub(super) trait Visit {
+    /// Kept for each open array and object, and for the document around its root.
+    type Scope: Copy;
+    /// A scalar begins, in the member or element that began at `start`.
+    fn scalar(&mut self, at: usize, start: Start, parent: &mut Self::Scope, site: Site, kind: Kind) -> Watch;
+    /// A watched scalar ended; `None` where its value was not asked for or is longer than [`super::MAX_VALUE`].
+    fn scalar_end(&mut self, end: usize, value: Option<&[u8]>);
+    /// An array or object begins.
+    fn open(
+        &mut self,
+        at: usize,
+        start: Start,
+        parent: &mut Self::Scope,
+        site: Site,
+        object: bool,
+    ) -> Self::Scope;
+    /// It ended. `true` stops the walk here, for [`super::walker::Walker::again`].
+    fn close(&mut self, end: usize, scope: Self::Scope) -> bool;
+}
