@@ -52,7 +52,7 @@ static OWNERS: [&str; 8] =
 
 /// What a reader may not see in the heads and trailers of one route's answers.
 #[derive(Clone)]
-pub(super) struct Screen {
+pub struct Screen {
     /// What the route's policy means.
     pub(super) plan: Arc<Plan>,
     /// What the route says of fields.

@@ -398,7 +398,7 @@ proptest! {
         let place = place % bytes.len();
         prop_assume!(bytes[place] != byte);
         bytes[place] = byte;
-        let cookie = (bytes::Bytes::from_static(b"t"), bytes::Bytes::from(bytes));
+        let cookie = (&b"t"[..], &bytes[..]);
         let mut settings = jwt(KeySource::Inline(key_set(&[P256.jwk()]).into_bytes()));
         settings.token = TokenSource::Cookie("t".into());
         let room = room.reload(vec![provider("id", ProviderKind::Jwt(settings))]);
