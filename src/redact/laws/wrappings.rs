@@ -217,7 +217,7 @@ fn stream(scenario: &Scenario, texts: &[Vec<u8>], source: &mut Source<'_>) -> Wr
         }
         // Lines may end wherever white space stands, which is never inside of a string here.
         let breaks = source.one_in(2);
-        let mut pieces = vec![Vec::new()];
+        let mut pieces: Vec<Vec<u8>> = vec![Vec::new()];
         let (mut in_string, mut escaped) = (false, false);
         for &byte in text {
             if breaks && !in_string && byte == b' ' {
@@ -226,10 +226,9 @@ fn stream(scenario: &Scenario, texts: &[Vec<u8>], source: &mut Source<'_>) -> Wr
             }
             in_string ^= byte == b'"' && !escaped;
             escaped = byte == b'\\' && !escaped;
-            pieces.extend(pieces.pop().map(|mut piece| {
+            if let Some(piece) = pieces.last_mut() {
                 piece.push(byte);
-                piece
-            }));
+            }
         }
         for piece in &pieces {
             let bare = piece.first() != Some(&b' ') && source.one_in(2);

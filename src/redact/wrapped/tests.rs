@@ -88,7 +88,8 @@ fn calls_have_exactly_one_form() {
         format!("/* {TEXT} */cb({TEXT})"),
         format!("c{long}({TEXT})"),
         "cb({name:\"Jean\"})".to_owned(),
-        "cb(\"Jean\")".to_owned(),
+        // Of a scalar nobody said what it is: as JSON it would pass here, as a call it has not the form.
+        "cb(\"x\")".to_owned(),
         "cb()".to_owned(),
         "cb(".to_owned(),
     ] {
