@@ -29,6 +29,9 @@ pub(super) fn task(unknown: Option<Unknown>) -> Task {
             subject: None,
             group: None,
             fields: Vec::new(),
+            headers: std::sync::Arc::default(),
+            formats: Vec::new(),
+            pass_types: Vec::new(),
             unknown,
             record_bytes: 1 << 16,
         })

@@ -112,6 +112,9 @@ fn what_stands_for_adjacent_roots_stays_apart() {
         subject: None,
         group: None,
         fields: vec![FieldRule { path: "$".parse().unwrap(), class: FieldClass::Category(CategoryId(0)) }],
+        headers: std::sync::Arc::default(),
+        formats: Vec::new(),
+        pass_types: Vec::new(),
         unknown: Unknown::Pass,
         record_bytes: 1 << 16,
     });
