@@ -248,6 +248,15 @@ impl Encoder {
         Ok(())
     }
 
+    /// Writes what the codec holds, so that the client can decode all that was encoded so far.
+    ///
+    /// # Errors
+    /// [`CodingError::Damaged`] if the codec fails.
+    pub fn flush(&mut self, out: &mut Vec<u8>) -> Result<(), CodingError> {
+        while !self.block(out, |codec, output| codec.flush(output))? {}
+        Ok(())
+    }
+
     /// Ends the body.
     ///
     /// # Errors
@@ -316,6 +325,35 @@ mod tests {
                     );
                 }
             }
+        }
+    }
+
+    #[test]
+    fn what_is_flushed_can_be_decoded_at_once() {
+        for coding in ALL {
+            let (mut encoder, mut decoder) = (Encoder::new(coding), Decoder::new(coding, u64::MAX));
+            let mut block = vec![0; BLOCK];
+            // The last is more than a block of output, whatever the codec.
+            let noise: Vec<u8> = (0..200_000u32).map(|i| (i.wrapping_mul(i).wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+            for event in [&b"data: 1\n\n"[..], b"\n", b"data: 2\n\n", &noise] {
+                let mut coded = Vec::new();
+                encoder.encode(event, &mut coded).unwrap();
+                encoder.flush(&mut coded).unwrap();
+                decoder.feed(Bytes::from(coded));
+                let mut decoded = Vec::new();
+                loop {
+                    match decoder.decode(&mut block).unwrap() {
+                        0 => break,
+                        written => decoded.extend_from_slice(&block[..written]),
+                    }
+                }
+                assert_eq!(decoded, event, "{coding:?}");
+            }
+            let mut end = Vec::new();
+            encoder.finish(&mut end).unwrap();
+            decoder.feed(Bytes::from(end));
+            assert_eq!(decoder.decode(&mut block), Ok(0), "{coding:?}");
+            decoder.finish().unwrap();
         }
     }
 

@@ -15,7 +15,7 @@ pub enum Media {
     /// Something else, as far as its type can be believed: the first bytes decide as well. A part of it may pass unseen,
     /// for that is how browsers read films and documents.
     Other,
-    /// A stream of events or parts, which may begin long after its head: its type must be believed.
+    /// A stream of parts, which may begin long after its head: its type must be believed.
     Stream,
 }
 
@@ -39,8 +39,8 @@ pub fn media(headers: &HeaderMap) -> Result<Media, Unreadable> {
     let known = std::str::from_utf8(&essence).ok().and_then(Format::of);
     let media = match essence.as_slice() {
         _ if let Some(format) = known => Media::Known(format),
-        b"text/event-stream" | b"multipart/x-mixed-replace" => Media::Stream,
-        // Lines of JSON, sequences, comments, calls: whatever has the word in its name may be read as JSON somewhere.
+        b"multipart/x-mixed-replace" => Media::Stream,
+        // Whatever has the word in its name may be read as JSON somewhere.
         other if memchr::memmem::find(other, b"json").is_some() || is_script(other) => Media::Doubtful,
         b""
         | b"text/html"
@@ -87,74 +87,6 @@ fn is_utf8(name: &[u8]) -> bool {
     matches!(name, b"utf-8" | b"utf8" | b"us-ascii" | b"ascii")
 }
 
-/// Whether a body of doubtful type begins as a JSON text; `None` while too little of it is known.
-///
-/// The first tokens are looked at: `{{template}}` and `[1] a footnote` are no JSON. What stands in front of JSON to keep
-/// it from being run as a script, and white space of other grammars, is passed over. A byte order mark of UTF-16 or UTF-32, or
-/// a NUL among the first bytes, might hide JSON from this look and is called JSON, which the parser then refuses.
-pub fn looks_like_json(start: &[u8]) -> Option<bool> {
-    if start.starts_with(&[0xff, 0xfe]) || start.starts_with(&[0xfe, 0xff]) {
-        return Some(true);
-    }
-    if start.iter().take(4).any(|&byte| byte == 0) {
-        return Some(true);
-    }
-    let mut text = start;
-    while let Some(rest) = text.strip_prefix(&BYTE_ORDER_MARK) {
-        text = rest;
-    }
-    let text = trim_start(text);
-    if GUARDS.iter().any(|guard| text.starts_with(guard)) {
-        return Some(true);
-    }
-    if GUARDS.iter().any(|guard| guard.starts_with(text)) {
-        return None;
-    }
-    let (first, rest) = text.split_first()?;
-    let rest = trim_start(rest);
-    match (first, rest.first()) {
-        (b'{' | b'[', None) => None,
-        (b'{', Some(next)) => Some(matches!(next, b'"' | b'}')),
-        (b'[', Some(b'{' | b'[' | b'"' | b']')) => Some(true),
-        (b'[', Some(_)) => begins_as_list(rest),
-        _ => Some(false),
-    }
-}
-
-/// Whether a list whose first element is no text, list or object goes on as one: `[1, …`.
-fn begins_as_list(text: &[u8]) -> Option<bool> {
-    let end = text
-        .iter()
-        .position(|byte| !matches!(byte, b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'+' | b'-' | b'.'));
-    let (scalar, rest) = text.split_at(end.unwrap_or(text.len()));
-    let is_number = scalar.first().is_some_and(|first| first.is_ascii_digit() || *first == b'-');
-    let is_word = WORDS.iter().any(|word| word.starts_with(scalar));
-    if scalar.is_empty() || !(is_number || is_word) {
-        return Some(false);
-    }
-    let next = trim_start(rest).first();
-    next.map(|&next| next == b',' && (is_number || WORDS.contains(&scalar)))
-}
-
-const BYTE_ORDER_MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
-
-/// What platforms put in front of JSON so that a page of another site cannot run it.
-const GUARDS: [&[u8]; 4] = [b")]}'", b"while(1);", b"for(;;);", b"{}&&"];
-
-/// Elements of a list that are neither numbers nor texts; the last three as Python writes them.
-const WORDS: [&[u8]; 6] = [b"true", b"false", b"null", b"NaN", b"Infinity", b"-Infinity"];
-
-/// White space of JSON, of text, and the mark of RFC 7464.
-fn is_blank(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | 0x0b | 0x0c | 0x1e | 0xa0)
-}
-
-/// Without what is blank in front.
-fn trim_start(text: &[u8]) -> &[u8] {
-    let start = text.iter().position(|&byte| !is_blank(byte)).unwrap_or(text.len());
-    &text[start..]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -183,46 +115,18 @@ mod tests {
             (&["text/html; charset=latin1"], Ok(Media::Doubtful)),
             (&[], Ok(Media::Doubtful)),
             (&["text/csv"], Ok(Media::Other)),
-            (&["application/x-ndjson"], Ok(Media::Doubtful)),
+            (&["application/x-ndjson"], Ok(Media::Known(Format::Lines))),
+            (&["application/geo+json-seq"], Ok(Media::Known(Format::Sequence))),
+            (&["application/stream+json"], Ok(Media::Known(Format::Lines))),
+            (&["application/vnd.log.ndjson"], Ok(Media::Doubtful)),
             (&["text/javascript; charset=utf-8"], Ok(Media::Doubtful)),
-            (&["text/event-stream"], Ok(Media::Stream)),
+            (&["text/event-stream; charset=utf-8"], Ok(Media::Known(Format::Events))),
+            (&["text/event-stream; charset=iso-8859-1"], Err(Unreadable::Charset)),
+            (&["multipart/x-mixed-replace; boundary=a"], Ok(Media::Stream)),
             (&["application/vnd.api.json"], Ok(Media::Known(Format::Json))),
             (&["multipart/form-data; boundary=\"application/json\""], Ok(Media::Other)),
         ] {
             assert_eq!(of(values), expected, "{values:?}");
-        }
-    }
-
-    #[test]
-    fn first_bytes_decide_where_the_type_lies() {
-        for (start, expected) in [
-            (&b""[..], None),
-            (b"  [", None),
-            (b"[{", Some(true)),
-            (b" {\n \"a\"", Some(true)),
-            (b"\xef\xbb\xbf[]", Some(true)),
-            (b"{{name}}", Some(false)),
-            (b"[1] see", Some(false)),
-            (b"<html>", Some(false)),
-            (b"\xff\xfe[\0", Some(true)),
-            (b"\0[", Some(true)),
-            (b"\xef\xbb\xbf\xef\xbb\xbf {\"", Some(true)),
-            (b"\x1e{\"a\"", Some(true)),
-            (b")]}',\n{", Some(true)),
-            (b")]", None),
-            (b"while(1);[", Some(true)),
-            (b"while(true)", Some(false)),
-            (b"[1, {", Some(true)),
-            (b"[-1.5e3 ,", Some(true)),
-            (b"[12", None),
-            (b"[null,", Some(true)),
-            (b"[nu", None),
-            (b"[NaN,", Some(true)),
-            (b"[1]", Some(false)),
-            (b"[nobody, nowhere]", Some(false)),
-            (b"[section]\n", Some(false)),
-        ] {
-            assert_eq!(looks_like_json(start), expected, "{start:?}");
         }
     }
 }

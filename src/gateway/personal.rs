@@ -1,6 +1,6 @@
 //! What happens to a response body that may hold personal data: passed, redacted, or refused.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, sync::Arc, task::Poll};
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use http_body::Body as _;
@@ -10,13 +10,13 @@ use super::{
     caching::{self, Tags},
     coding::{BLOCK, Coding, CodingError, Decoder},
     headers::Screen,
-    media::{Media, looks_like_json, media},
+    media::{Media, media},
     redaction::{Codings, Redaction},
     respond::Unreadable,
 };
 use crate::{
     policy::set::{Classification, PersonalData},
-    redact::{Audience, Format, Plan, Tally, Task},
+    redact::{Audience, Format, Pace, Plan, Sniffed, Tally, Task, sniff},
     secret::DomainKey,
 };
 
@@ -158,7 +158,7 @@ impl Reader<'_> {
         let codings = Codings { from, to, cap: self.cap };
         let task =
             Task { plan: Arc::clone(plan), audience: Arc::clone(self.audience), key: Arc::clone(self.key) };
-        hold(Box::new(Redaction::new(body, codings, &format, task))).await
+        hold(Box::new(Redaction::new(body, codings, &format, task)), format.pace()).await
     }
 
     fn screen(&self, plan: &Arc<Plan>) -> Screen {
@@ -193,35 +193,36 @@ impl Reader<'_> {
         body: &mut Replay,
     ) -> Result<Option<Format>, Unreadable> {
         match media {
-            // What lies here fails to parse.
-            Media::Known(Format::Json) => Ok(Some(Format::Json)),
-            media if self.begins_as_json(coding, &media, body).await? => Ok(Some(Format::Json)),
-            Media::Known(format) => Ok(Some(format)),
-            Media::Doubtful | Media::Other | Media::Stream => Ok(None),
+            Media::Known(format) if format.is_sure() => Ok(Some(format)),
+            media => Ok(match (self.sniff(coding, &media, body).await?, media) {
+                (Some(json), _) => Some(json),
+                (None, Media::Known(format)) => Some(format),
+                (None, Media::Doubtful | Media::Other | Media::Stream) => None,
+            }),
         }
     }
 
-    /// Looks at the first bytes of a body whose type says nothing, without using them up.
-    async fn begins_as_json(
+    /// Looks for JSON in the first bytes of a body whose type says nothing, without using them up.
+    async fn sniff(
         &self,
         coding: &Result<Option<Coding>, CodingError>,
         media: &Media,
         body: &mut Replay,
-    ) -> Result<bool, Unreadable> {
+    ) -> Result<Option<Format>, Unreadable> {
         // Pictures, films and archives have no coding that counts; of the rest, what cannot be decoded cannot be judged.
         let believed = *media == Media::Other && !self.declared();
         let coding = match coding {
             Ok(coding) => coding,
-            Err(_) if believed => return Ok(false),
+            Err(_) if believed => return Ok(None),
             Err(error) => return Err((*error).into()),
         };
         let mut decoder = coding.map(|coding| Decoder::new(coding, self.cap));
         let mut start = Vec::new();
         let mut block = vec![0; if decoder.is_some() { BLOCK } else { 0 }];
+        // White space without end, or a call whose argument has none in sight: the parser may have it.
+        let mut guess = None;
         while start.len() < LOOK {
-            let Some(data) = body.look().await? else {
-                return Ok(!start.is_empty() && looks_like_json(&start) != Some(false));
-            };
+            let Some(data) = body.look().await? else { break };
             match &mut decoder {
                 None => start.extend_from_slice(&data[..data.len().min(LOOK)]),
                 Some(decoder) => {
@@ -231,47 +232,61 @@ impl Reader<'_> {
                             Ok(0) => break,
                             Ok(written) if start.len() < LOOK => start.extend_from_slice(&block[..written]),
                             Ok(_) => break,
-                            Err(_) if believed => return Ok(false),
+                            Err(_) if believed => return Ok(None),
                             Err(error) => return Err(error.into()),
                         }
                     }
                 }
             }
-            if let Some(answer) = looks_like_json(&start) {
-                return Ok(answer);
+            if start.is_empty() {
+                continue;
             }
+            let Sniffed { format, sure } = sniff(&start, *media == Media::Doubtful);
+            if sure {
+                return Ok(format);
+            }
+            guess = format;
         }
-        // White space without end: the parser may have it.
-        Ok(true)
+        Ok(guess)
     }
 }
 
-/// Runs the redactor until the body is over or [`HOLD`] bytes are safe.
-async fn hold(mut redaction: Box<Redaction<Replay>>) -> Result<(Content, Option<Tally>), Unreadable> {
+/// Runs the redactor until the body is over, [`HOLD`] bytes are safe, or the pace of its format wants them sent.
+async fn hold(
+    mut redaction: Box<Redaction<Replay>>,
+    pace: Pace,
+) -> Result<(Content, Option<Tally>), Unreadable> {
     let (mut ready, mut held) = (VecDeque::new(), 0);
-    while held < HOLD {
-        match std::future::poll_fn(|cx| redaction.poll_chunk(cx)).await {
-            Some(Ok(bytes)) => {
-                held += bytes.len();
-                ready.push_back(bytes);
-            }
-            Some(Err(error)) => return Err(error),
-            None => {
-                let whole = match ready.len() {
-                    1 => ready.pop_front().unwrap_or_default(),
-                    _ => ready
-                        .into_iter()
-                        .fold(Vec::with_capacity(held), |mut all, bytes| {
-                            all.extend_from_slice(&bytes);
-                            all
-                        })
-                        .into(),
-                };
-                return Ok((Content::Whole(whole), Some(redaction.tally())));
+    let whole = std::future::poll_fn(|cx| {
+        while held < HOLD {
+            match redaction.poll_chunk(cx) {
+                Poll::Ready(Some(Ok(bytes))) => {
+                    held += bytes.len();
+                    ready.push_back(bytes);
+                }
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error)),
+                Poll::Ready(None) => return Poll::Ready(Ok(true)),
+                Poll::Pending if pace == Pace::Events || (pace == Pace::Records && held > 0) => break,
+                Poll::Pending => return Poll::Pending,
             }
         }
+        Poll::Ready(Ok(false))
+    })
+    .await?;
+    if !whole {
+        return Ok((Content::Redacted(ready, redaction), None));
     }
-    Ok((Content::Redacted(ready, redaction), None))
+    let bytes = match ready.len() {
+        1 => ready.pop_front().unwrap_or_default(),
+        _ => ready
+            .into_iter()
+            .fold(Vec::with_capacity(held), |mut all, bytes| {
+                all.extend_from_slice(&bytes);
+                all
+            })
+            .into(),
+    };
+    Ok((Content::Whole(bytes), Some(redaction.tally())))
 }
 
 /// Whether the route's owner lets this type pass unread.

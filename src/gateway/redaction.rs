@@ -15,7 +15,7 @@ use super::{
     respond::Unreadable,
 };
 use crate::{
-    redact::{Format, Redact, Tally, Task},
+    redact::{Format, Pace, Redact, Tally, Task},
     upstream::UpstreamError,
 };
 
@@ -25,6 +25,8 @@ pub struct Redaction<S> {
     decoder: Option<Decoder>,
     redactor: Box<dyn Redact>,
     encoder: Option<Encoder>,
+    /// The client must be able to decode each piece at once.
+    flushes: bool,
     block: Vec<u8>,
     state: State,
 }
@@ -63,6 +65,7 @@ where
             decoder,
             redactor: format.redactor(task),
             encoder: codings.to.map(Encoder::new),
+            flushes: format.pace() != Pace::Document,
             block,
             state: State::Reading,
         }
@@ -152,6 +155,8 @@ where
         encoder.encode(&redacted, &mut coded)?;
         if self.state == State::Done {
             encoder.finish(&mut coded)?;
+        } else if self.flushes && !redacted.is_empty() {
+            encoder.flush(&mut coded)?;
         }
         Ok(coded)
     }

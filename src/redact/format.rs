@@ -2,7 +2,12 @@
 
 use std::sync::Arc;
 
-use super::{Audience, JsonRedactor, Plan, RedactError, Tally};
+use super::{
+    Audience, JsonRedactor, Plan, RedactError, Tally,
+    events::Events,
+    texts::{Lines, Loose, Sequence},
+    wrapped::Wrapped,
+};
 use crate::secret::DomainKey;
 
 /// By what a body is redacted, and for whom.
@@ -37,8 +42,29 @@ pub trait Redact {
 /// A format by which a body is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// One JSON text (RFC 8259).
+    /// One JSON text (RFC 8259), perhaps behind a guard against scripts.
     Json,
+    /// One JSON text on each line.
+    Lines,
+    /// A JSON text sequence (RFC 7464).
+    Sequence,
+    /// One JSON text or many, where no type says which.
+    Texts,
+    /// One JSON text behind a guard or in a JSONP call; no type says so, only the first bytes do.
+    Wrapped,
+    /// Server-sent events (WHATWG HTML 9.2) with JSON in their data.
+    Events,
+}
+
+/// How long what is safe may be held back, so that an error in a short body is an answer of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// Until there is much of it.
+    Document,
+    /// Until the platform pauses: its next record may be minutes away.
+    Records,
+    /// Not at all, not even the head: a page waits for it to know that it is connected.
+    Events,
 }
 
 impl Format {
@@ -50,7 +76,26 @@ impl Format {
             | "application/x-json"
             | "text/x-json"
             | "application/vnd.api.json" => Some(Self::Json),
+            "application/x-ndjson"
+            | "application/ndjson"
+            | "text/x-ndjson"
+            | "text/ndjson"
+            | "application/jsonl"
+            | "application/x-jsonl"
+            | "text/jsonl"
+            | "application/jsonlines"
+            | "application/x-jsonlines"
+            | "application/json-lines"
+            | "application/x-json-lines"
+            | "text/jsonlines"
+            | "application/stream+json" => Some(Self::Lines),
+            "application/json-seq" => Some(Self::Sequence),
+            "application/x-json-stream" | "application/json-stream" | "application/concatenated-json" => {
+                Some(Self::Texts)
+            }
+            "text/event-stream" => Some(Self::Events),
             other if other.ends_with("+json") => Some(Self::Json),
+            other if other.ends_with("+json-seq") => Some(Self::Sequence),
             _ => None,
         }
     }
@@ -58,7 +103,28 @@ impl Format {
     /// Its reader, for one body.
     pub fn redactor(&self, task: Task) -> Box<dyn Redact> {
         match self {
-            Self::Json => Box::new(JsonRedactor::new(task.plan, task.audience, task.key)),
+            Self::Json => Box::new(Wrapped::guarded(task)),
+            Self::Lines => Box::new(Lines::new(task)),
+            Self::Sequence => Box::new(Sequence::new(task)),
+            Self::Texts => Box::new(Loose::new(task)),
+            Self::Wrapped => Box::new(Wrapped::called(task)),
+            Self::Events => Box::new(Events::new(task)),
+        }
+    }
+
+    /// Whether its reader refuses JSON of any other form, so that a body of this type needs no look at its first bytes.
+    pub fn is_sure(&self) -> bool {
+        match self {
+            Self::Json | Self::Lines | Self::Sequence | Self::Texts | Self::Wrapped | Self::Events => true,
+        }
+    }
+
+    /// How it may be held back.
+    pub fn pace(&self) -> Pace {
+        match self {
+            Self::Events => Pace::Events,
+            Self::Lines | Self::Sequence => Pace::Records,
+            Self::Json | Self::Texts | Self::Wrapped => Pace::Document,
         }
     }
 }

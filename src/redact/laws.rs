@@ -8,11 +8,14 @@ mod scenario;
 mod source;
 #[cfg(test)]
 mod tests;
+mod wrappings;
 
 use std::sync::Arc;
 
 use reference::{Reference, Tree};
 use scenario::{CANARY, Scenario};
+
+pub use wrappings::{chunking_never_shows_in_any_wrapping, wrappings_change_nothing};
 
 use super::{Audience, Plan};
 use crate::policy::set::PersonalData;

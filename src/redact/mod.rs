@@ -18,6 +18,9 @@
 mod action;
 mod audience;
 mod error;
+mod events;
+#[cfg(test)]
+mod fixture;
 mod format;
 mod json;
 mod judge;
@@ -25,13 +28,19 @@ mod judge;
 pub mod laws;
 mod place;
 mod plan;
+mod sniff;
 mod tally;
+mod texts;
 mod whose;
+mod wrapped;
 
 pub use action::MASK;
 pub use audience::Audience;
 pub use error::RedactError;
-pub use format::{Format, Redact, Task};
+pub use events::{MAX_EVENT, MAX_TOKEN};
+pub use format::{Format, Pace, Redact, Task};
 pub use json::{JsonRedactor, MAX_DEPTH, MAX_HELD, MAX_KEY, MAX_NUMBER, MAX_VALUE};
 pub use plan::Plan;
+pub use sniff::{Sniffed, sniff};
 pub use tally::Tally;
+pub use wrapped::{MAX_CALLBACK, MAX_FRONT};

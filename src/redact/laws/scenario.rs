@@ -7,7 +7,7 @@ use crate::policy::set::{
     Action, Category, CategoryId, CategorySet, Charter, Classification, FieldClass, FieldRule,
     Generalisation, JsonPath, PersonalData, RecipientId, Sees, Segment, Unknown, fold_field_name,
 };
-use crate::redact::{Audience, JsonRedactor, Plan, RedactError, Tally};
+use crate::redact::{Audience, Format, JsonRedactor, Plan, Redact, RedactError, Tally, Task};
 use crate::secret::{Domain, DomainKey, MasterSecret, Sensitive};
 
 /// Names of members and of path steps; some fold to one name.
@@ -109,6 +109,19 @@ impl Scenario {
         let plan = Arc::new(Plan::compile(&self.charter, &self.data));
         redact(plan, self.audience.clone(), &self.document, chunks)
     }
+
+    /// Redacts another body for the same reader.
+    pub(super) fn redact_as(
+        &self,
+        format: &Format,
+        body: &[u8],
+        chunks: &[usize],
+    ) -> (Result<(), RedactError>, Vec<u8>, Tally) {
+        let Some(key) = key() else { return (Err(RedactError::Finished), Vec::new(), Tally::default()) };
+        let plan = Arc::new(Plan::compile(&self.charter, &self.data));
+        let task = Task { plan, audience: self.audience.clone(), key };
+        drive(&mut *format.redactor(task), body, chunks)
+    }
 }
 
 /// The key of every scenario.
@@ -116,18 +129,26 @@ pub(super) fn key() -> Option<Arc<DomainKey>> {
     Some(Arc::new(MasterSecret::from_bytes(&[7; 32]).ok()?.derive(Domain::Api, "")))
 }
 
-/// Redacts a document in chunks of these lengths, over and over; 0 and no length at all mean the rest at once.
+/// Redacts a document, see [`drive`].
 pub(super) fn redact(
     plan: Arc<Plan>,
     audience: Arc<Audience>,
     document: &[u8],
     chunks: &[usize],
 ) -> (Result<(), RedactError>, Vec<u8>, Tally) {
+    let Some(key) = key() else { return (Err(RedactError::Finished), Vec::new(), Tally::default()) };
+    drive(&mut JsonRedactor::new(plan, audience, key), document, chunks)
+}
+
+/// Pushes a body in chunks of these lengths, over and over; 0 and no length at all mean the rest at once.
+fn drive(
+    redactor: &mut dyn Redact,
+    body: &[u8],
+    chunks: &[usize],
+) -> (Result<(), RedactError>, Vec<u8>, Tally) {
     let mut out = Vec::new();
-    let Some(key) = key() else { return (Err(RedactError::Finished), out, Tally::default()) };
-    let mut redactor = JsonRedactor::new(plan, audience, key);
     let mut lengths = chunks.iter().copied().cycle();
-    let mut rest = document;
+    let mut rest = body;
     let mut result = Ok(());
     while result.is_ok() && !rest.is_empty() {
         let length = match lengths.next() {
@@ -139,7 +160,7 @@ pub(super) fn redact(
         rest = later;
     }
     let result = result.and_then(|()| redactor.finish(&mut out));
-    (result, out, redactor.tally().clone())
+    (result, out, redactor.tally())
 }
 
 fn charter(source: &mut Source<'_>, names: bool) -> Charter {

@@ -43,6 +43,16 @@ proptest! {
     }
 
     #[test]
+    fn wrappings_change_nothing(data in choices()) {
+        super::wrappings_change_nothing(&data);
+    }
+
+    #[test]
+    fn chunking_never_shows_in_any_wrapping(data in choices(), faults in faults()) {
+        super::chunking_never_shows_in_any_wrapping(&data, |text| damage(text, &faults));
+    }
+
+    #[test]
     fn accepts_what_serde_json_accepts(data in choices(), faults in faults()) {
         super::accepts_what_serde_json_accepts(&damaged(&data, &faults));
     }
@@ -81,7 +91,10 @@ fn faults() -> impl Strategy<Value = Vec<(prop::sample::Index, usize, usize)>> {
 }
 
 fn damaged(data: &[u8], faults: &[(prop::sample::Index, usize, usize)]) -> Vec<u8> {
-    let mut text = document(&mut Source(data), Plant::Anything);
+    damage(document(&mut Source(data), Plant::Anything), faults)
+}
+
+fn damage(mut text: Vec<u8>, faults: &[(prop::sample::Index, usize, usize)]) -> Vec<u8> {
     for (at, remove, insert) in faults {
         let at = at.index(text.len() + 1);
         let end = (at + remove).min(text.len());

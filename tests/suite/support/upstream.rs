@@ -64,7 +64,7 @@ impl Recorded {
 }
 
 /// What an answer is made of.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum Step {
     /// These bytes.
     Bytes(Vec<u8>),
@@ -72,6 +72,8 @@ pub enum Step {
     Repeat(Vec<u8>, usize),
     /// Nothing for a while.
     Pause(Duration),
+    /// Nothing until this returns.
+    Wait(Arc<dyn Fn() + Send + Sync>),
     /// End of the connection.
     Close,
     /// RST.
@@ -79,7 +81,7 @@ pub enum Step {
 }
 
 /// An answer, step by step.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Answer(pub Vec<Step>);
 
 impl Answer {
@@ -286,6 +288,7 @@ fn converse(shared: &Shared, mut socket: TcpStream) -> std::io::Result<()> {
                     socket.write_all(&bytes.repeat(times % batch))?;
                 }
                 Step::Pause(time) => pause(time),
+                Step::Wait(until) => until(),
                 Step::Close => return Ok(()),
                 Step::Reset => {
                     SockRef::from(&socket).set_linger(Some(Duration::ZERO))?;
