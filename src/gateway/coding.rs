@@ -334,7 +334,9 @@ mod tests {
             let (mut encoder, mut decoder) = (Encoder::new(coding), Decoder::new(coding, u64::MAX));
             let mut block = vec![0; BLOCK];
             // The last is more than a block of output, whatever the codec.
-            let noise: Vec<u8> = (0..200_000u32).map(|i| (i.wrapping_mul(i).wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+            let noise: Vec<u8> = (0..200_000u32)
+                .map(|i| (i.wrapping_mul(i).wrapping_mul(2_654_435_761) >> 13) as u8)
+                .collect();
             for event in [&b"data: 1\n\n"[..], b"\n", b"data: 2\n\n", &noise] {
                 let mut coded = Vec::new();
                 encoder.encode(event, &mut coded).unwrap();

@@ -194,7 +194,12 @@ impl Exchange<'_> {
 
         // 9. redact the body.
         let (mut head_out, body) = response.into_parts();
-        let asked = Asked { method: &head.method, accept_encoding: &accept_encoding, revalidates };
+        let asked = Asked {
+            method: &head.method,
+            query: target.query.as_deref(),
+            accept_encoding: &accept_encoding,
+            revalidates,
+        };
         let read = reader.read(&asked, status, &mut head_out.headers, Replay::new(body)).await;
         let (content, tally) = match read {
             // Its status and fields say enough; the page that came with them cannot be judged and stays here.

@@ -4,6 +4,7 @@ use std::{collections::VecDeque, sync::Arc, task::Poll};
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use http_body::Body as _;
+use percent_encoding::percent_decode_str;
 
 use super::{
     body::{Content, Replay},
@@ -49,8 +50,19 @@ pub(super) struct Asked<'a> {
     pub method: &'a Method,
     /// `Accept-Encoding` of the client, before it was rewritten.
     pub accept_encoding: &'a HeaderMap,
+    /// Query, as it came.
+    pub query: Option<&'a str>,
     /// Whether it held a tag of this view.
     pub revalidates: bool,
+}
+
+impl Asked<'_> {
+    /// Whether the request names this callback, as a client does that wants JSONP.
+    fn calls(&self, name: &[u8]) -> bool {
+        let parameters = self.query.unwrap_or_default().split('&');
+        let values = parameters.filter_map(|parameter| parameter.split_once('=').map(|(_, value)| value));
+        values.map(|value| percent_decode_str(value)).any(|value| value.eq(name.iter().copied()))
+    }
 }
 
 impl Reader<'_> {
@@ -113,7 +125,8 @@ impl Reader<'_> {
             return Ok((Content::Upstream(body, screen), None));
         }
         if sees_all {
-            if !self.declared() && !known && self.may_be_read(&media, status, headers, &mut body).await {
+            if !self.declared() && !known && self.may_be_read(asked, &media, status, headers, &mut body).await
+            {
                 // Not for the next reader of a cache.
                 caching::protect(headers, &self.tags);
             }
@@ -136,7 +149,7 @@ impl Reader<'_> {
             return Err(Unreadable::Partial);
         }
         let coding = Coding::of(headers);
-        let Some(format) = self.format(&coding, media, &mut body).await? else {
+        let Some(format) = self.format(asked, &coding, media, &mut body).await? else {
             return match self.data {
                 PersonalData::Declared(data) if !passes(data, headers) => Err(Unreadable::MediaType),
                 _ => Ok((Content::Upstream(body, screen), None)),
@@ -173,6 +186,7 @@ impl Reader<'_> {
     /// Whether an answer for a reader who sees everything is one that others see less of.
     async fn may_be_read(
         &self,
+        asked: &Asked<'_>,
         media: &Result<Media, Unreadable>,
         status: StatusCode,
         headers: &HeaderMap,
@@ -182,19 +196,22 @@ impl Reader<'_> {
         if *media == Media::Stream || status == StatusCode::PARTIAL_CONTENT || body.is_end_stream() {
             return *media == Media::Doubtful;
         }
-        self.format(&Coding::of(headers), media.clone(), body).await.map_or(true, |format| format.is_some())
+        self.format(asked, &Coding::of(headers), media.clone(), body)
+            .await
+            .map_or(true, |format| format.is_some())
     }
 
     /// The format by which a body is read: that of its type, unless its first bytes say otherwise.
     async fn format(
         &self,
+        asked: &Asked<'_>,
         coding: &Result<Option<Coding>, CodingError>,
         media: Media,
         body: &mut Replay,
     ) -> Result<Option<Format>, Unreadable> {
         match media {
             Media::Known(format) if format.is_sure() => Ok(Some(format)),
-            media => Ok(match (self.sniff(coding, &media, body).await?, media) {
+            media => Ok(match (self.sniff(asked, coding, &media, body).await?, media) {
                 (Some(json), _) => Some(json),
                 (None, Media::Known(format)) => Some(format),
                 (None, Media::Doubtful | Media::Other | Media::Stream) => None,
@@ -205,6 +222,7 @@ impl Reader<'_> {
     /// Looks for JSON in the first bytes of a body whose type says nothing, without using them up.
     async fn sniff(
         &self,
+        asked: &Asked<'_>,
         coding: &Result<Option<Coding>, CodingError>,
         media: &Media,
         body: &mut Replay,
@@ -241,7 +259,9 @@ impl Reader<'_> {
             if start.is_empty() {
                 continue;
             }
-            let Sniffed { format, sure } = sniff(&start, *media == Media::Doubtful);
+            // Elsewhere `require.config({…});` begins a script like any other.
+            let expected = |name: &[u8]| *media == Media::Doubtful && (self.declared() || asked.calls(name));
+            let Sniffed { format, sure } = sniff(&start, expected);
             if sure {
                 return Ok(format);
             }

@@ -15,13 +15,13 @@ pub struct Sniffed {
     pub sure: bool,
 }
 
-/// Looks for JSON at the beginning of a body: for one text or many, guarded ones, sequences and, where `calls` may be
-/// expected, JSONP.
+/// Looks for JSON at the beginning of a body: for one text or many, guarded ones, sequences and, for
+/// callbacks that `calls` expects, JSONP.
 ///
 /// The first tokens are looked at: `{{template}}` and `[1] a footnote` are no JSON. A byte order mark of UTF-16 or UTF-32,
 /// a NUL among the first bytes, or white space of other grammars might hide JSON from this look: they are called JSON,
 /// which the reader then refuses.
-pub fn sniff(start: &[u8], calls: bool) -> Sniffed {
+pub fn sniff(start: &[u8], calls: impl Fn(&[u8]) -> bool) -> Sniffed {
     let sure = |format| Sniffed { format, sure: true };
     let unsure = |format| Sniffed { format, sure: false };
     if start.starts_with(&[0xff, 0xfe])
@@ -44,9 +44,10 @@ pub fn sniff(start: &[u8], calls: bool) -> Sniffed {
         Front::Plain if GUARDS.iter().any(|guard| trim_start(start).starts_with(guard)) => {
             sure(Some(Format::Wrapped))
         }
-        Front::Call(end) if calls => call(&start[end..]),
-        Front::More if calls || may_be_guard(start) => unsure(guess),
-        Front::Call(_) | Front::More | Front::Plain => match json {
+        Front::Call(end) if calls(callback(&start[..end])) => call(&start[end..]),
+        // A longer name may be the one.
+        Front::More => unsure(guess),
+        Front::Call(_) | Front::Plain => match json {
             None => unsure(guess),
             Some(_) => sure(guess),
         },
@@ -70,9 +71,13 @@ fn call(argument: &[u8]) -> Sniffed {
     }
 }
 
-fn may_be_guard(start: &[u8]) -> bool {
-    let text = trim_start(start);
-    GUARDS.iter().any(|guard| guard.starts_with(text))
+/// The name in front of a call's bracket.
+fn callback(front: &[u8]) -> &[u8] {
+    let front = front.strip_suffix(b"(").unwrap_or(front);
+    let is_name =
+        |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'$' | b'[' | b']');
+    let start = front.iter().rposition(|byte| !is_name(byte)).map_or(0, |at| at + 1);
+    &front[start..]
 }
 
 /// Whether a text begins as a JSON array or object; `None` while too little of it is known.
@@ -128,7 +133,7 @@ mod tests {
     use super::*;
 
     fn sniffed(start: &[u8]) -> Option<Option<Format>> {
-        let Sniffed { format, sure } = sniff(start, true);
+        let Sniffed { format, sure } = sniff(start, |_| true);
         sure.then_some(format)
     }
 
@@ -185,10 +190,17 @@ mod tests {
 
     #[test]
     fn calls_are_not_expected_everywhere() {
-        assert_eq!(sniff(b"cb({\"a\":1})", false), Sniffed { format: None, sure: true });
-        assert_eq!(sniff(b"body", false), Sniffed { format: None, sure: true });
-        assert_eq!(sniff(b"while", false), Sniffed { format: None, sure: false });
-        assert_eq!(sniff(b"while(1);", false).format, Some(Format::Wrapped));
+        assert_eq!(sniff(b"cb({\"a\":1})", |_| false), Sniffed { format: None, sure: true });
+        assert_eq!(sniff(b"body", |_| false), Sniffed { format: None, sure: false });
+        assert_eq!(sniff(b"while", |_| false), Sniffed { format: None, sure: false });
+        let named = |name: &[u8]| name == b"app.done";
+        assert_eq!(sniff(b"/**/ app.done({\"a\":1})", named).format, Some(Format::Wrapped));
+        assert_eq!(
+            sniff(b"typeof app.done === 'function' && app.done({\"a\":1})", named).format,
+            Some(Format::Wrapped)
+        );
+        assert_eq!(sniff(b"require.config({\"a\":1});", named), Sniffed { format: None, sure: true });
+        assert_eq!(sniff(b"while(1);", |_| false).format, Some(Format::Wrapped));
     }
 
     #[test]
@@ -202,9 +214,9 @@ mod tests {
             b"[1, 2]",
             b"define([\"a\"], 1)",
         ] {
-            let whole = sniff(body, true).format;
+            let whole = sniff(body, |_| true).format;
             for end in 0..body.len() {
-                let Sniffed { format, sure } = sniff(&body[..end], true);
+                let Sniffed { format, sure } = sniff(&body[..end], |_| true);
                 assert!(
                     !sure || format == whole,
                     "{}: {format:?} {whole:?}",
