@@ -196,7 +196,7 @@ impl Exchange<'_> {
         let (mut head_out, body) = response.into_parts();
         let asked = Asked {
             method: &head.method,
-            query: target.query.as_deref(),
+            query: target.resource.query(),
             accept_encoding: &accept_encoding,
             revalidates,
         };

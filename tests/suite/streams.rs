@@ -209,7 +209,7 @@ async fn every_wrapping_is_redacted_on_every_route() {
             school.answer(Answer::new(200, &fields, bytes));
             for version in [Version::H1, Version::H2] {
                 let mut connection = school.client.connect(version).await;
-                for path in ["/api/x", "/free/x"] {
+                for path in ["/api/x?callback=cb", "/free/x?callback=cb"] {
                     let context = format!("{content_type} {path} {version:?} {body}");
                     let reply = connection.send(&school.ask(path, "marketing")).await;
                     assert_eq!(reply.status, 200, "{context}");
@@ -255,7 +255,7 @@ async fn wrappings_that_break_are_refused() {
         ("text/event-stream; charset=iso-8859-1", format!("data: {text}\n\n")),
     ] {
         school.answer(Answer::new(200, &[("Content-Type", content_type)], &body));
-        for path in ["/api/x", "/free/x"] {
+        for path in ["/api/x?callback=cb", "/free/x?callback=cb"] {
             let reply = school.client.send(&school.ask(path, "marketing")).await;
             let got = reply.text();
             assert!(reply.status == 502 || !reply.complete, "{content_type} {path} {body}: {got}");
@@ -268,7 +268,7 @@ async fn wrappings_that_break_are_refused() {
         &[("Content-Type", "text/event-stream")],
         format!("data: 1\n\ndata: {half}\n\n"),
     ));
-    for path in ["/api/x", "/free/x"] {
+    for path in ["/api/x?callback=cb", "/free/x?callback=cb"] {
         let reply = school.client.send(&school.ask(path, "marketing")).await;
         assert!(reply.status == 502 || !reply.complete, "{path}");
         assert!(!reply.text().to_lowercase().contains("secret"), "{path}");
