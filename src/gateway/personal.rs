@@ -10,7 +10,7 @@ use super::{
     caching::{self, Tags},
     coding::{BLOCK, Coding, CodingError, Decoder},
     headers::Screen,
-    media::{Media, looks_like_json, media},
+    media::{Media, looks_like_json, looks_like_table, media, state_utf8},
     redaction::{Codings, Redaction},
     respond::Unreadable,
 };
@@ -109,6 +109,9 @@ impl Reader<'_> {
                 // What GET would send has another length and may have another coding.
                 caching::forget_representation(headers);
                 headers.remove(header::CONTENT_ENCODING);
+                if matches!(&media, Ok(Media::Known(format)) if format.is_rewritten()) {
+                    state_utf8(headers);
+                }
             }
             return Ok((Content::Upstream(body, screen), None));
         }
@@ -144,6 +147,9 @@ impl Reader<'_> {
         };
         if !known {
             caching::protect(headers, &self.tags);
+        }
+        if format.is_rewritten() {
+            state_utf8(headers);
         }
         let from = coding?;
         let to = from.filter(|coding| coding.accepted(asked.accept_encoding));
@@ -195,21 +201,43 @@ impl Reader<'_> {
         match media {
             // What lies here fails to parse.
             Media::Known(Format::Json) => Ok(Some(Format::Json)),
-            media if self.begins_as_json(coding, &media, body).await? => Ok(Some(Format::Json)),
-            Media::Known(format) => Ok(Some(format)),
-            Media::Doubtful | Media::Other | Media::Stream => Ok(None),
+            Media::Known(format @ Format::Table { .. }) => {
+                // Tables come in UTF-16 too, whose mark could hide JSON elsewhere.
+                let json = |start: &[u8]| if is_utf16(start) { Some(false) } else { looks_like_json(start) };
+                let json = self.begins(coding, false, body, json).await?;
+                Ok(Some(if json { Format::Json } else { format }))
+            }
+            Media::Spreadsheet(format) => {
+                let believed = !self.declared();
+                if !self.begins(coding, believed, body, looks_like_table).await? {
+                    return Ok(None);
+                }
+                Box::pin(self.format(coding, Media::Known(format), body)).await
+            }
+            media => {
+                let believed = media == Media::Other && !self.declared();
+                if self.begins(coding, believed, body, looks_like_json).await? {
+                    return Ok(Some(Format::Json));
+                }
+                match media {
+                    Media::Known(format) => Ok(Some(format)),
+                    _ => Ok(None),
+                }
+            }
         }
     }
 
-    /// Looks at the first bytes of a body whose type says nothing, without using them up.
-    async fn begins_as_json(
+    /// Looks at the first bytes of a body whose type says too little, without using them up.
+    ///
+    /// Pictures, films and archives, whose type is `believed`, have no coding that counts; of the rest, what cannot be
+    /// decoded cannot be judged.
+    async fn begins(
         &self,
         coding: &Result<Option<Coding>, CodingError>,
-        media: &Media,
+        believed: bool,
         body: &mut Replay,
+        looks: impl Fn(&[u8]) -> Option<bool>,
     ) -> Result<bool, Unreadable> {
-        // Pictures, films and archives have no coding that counts; of the rest, what cannot be decoded cannot be judged.
-        let believed = *media == Media::Other && !self.declared();
         let coding = match coding {
             Ok(coding) => coding,
             Err(_) if believed => return Ok(false),
@@ -220,7 +248,7 @@ impl Reader<'_> {
         let mut block = vec![0; if decoder.is_some() { BLOCK } else { 0 }];
         while start.len() < LOOK {
             let Some(data) = body.look().await? else {
-                return Ok(!start.is_empty() && looks_like_json(&start) != Some(false));
+                return Ok(!start.is_empty() && looks(&start) != Some(false));
             };
             match &mut decoder {
                 None => start.extend_from_slice(&data[..data.len().min(LOOK)]),
@@ -237,13 +265,17 @@ impl Reader<'_> {
                     }
                 }
             }
-            if let Some(answer) = looks_like_json(&start) {
+            if let Some(answer) = looks(&start) {
                 return Ok(answer);
             }
         }
         // White space without end: the parser may have it.
         Ok(true)
     }
+}
+
+fn is_utf16(start: &[u8]) -> bool {
+    start.starts_with(&[0xff, 0xfe]) || start.starts_with(&[0xfe, 0xff])
 }
 
 /// Runs the redactor until the body is over or [`HOLD`] bytes are safe.

@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{Audience, JsonRedactor, Plan, RedactError, Tally};
+use super::charset::Transcoder;
+use super::form::FormRedactor;
+use super::multipart::{MultipartRedactor, is_boundary};
+use super::table::{Header, TableRedactor};
+use super::{Audience, Charset, JsonRedactor, MediaType, Plan, RedactError, Tally};
 use crate::secret::DomainKey;
 
 /// By what a body is redacted, and for whom.
@@ -39,6 +43,35 @@ pub trait Redact {
 pub enum Format {
     /// One JSON text (RFC 8259).
     Json,
+    /// Rows of cells: CSV (RFC 4180) and tab-separated values.
+    Table {
+        /// What stands between the cells; `None` where the first row tells.
+        separator: Option<u8>,
+        /// In what it is written; it leaves in UTF-8.
+        charset: Charset,
+        /// Whether its first row names the columns.
+        header: Header,
+    },
+    /// Pairs of names and values (`application/x-www-form-urlencoded`).
+    Form,
+    /// Several bodies, each with a type of its own (RFC 2046).
+    Multipart {
+        /// What stands between them.
+        boundary: Box<str>,
+        /// They are the fields of a form (RFC 7578).
+        form: bool,
+    },
+}
+
+/// Why a body of a format that is read cannot be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FormatError {
+    /// A charset in which it is not read, or two.
+    #[error("charset")]
+    Charset,
+    /// A parameter that says how to read it is missing, ambiguous or not understood.
+    #[error("parameter")]
+    Parameter,
 }
 
 impl Format {
@@ -51,14 +84,70 @@ impl Format {
             | "text/x-json"
             | "application/vnd.api.json" => Some(Self::Json),
             other if other.ends_with("+json") => Some(Self::Json),
+            "text/csv" | "application/csv" | "text/x-csv" | "text/comma-separated-values" => {
+                Some(Self::table(None))
+            }
+            "text/tab-separated-values" => Some(Self::table(Some(b'\t'))),
+            "application/x-www-form-urlencoded" => Some(Self::Form),
             _ => None,
         }
+    }
+
+    /// The format that a media type and its parameters name.
+    ///
+    /// # Errors
+    /// [`FormatError`] where it is one that is read, but not so.
+    pub fn of_media_type(media_type: &MediaType) -> Result<Option<Self>, FormatError> {
+        let charset = match media_type.parameter("charset") {
+            Ok(name) => name.map_or(Some(Charset::Unstated), Charset::named),
+            Err(_) => None,
+        };
+        let format = match media_type.essence() {
+            "multipart/mixed" | "multipart/related" | "multipart/alternative" | "multipart/form-data" => {
+                let boundary = media_type.parameter("boundary").ok().flatten();
+                let Some(boundary) = boundary.filter(|text| is_boundary(text) && media_type.is_exact())
+                else {
+                    return Err(FormatError::Parameter);
+                };
+                let form = media_type.essence() == "multipart/form-data";
+                return Ok(Some(Self::Multipart { boundary: boundary.into(), form }));
+            }
+            essence => Self::of(essence),
+        };
+        match (format, charset) {
+            (Some(Self::Table { separator, .. }), Some(charset)) => {
+                let header = match media_type.parameter("header") {
+                    Ok(Some(word)) if word.eq_ignore_ascii_case("absent") => Header::Absent,
+                    Ok(_) => Header::Present,
+                    Err(_) => return Err(FormatError::Parameter),
+                };
+                Ok(Some(Self::Table { separator, charset, header }))
+            }
+            (Some(format), Some(Charset::Unstated | Charset::Utf8)) => Ok(Some(format)),
+            (Some(_), _) => Err(FormatError::Charset),
+            (None, _) => Ok(None),
+        }
+    }
+
+    /// A table whose charset nobody told.
+    pub fn table(separator: Option<u8>) -> Self {
+        Self::Table { separator, charset: Charset::Unstated, header: Header::Present }
+    }
+
+    /// Whether it leaves in another charset than its type says: UTF-8.
+    pub fn is_rewritten(&self) -> bool {
+        matches!(self, Self::Table { charset, .. } if charset.is_rewritten())
     }
 
     /// Its reader, for one body.
     pub fn redactor(&self, task: Task) -> Box<dyn Redact> {
         match self {
             Self::Json => Box::new(JsonRedactor::new(task.plan, task.audience, task.key)),
+            Self::Table { separator, charset, header } => {
+                Box::new(Transcoder::new(*charset, TableRedactor::new(task, *separator, *header)))
+            }
+            Self::Form => Box::new(FormRedactor::new(task)),
+            Self::Multipart { boundary, form } => Box::new(MultipartRedactor::new(task, boundary, *form)),
         }
     }
 }

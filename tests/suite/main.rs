@@ -26,3 +26,4 @@ mod policy;
 mod presets;
 mod redaction;
 mod reload;
+mod tables;
