@@ -40,14 +40,18 @@ pub fn media(headers: &HeaderMap) -> Result<Media, Unreadable> {
     }
     let Some(media_type) = MediaType::parse(value.as_bytes()) else {
         // Nothing tells how to read it, if it is of a format that is read.
-        let known = std::str::from_utf8(&essence).ok().and_then(Format::of);
-        return if known.is_some() { Err(Unreadable::MediaType) } else { Ok(unread(&essence)) };
+        let bare = MediaType::parse(&essence).map(|bare| Format::of_media_type(&bare));
+        let read = is_excel(&essence) || bare.is_some_and(|format| format != Ok(None));
+        return if read { Err(Unreadable::MediaType) } else { Ok(unread(&essence)) };
     };
-    if is_excel(&essence) {
-        let named = Format::of_media_type(&media_type.with_essence("text/csv"));
-        return Ok(named.ok().flatten().map_or(Media::Other, Media::Spreadsheet));
-    }
-    match Format::of_media_type(&media_type) {
+    let excel = is_excel(&essence);
+    let format = if excel {
+        Format::of_media_type(&media_type.with_essence("text/csv"))
+    } else {
+        Format::of_media_type(&media_type)
+    };
+    match format {
+        Ok(Some(format)) if excel => Ok(Media::Spreadsheet(format)),
         Ok(Some(format)) => Ok(Media::Known(format)),
         Ok(None) => Ok(unread(&essence)),
         Err(FormatError::Charset) => Err(Unreadable::Charset),
@@ -205,7 +209,7 @@ mod tests {
             (&["text/csv; header=\"absent"], Err(Unreadable::MediaType)),
             (&["text/html; charset=\"x"], Ok(Media::Doubtful)),
             (&["application/vnd.ms-excel"], Ok(Media::Spreadsheet(Format::table(None)))),
-            (&["application/vnd.ms-excel; charset=utf-7"], Ok(Media::Other)),
+            (&["application/vnd.ms-excel; charset=utf-7"], Err(Unreadable::Charset)),
             (&["application/x-www-form-urlencoded"], Ok(Media::Known(Format::Form))),
             (
                 &["multipart/mixed; boundary=\"a b\""],
@@ -213,6 +217,7 @@ mod tests {
             ),
             (&["multipart/mixed"], Err(Unreadable::MediaType)),
             (&["multipart/mixed; boundary=a; boundary=b"], Err(Unreadable::MediaType)),
+            (&["multipart/mixed; boundary=\"a"], Err(Unreadable::MediaType)),
             (&["multipart/related; boundary = a"], Err(Unreadable::MediaType)),
             (&["multipart/mixed; boundary=\"a\" b"], Err(Unreadable::MediaType)),
             (&["multipart/byteranges; boundary=a"], Ok(Media::Other)),

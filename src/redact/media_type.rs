@@ -1,5 +1,7 @@
 //! `Content-Type` and `Content-Disposition`: a word and its parameters (RFC 9110 5.6.6 and 8.3.1, RFC 2045 5.1).
 
+use std::borrow::Cow;
+
 /// A media type or a disposition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MediaType {
@@ -12,7 +14,9 @@ impl MediaType {
     /// Reads a field value; `None` where it has no single essence in visible ASCII. Parameters that no grammar knows are
     /// passed over, and [`MediaType::is_exact`] tells of them.
     pub fn parse(value: &[u8]) -> Option<Self> {
-        let value = std::str::from_utf8(value).ok()?;
+        // Obsolete text (RFC 9110 5.5), which only parameters have: file names in Latin-1.
+        let value = std::str::from_utf8(value)
+            .map_or_else(|_| Cow::Owned(value.iter().map(|&byte| char::from(byte)).collect()), Cow::Borrowed);
         let (essence, mut rest) = value.split_at(value.find(';').unwrap_or(value.len()));
         let essence = essence.trim_matches([' ', '\t']).to_ascii_lowercase();
         if essence.bytes().any(|byte| !matches!(byte, 0x21..=0x7e) || byte == b',') {

@@ -244,7 +244,7 @@ impl Parts {
         let field = self.place.member(b"filename");
         let any = self.judge.task.audience.sees.any;
         match self.judge.judge(field, any) {
-            Verdict::Keep => Some(name.to_owned()),
+            Verdict::Keep => Some(name),
             Verdict::Hide(_) | Verdict::Drop => Some(format!("file{extension}")),
         }
     }
@@ -380,8 +380,8 @@ impl Boundary {
         let length = padding.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
         let end = bytes.len() - padding.len() + length;
         match &padding[length..] {
-            [b'\r', b'\n', ..] => Ok(Found::Line { content, end: end + 2, closing }),
             _ if length > MAX_PADDING => Err(RedactError::Malformed),
+            [b'\r', b'\n', ..] => Ok(Found::Line { content, end: end + 2, closing }),
             [] if last && closing => Ok(Found::Line { content, end, closing }),
             // Not the whole line yet, or a second `-` to come. What is in front waits too: it is held already.
             [] | [b'\r'] if !last => Ok(Found::Content(0)),

@@ -64,10 +64,11 @@ impl Named {
     }
 }
 
-/// The steps of a name: `user[email]` and `user.email` are two.
-fn split(name: &str) -> impl Iterator<Item = &str> {
-    name.split(['[', ']', '.']).map(str::trim)
-}
+/// What stands between the steps of a name.
+const SEPARATORS: [char; 3] = ['[', ']', '.'];
+
+/// Most steps of a name that are followed.
+const MAX_STEPS: usize = 32;
 
 /// The open values, from the root to here.
 pub(super) struct Place {
@@ -106,10 +107,11 @@ impl Place {
     pub(super) fn resolve(&mut self, name: &str) -> Named {
         let mut field = self.member(name.as_bytes());
         let mut open = 0;
-        let steps = |name| split(name).filter(|step| !step.is_empty());
-        if !field.is_known() && steps(name).nth(1).is_some() {
+        if !field.is_known() && name.contains(SEPARATORS) {
             let mut class = 0;
-            for step in steps(name) {
+            let steps = || name.split(SEPARATORS).map(str::trim).filter(|step| !step.is_empty());
+            // Of a name without end the last steps: the charter's names count at any depth.
+            for step in steps().skip(steps().count().saturating_sub(MAX_STEPS)) {
                 if open > 0 {
                     self.enter(field, true);
                 }

@@ -26,7 +26,7 @@ fn values_are_replaced_and_encoded() {
         ("id=1&profil=%7B%27nom%27%3A1%7D", "id=1"),
     ] {
         assert_eq!(redact(&trial, form).as_deref(), Ok(expected), "{form}");
-        assert_eq!(redact(&trial.clone().sees_all(), form).is_ok(), true);
+        assert!(redact(&trial.clone().sees_all(), form).is_ok());
     }
 }
 

@@ -1,6 +1,7 @@
 //! The head of a part: the four fields that count (RFC 2046 5.1, RFC 7578 4.8), the rest of it stays here.
 
 use memchr::memmem;
+use percent_encoding::percent_decode_str;
 
 use super::MAX_PART_HEAD;
 use crate::redact::media_type::{MediaType, is_token, quoted};
@@ -103,19 +104,20 @@ impl Head {
         }
     }
 
-    /// The file name as it stands, and its extension with the dot.
-    pub(super) fn file_name(&self) -> Option<(&str, &str)> {
+    /// The file name, and its extension with the dot.
+    pub(super) fn file_name(&self) -> Option<(String, String)> {
         let disposition = self.disposition.as_ref()?;
         let name = match (disposition.parameter("filename"), disposition.parameter("filename*")) {
             (Ok(None), Ok(None)) => return None,
-            (Ok(Some(name)), _) => name,
-            (_, Ok(Some(extended))) => extended,
-            _ => "",
+            (Ok(Some(name)), Ok(_)) => name.to_owned(),
+            (Ok(None), Ok(Some(extended))) => decoded(extended).unwrap_or_default(),
+            _ => String::new(),
         };
         let extension = name.rfind('.').map_or("", |at| &name[at..]);
         let plain =
             extension.len() <= 6 && extension.bytes().skip(1).all(|byte| byte.is_ascii_alphanumeric());
-        Some((name, if plain { extension } else { "" }))
+        let extension = if plain { extension.to_owned() } else { String::new() };
+        Some((name, extension))
     }
 
     /// Writes the fields that leave, with this file name.
@@ -156,6 +158,15 @@ impl Head {
             out.extend_from_slice(b"\r\n");
         }
     }
+}
+
+/// The text of an extended value (RFC 8187), without what would break a line.
+fn decoded(extended: &str) -> Option<String> {
+    let (charset, rest) = extended.split_once('\'')?;
+    let (_, text) = rest.split_once('\'')?;
+    let text = percent_decode_str(text).decode_utf8().ok()?;
+    let plain = charset.eq_ignore_ascii_case("utf-8") && !text.chars().any(char::is_control);
+    plain.then(|| text.into_owned())
 }
 
 /// `; name="value"`: quoted, for any text is allowed there.
