@@ -55,6 +55,7 @@ fn task(audience: Audience) -> Task {
             .into(),
         unknown: Unknown::Pass,
         record_bytes: 1 << 16,
+        ..Classification::default()
     });
     Task {
         plan: Arc::new(Plan::compile(&charter, &data)),

@@ -100,6 +100,7 @@ impl Trial {
                     .collect(),
                 unknown: *unknown,
                 record_bytes: *record_bytes,
+                ..Classification::default()
             }),
         };
         Task {
