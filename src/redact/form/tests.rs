@@ -92,7 +92,9 @@ fn pairs() -> impl Strategy<Value = Vec<(&'static str, String)>> {
 
 fn write(pairs: &[(&str, String)]) -> String {
     let mut form = form_urlencoded::Serializer::new(String::new());
-    pairs.iter().for_each(|(name, value)| drop(form.append_pair(name, value)));
+    for (name, value) in pairs {
+        form.append_pair(name, value);
+    }
     form.finish()
 }
 
