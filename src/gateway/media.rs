@@ -1,15 +1,17 @@
 //! What a response body is, for the redactor: by its media type where it can be believed, by its first bytes where not.
 
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderValue, header};
 
 use super::respond::Unreadable;
-use crate::redact::Format;
+use crate::redact::{Format, FormatError, MediaType};
 
 /// What is known of a body before it is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Media {
     /// A format that the redactor reads.
     Known(Format),
+    /// What Excel calls its own files, and platforms their CSV: the first bytes decide.
+    Spreadsheet(Format),
     /// A type under which platforms have been seen to send JSON, or none at all: the first bytes decide.
     Doubtful,
     /// Something else, as far as its type can be believed: the first bytes decide as well. A part of it may pass unseen,
@@ -22,23 +24,52 @@ pub enum Media {
 /// Reads `Content-Type` (RFC 9110 8.3).
 ///
 /// # Errors
-/// A refusal for two of them or none that parses, and for a known format in a charset other than UTF-8 (RFC 8259 8.1), or where two are
-/// named.
+/// A refusal for two of them or none that parses, and for a known format in a charset in which it is not read (JSON:
+/// any but UTF-8, RFC 8259 8.1), where two are named, and where parts have no boundary.
 pub fn media(headers: &HeaderMap) -> Result<Media, Unreadable> {
     let mut values = headers.get_all(header::CONTENT_TYPE).iter();
     let Some(value) = values.next() else { return Ok(Media::Doubtful) };
     if values.next().is_some() {
         return Err(Unreadable::MediaType);
     }
-    let mut parts = value.as_bytes().split(|&byte| byte == b';').map(<[u8]>::trim_ascii);
-    let essence = parts.next().unwrap_or_default().to_ascii_lowercase();
+    let essence = value.as_bytes().split(|&byte| byte == b';').next().unwrap_or_default();
+    let essence = essence.trim_ascii().to_ascii_lowercase();
     // Two types joined by a comma are two readings.
     if essence.contains(&b',') {
         return Err(Unreadable::MediaType);
     }
-    let known = std::str::from_utf8(&essence).ok().and_then(Format::of);
-    let media = match essence.as_slice() {
-        _ if let Some(format) = known => Media::Known(format),
+    let Some(media_type) = MediaType::parse(value.as_bytes()) else {
+        // Nothing tells how to read it, if it is of a format that is read.
+        let bare = MediaType::parse(&essence).map(|bare| Format::of_media_type(&bare));
+        let read = is_excel(&essence) || bare.is_some_and(|format| format != Ok(None));
+        return if read { Err(Unreadable::MediaType) } else { Ok(unread(&essence)) };
+    };
+    let excel = is_excel(&essence);
+    let format = if excel {
+        Format::of_media_type(&media_type.with_essence("text/csv"))
+    } else {
+        Format::of_media_type(&media_type)
+    };
+    match format {
+        Ok(Some(format)) if excel => Ok(Media::Spreadsheet(format)),
+        Ok(Some(format)) => Ok(Media::Known(format)),
+        Ok(None) => Ok(unread(&essence)),
+        Err(FormatError::Charset) => Err(Unreadable::Charset),
+        Err(FormatError::Parameter) => Err(Unreadable::MediaType),
+    }
+}
+
+/// Says that a body is in UTF-8 now.
+pub(super) fn state_utf8(headers: &mut HeaderMap) {
+    let stated = headers.get(header::CONTENT_TYPE).and_then(|value| MediaType::parse(value.as_bytes()));
+    if let Some(value) = stated.and_then(|stated| HeaderValue::from_bytes(stated.in_utf8().as_bytes()).ok()) {
+        headers.insert(header::CONTENT_TYPE, value);
+    }
+}
+
+/// A type that names no format that is read.
+fn unread(essence: &[u8]) -> Media {
+    match essence {
         b"multipart/x-mixed-replace" => Media::Stream,
         // Whatever has the word in its name may be read as JSON somewhere.
         other if memchr::memmem::find(other, b"json").is_some() || is_script(other) => Media::Doubtful,
@@ -50,20 +81,15 @@ pub fn media(headers: &HeaderMap) -> Result<Media, Unreadable> {
         | b"application/force-download"
         | b"application/download"
         | b"application/x-download"
-        | b"application/x-www-form-urlencoded"
         | b"text/javascript-object"
         | b"unknown/unknown"
         | b"*/*" => Media::Doubtful,
         _ => Media::Other,
-    };
-    if matches!(media, Media::Known(_)) {
-        let mut charsets = parts.filter_map(charset);
-        let first = charsets.next();
-        if charsets.next().is_some() || first.is_some_and(|name| !is_utf8(&name)) {
-            return Err(Unreadable::Charset);
-        }
     }
-    Ok(media)
+}
+
+fn is_excel(essence: &[u8]) -> bool {
+    matches!(essence, b"application/vnd.ms-excel" | b"application/excel" | b"application/msexcel")
 }
 
 /// `text/javascript` and its many names.
@@ -73,24 +99,19 @@ fn is_script(essence: &[u8]) -> bool {
         || essence.ends_with(b"/ecmascript")
 }
 
-/// The value of a `charset` parameter, lower case and without quotes.
-fn charset(parameter: &[u8]) -> Option<Vec<u8>> {
-    let at = parameter.iter().position(|&byte| byte == b'=')?;
-    parameter[..at].trim_ascii().eq_ignore_ascii_case(b"charset").then(|| {
-        let value = parameter[at + 1..].trim_ascii();
-        let value = value.strip_prefix(b"\"").unwrap_or(value);
-        value.strip_suffix(b"\"").unwrap_or(value).to_ascii_lowercase()
-    })
-}
-
-fn is_utf8(name: &[u8]) -> bool {
-    matches!(name, b"utf-8" | b"utf8" | b"us-ascii" | b"ascii")
+/// Whether a body that Excel should open is a table of text: neither a workbook, nor an archive, nor a page.
+pub fn looks_like_table(start: &[u8]) -> Option<bool> {
+    const WORKBOOKS: [&[u8]; 3] = [b"\xd0\xcf\x11\xe0", b"PK\x03\x04", b"\x09\x08"];
+    let text = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start).trim_ascii_start();
+    if start.len() < 4 {
+        return None;
+    }
+    Some(!WORKBOOKS.iter().any(|magic| start.starts_with(magic)) && text.first() != Some(&b'<'))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderValue;
 
     fn of(values: &[&'static str]) -> Result<Media, Unreadable> {
         let mut headers = HeaderMap::new();
@@ -114,19 +135,54 @@ mod tests {
             (&["application/json, text/html"], Err(Unreadable::MediaType)),
             (&["text/html; charset=latin1"], Ok(Media::Doubtful)),
             (&[], Ok(Media::Doubtful)),
-            (&["text/csv"], Ok(Media::Other)),
             (&["application/x-ndjson"], Ok(Media::Known(Format::Lines))),
             (&["application/geo+json-seq"], Ok(Media::Known(Format::Sequence))),
             (&["application/stream+json"], Ok(Media::Known(Format::Lines))),
             (&["application/vnd.log.ndjson"], Ok(Media::Doubtful)),
+            (&["text/csv"], Ok(Media::Known(Format::table(None)))),
+            (&["text/csv; charset=utf-7"], Err(Unreadable::Charset)),
+            (&["text/csv; charset=utf-8; charset=latin1"], Err(Unreadable::Charset)),
+            (&["text/csv; header=\"absent"], Err(Unreadable::MediaType)),
+            (&["text/html; charset=\"x"], Ok(Media::Doubtful)),
+            (&["application/vnd.ms-excel"], Ok(Media::Spreadsheet(Format::table(None)))),
+            (&["application/vnd.ms-excel; charset=utf-7"], Err(Unreadable::Charset)),
+            (&["application/x-www-form-urlencoded"], Ok(Media::Known(Format::Form))),
+            (
+                &["multipart/mixed; boundary=\"a b\""],
+                Ok(Media::Known(Format::Multipart { boundary: "a b".into(), form: false })),
+            ),
+            (&["multipart/mixed"], Err(Unreadable::MediaType)),
+            (&["multipart/mixed; boundary=a; boundary=b"], Err(Unreadable::MediaType)),
+            (&["multipart/mixed; boundary=\"a"], Err(Unreadable::MediaType)),
+            (&["multipart/related; boundary = a"], Err(Unreadable::MediaType)),
+            (&["multipart/mixed; boundary=\"a\" b"], Err(Unreadable::MediaType)),
+            (&["multipart/byteranges; boundary=a"], Ok(Media::Other)),
+            (&["multipart/x-mixed-replace; boundary=a"], Ok(Media::Stream)),
             (&["text/javascript; charset=utf-8"], Ok(Media::Doubtful)),
             (&["text/event-stream; charset=utf-8"], Ok(Media::Known(Format::Events))),
             (&["text/event-stream; charset=iso-8859-1"], Err(Unreadable::Charset)),
             (&["multipart/x-mixed-replace; boundary=a"], Ok(Media::Stream)),
             (&["application/vnd.api.json"], Ok(Media::Known(Format::Json))),
-            (&["multipart/form-data; boundary=\"application/json\""], Ok(Media::Other)),
+            (
+                &["multipart/form-data; boundary=\"application/json\""],
+                Ok(Media::Known(Format::Multipart { boundary: "application/json".into(), form: true })),
+            ),
         ] {
             assert_eq!(of(values), expected, "{values:?}");
+        }
+    }
+
+    #[test]
+    fn excel_opens_more_than_workbooks() {
+        for (start, expected) in [
+            (&b"id;"[..], None),
+            (b"id;nom\n", Some(true)),
+            (b"\xff\xfei\0d\0", Some(true)),
+            (b"\xd0\xcf\x11\xe0\xa1", Some(false)),
+            (b"PK\x03\x04\x14", Some(false)),
+            (b"\xef\xbb\xbf <table", Some(false)),
+        ] {
+            assert_eq!(looks_like_table(start), expected, "{start:?}");
         }
     }
 }

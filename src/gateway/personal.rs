@@ -11,7 +11,7 @@ use super::{
     caching::{self, Tags},
     coding::{BLOCK, Coding, CodingError, Decoder},
     headers::Screen,
-    media::{Media, media},
+    media::{Media, looks_like_table, media, state_utf8},
     redaction::{Codings, Redaction},
     respond::Unreadable,
 };
@@ -121,6 +121,9 @@ impl Reader<'_> {
                 // What GET would send has another length and may have another coding.
                 caching::forget_representation(headers);
                 headers.remove(header::CONTENT_ENCODING);
+                if matches!(&media, Ok(Media::Known(format)) if format.is_rewritten()) {
+                    state_utf8(headers);
+                }
             }
             return Ok((Content::Upstream(body, screen), None));
         }
@@ -157,6 +160,9 @@ impl Reader<'_> {
         };
         if !known {
             caching::protect(headers, &self.tags);
+        }
+        if format.is_rewritten() {
+            state_utf8(headers);
         }
         let from = coding?;
         let to = from.filter(|coding| coding.accepted(asked.accept_encoding));
@@ -211,24 +217,53 @@ impl Reader<'_> {
     ) -> Result<Option<Format>, Unreadable> {
         match media {
             Media::Known(format) if format.is_sure() => Ok(Some(format)),
-            media => Ok(match (self.sniff(asked, coding, &media, body).await?, media) {
-                (Some(json), _) => Some(json),
-                (None, Media::Known(format)) => Some(format),
-                (None, Media::Doubtful | Media::Other | Media::Stream) => None,
-            }),
+            Media::Spreadsheet(format) => {
+                let believed = !self.declared();
+                let look = |start: &[u8]| {
+                    let table = looks_like_table(start);
+                    (table.unwrap_or(true), table.is_some())
+                };
+                if self.look(coding, believed, body, look).await?.unwrap_or_default() {
+                    return Box::pin(self.format(asked, coding, Media::Known(format), body)).await;
+                }
+                Ok(None)
+            }
+            media => {
+                let believed = media == Media::Other && !self.declared();
+                // Elsewhere `require.config({…});` begins a script like any other.
+                let expected =
+                    |name: &[u8]| media == Media::Doubtful && (self.declared() || asked.calls(name));
+                // Tables come in UTF-16 too, whose mark could hide JSON elsewhere.
+                let table = matches!(media, Media::Known(Format::Table { .. }));
+                let look = |start: &[u8]| {
+                    if table && is_utf16(start) {
+                        return (None, true);
+                    }
+                    let Sniffed { format, sure } = sniff(start, expected);
+                    (format, sure)
+                };
+                let json = self.look(coding, believed, body, look).await?.flatten();
+                Ok(match (json, media) {
+                    (Some(json), _) => Some(json),
+                    (None, Media::Known(format)) => Some(format),
+                    (None, _) => None,
+                })
+            }
         }
     }
 
-    /// Looks for JSON in the first bytes of a body whose type says nothing, without using them up.
-    async fn sniff(
+    /// Looks at the first bytes of a body whose type says too little, without using them up, until `look` is sure of what
+    /// it sees. `None` where they cannot be decoded, or are none.
+    ///
+    /// Pictures, films and archives, whose type is `believed`, have no coding that counts; of the rest, what cannot be
+    /// decoded cannot be judged.
+    async fn look<T>(
         &self,
-        asked: &Asked<'_>,
         coding: &Result<Option<Coding>, CodingError>,
-        media: &Media,
+        believed: bool,
         body: &mut Replay,
-    ) -> Result<Option<Format>, Unreadable> {
-        // Pictures, films and archives have no coding that counts; of the rest, what cannot be decoded cannot be judged.
-        let believed = *media == Media::Other && !self.declared();
+        look: impl Fn(&[u8]) -> (T, bool),
+    ) -> Result<Option<T>, Unreadable> {
         let coding = match coding {
             Ok(coding) => coding,
             Err(_) if believed => return Ok(None),
@@ -259,16 +294,18 @@ impl Reader<'_> {
             if start.is_empty() {
                 continue;
             }
-            // Elsewhere `require.config({…});` begins a script like any other.
-            let expected = |name: &[u8]| *media == Media::Doubtful && (self.declared() || asked.calls(name));
-            let Sniffed { format, sure } = sniff(&start, expected);
+            let (seen, sure) = look(&start);
+            guess = Some(seen);
             if sure {
-                return Ok(format);
+                break;
             }
-            guess = format;
         }
         Ok(guess)
     }
+}
+
+fn is_utf16(start: &[u8]) -> bool {
+    start.starts_with(&[0xff, 0xfe]) || start.starts_with(&[0xfe, 0xff])
 }
 
 /// Runs the redactor until the body is over, [`HOLD`] bytes are safe, or the pace of its format wants them sent.

@@ -113,6 +113,7 @@ impl Unreadable {
             Self::Redact(RedactError::NotUtf8) => "not_utf8",
             Self::Redact(RedactError::LoneSurrogate) => "lone_surrogate",
             Self::Redact(RedactError::TooLong) => "too_long",
+            Self::Redact(RedactError::Opaque) => "opaque_part",
             Self::Redact(RedactError::Finished) => "finished",
             Self::Upstream(error) => error.label().as_str(),
         }

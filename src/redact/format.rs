@@ -3,8 +3,12 @@
 use std::sync::Arc;
 
 use super::{
-    Audience, JsonRedactor, Plan, RedactError, Tally,
+    Audience, Charset, JsonRedactor, MediaType, Plan, RedactError, Tally,
+    charset::Transcoder,
     events::Events,
+    form::FormRedactor,
+    multipart::{MultipartRedactor, is_boundary},
+    table::{Header, TableRedactor},
     texts::{Lines, Loose, Sequence},
     wrapped::Wrapped,
 };
@@ -54,6 +58,24 @@ pub enum Format {
     Wrapped,
     /// Server-sent events (WHATWG HTML 9.2) with JSON in their data.
     Events,
+    /// Rows of cells: CSV (RFC 4180) and tab-separated values.
+    Table {
+        /// What stands between the cells; `None` where the first row tells.
+        separator: Option<u8>,
+        /// In what it is written; it leaves in UTF-8.
+        charset: Charset,
+        /// Whether its first row names the columns.
+        header: Header,
+    },
+    /// Pairs of names and values (`application/x-www-form-urlencoded`).
+    Form,
+    /// Several bodies, each with a type of its own (RFC 2046).
+    Multipart {
+        /// What stands between them.
+        boundary: Box<str>,
+        /// They are the fields of a form (RFC 7578).
+        form: bool,
+    },
 }
 
 /// How long what is safe may be held back, so that an error in a short body is an answer of its own.
@@ -65,6 +87,17 @@ pub enum Pace {
     Records,
     /// Not at all, not even the head: a page waits for it to know that it is connected.
     Events,
+}
+
+/// Why a body of a format that is read cannot be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FormatError {
+    /// A charset in which it is not read, or two.
+    #[error("charset")]
+    Charset,
+    /// A parameter that says how to read it is missing, ambiguous or not understood.
+    #[error("parameter")]
+    Parameter,
 }
 
 impl Format {
@@ -96,8 +129,59 @@ impl Format {
             "text/event-stream" => Some(Self::Events),
             other if other.ends_with("+json") => Some(Self::Json),
             other if other.ends_with("+json-seq") => Some(Self::Sequence),
+            "text/csv" | "application/csv" | "text/x-csv" | "text/comma-separated-values" => {
+                Some(Self::table(None))
+            }
+            "text/tab-separated-values" => Some(Self::table(Some(b'\t'))),
+            "application/x-www-form-urlencoded" => Some(Self::Form),
             _ => None,
         }
+    }
+
+    /// The format that a media type and its parameters name.
+    ///
+    /// # Errors
+    /// [`FormatError`] where it is one that is read, but not so.
+    pub fn of_media_type(media_type: &MediaType) -> Result<Option<Self>, FormatError> {
+        let charset = match media_type.parameter("charset") {
+            Ok(name) => name.map_or(Some(Charset::Unstated), Charset::named),
+            Err(_) => None,
+        };
+        let format = match media_type.essence() {
+            "multipart/mixed" | "multipart/related" | "multipart/alternative" | "multipart/form-data" => {
+                let boundary = media_type.parameter("boundary").ok().flatten();
+                let Some(boundary) = boundary.filter(|text| is_boundary(text) && media_type.is_exact())
+                else {
+                    return Err(FormatError::Parameter);
+                };
+                let form = media_type.essence() == "multipart/form-data";
+                return Ok(Some(Self::Multipart { boundary: boundary.into(), form }));
+            }
+            essence => Self::of(essence),
+        };
+        match (format, charset) {
+            (Some(Self::Table { separator, .. }), Some(charset)) => {
+                let header = match media_type.parameter("header") {
+                    Ok(Some(word)) if word.eq_ignore_ascii_case("absent") => Header::Absent,
+                    Ok(_) => Header::Present,
+                    Err(_) => return Err(FormatError::Parameter),
+                };
+                Ok(Some(Self::Table { separator, charset, header }))
+            }
+            (Some(format), Some(Charset::Unstated | Charset::Utf8)) => Ok(Some(format)),
+            (Some(_), _) => Err(FormatError::Charset),
+            (None, _) => Ok(None),
+        }
+    }
+
+    /// A table whose charset nobody told.
+    pub fn table(separator: Option<u8>) -> Self {
+        Self::Table { separator, charset: Charset::Unstated, header: Header::Present }
+    }
+
+    /// Whether it leaves in another charset than its type says: UTF-8.
+    pub fn is_rewritten(&self) -> bool {
+        matches!(self, Self::Table { charset, .. } if charset.is_rewritten())
     }
 
     /// Its reader, for one body.
@@ -109,6 +193,11 @@ impl Format {
             Self::Texts => Box::new(Loose::new(task)),
             Self::Wrapped => Box::new(Wrapped::called(task)),
             Self::Events => Box::new(Events::new(task)),
+            Self::Table { separator, charset, header } => {
+                Box::new(Transcoder::new(*charset, TableRedactor::new(task, *separator, *header)))
+            }
+            Self::Form => Box::new(FormRedactor::new(task)),
+            Self::Multipart { boundary, form } => Box::new(MultipartRedactor::new(task, boundary, *form)),
         }
     }
 
@@ -116,6 +205,7 @@ impl Format {
     pub fn is_sure(&self) -> bool {
         match self {
             Self::Json | Self::Lines | Self::Sequence | Self::Texts | Self::Wrapped | Self::Events => true,
+            Self::Table { .. } | Self::Form | Self::Multipart { .. } => false,
         }
     }
 
@@ -125,6 +215,7 @@ impl Format {
             Self::Events => Pace::Events,
             Self::Lines | Self::Sequence => Pace::Records,
             Self::Json | Self::Texts | Self::Wrapped => Pace::Document,
+            Self::Table { .. } | Self::Form | Self::Multipart { .. } => Pace::Document,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{RedactError, Tally, Task, place::Field, plan::CATEGORY};
+use super::{RedactError, Tally, Task, nested::Nested, place::Field, plan::CATEGORY};
 use crate::policy::set::{CategoryId, CategorySet};
 
 /// What happens to a value.
@@ -45,6 +45,47 @@ impl Judge {
                 if self.deny { Verdict::Drop } else { Verdict::Keep }
             }
         }
+    }
+
+    /// Whether a value would be counted or changed: what is neither need not be looked at.
+    pub(super) fn minds(&self, field: Field, visible: CategorySet) -> bool {
+        match field.class.checked_sub(CATEGORY).map(CategoryId) {
+            Some(category) => !visible.contains(category),
+            None => !field.is_not_personal() && (self.deny || self.report),
+        }
+    }
+
+    /// Whether nothing leaves that nobody classified.
+    pub(super) fn denies(&self) -> bool {
+        self.deny
+    }
+
+    /// Whether what nobody classified is counted.
+    pub(super) fn reports(&self) -> bool {
+        self.report
+    }
+
+    /// Whether this is a value that nobody classified, which does not leave.
+    pub(super) fn drops(&self, field: Field) -> bool {
+        self.deny && field.class == 0
+    }
+
+    /// Whether what leaves depends on whose a record is.
+    pub(super) fn relates(&self) -> bool {
+        let Task { plan, audience, .. } = &self.task;
+        plan.has_records() && plan.related_matters(audience.by_relation(), &audience.sees)
+    }
+
+    /// Whether the route wrote down what its documents hold.
+    pub(super) fn is_declared(&self) -> bool {
+        self.task.plan.is_declared()
+    }
+
+    /// A cell, a form value or a text part that could hold a JSON text, where these categories are visible. Counts.
+    pub(super) fn nested(&mut self, text: &str, visible: CategorySet) -> Nested {
+        let (nested, tally) = Nested::of(text, &self.task, visible);
+        self.tally.add(&tally);
+        nested
     }
 
     /// The text that stands for a hidden value; `None` where nothing does. An empty value hides nothing and stays.

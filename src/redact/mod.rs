@@ -17,30 +17,43 @@
 
 mod action;
 mod audience;
+mod charset;
 mod error;
 mod events;
 #[cfg(test)]
 mod fixture;
+mod form;
 mod format;
 mod json;
 mod judge;
 #[doc(hidden)]
 pub mod laws;
+mod media_type;
+mod multipart;
+mod nested;
 mod place;
 mod plan;
 mod sniff;
-mod tally;
 mod texts;
+mod table;
+mod tally;
+#[cfg(test)]
+mod trial;
 mod whose;
 mod wrapped;
 
 pub use action::MASK;
 pub use audience::Audience;
+pub use charset::Charset;
 pub use error::RedactError;
 pub use events::{MAX_EVENT, MAX_TOKEN};
-pub use format::{Format, Pace, Redact, Task};
+pub use form::MAX_PAIR;
+pub use format::{Format, FormatError, Pace, Redact, Task};
 pub use json::{JsonRedactor, MAX_DEPTH, MAX_HELD, MAX_KEY, MAX_NUMBER, MAX_VALUE};
+pub use media_type::MediaType;
+pub use multipart::{MAX_FORM_FIELD, MAX_PART_DEPTH, MAX_PART_HEAD};
 pub use plan::Plan;
 pub use sniff::{Sniffed, sniff};
+pub use table::{Header, MAX_COLUMNS, MAX_ROW};
 pub use tally::Tally;
 pub use wrapped::{MAX_CALLBACK, MAX_FRONT};

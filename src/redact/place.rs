@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::plan::{Facts, GROUP, Kept, NOT_PERSONAL, Plan, RECORD, SUBJECT};
+use super::plan::{CATEGORY, Facts, GROUP, Kept, NOT_PERSONAL, Plan, RECORD, SUBJECT};
 
 /// What the plan says of a value.
 #[derive(Clone, Copy, Debug, Default)]
@@ -37,11 +37,38 @@ impl Field {
         self.class == NOT_PERSONAL
     }
 
+    /// It is in a category of the charter.
+    pub(super) fn is_personal(self) -> bool {
+        self.class >= CATEGORY
+    }
+
     /// Somebody classified it, or it says whose the record is.
     pub(super) fn is_known(self) -> bool {
         self.class != 0
     }
 }
+
+/// A value found by a name alone.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Named {
+    /// What the plan says of it.
+    pub(super) field: Field,
+    /// Whether it says whose the record is.
+    pub(super) relation: Field,
+}
+
+impl Named {
+    /// It says whose the record is, or which group's.
+    pub(super) fn relates(self) -> bool {
+        self.relation.is_subject() || self.relation.is_group()
+    }
+}
+
+/// What stands between the steps of a name.
+const SEPARATORS: [char; 3] = ['[', ']', '.'];
+
+/// Most steps of a name that are followed.
+const MAX_STEPS: usize = 32;
 
 /// The open values, from the root to here.
 pub(super) struct Place {
@@ -74,6 +101,40 @@ impl Place {
         self.field(state, 0)
     }
 
+    /// The member of this name where the format has no nesting of its own: a name that nobody knows is read as a path,
+    /// as platforms write it (`user.email`, `user[email]`, `users[0][email]`). What stands inside a classified value is
+    /// classified with it.
+    pub(super) fn resolve(&mut self, name: &str) -> Named {
+        let mut field = self.member(name.as_bytes());
+        let mut open = 0;
+        if !field.is_known() && name.contains(SEPARATORS) {
+            let mut class = 0;
+            let steps = || name.split(SEPARATORS).map(str::trim).filter(|step| !step.is_empty());
+            // Of a name without end the last steps: the charter's names count at any depth.
+            for step in steps().skip(steps().count().saturating_sub(MAX_STEPS)) {
+                if open > 0 {
+                    self.enter(field, true);
+                }
+                open += 1;
+                field = match step.parse() {
+                    Ok(index) => self.element(index),
+                    Err(_) => self.member(step.as_bytes()),
+                };
+                class = if field.is_known() { field.class } else { class };
+                field.class = class;
+            }
+        }
+        // A text may be a list of one.
+        self.enter(field, false);
+        let one = self.element(0);
+        for _ in 0..open.max(1) {
+            self.leave();
+        }
+        let class = if field.is_known() { field.class } else { one.class };
+        let relation = if field.flags & (SUBJECT | GROUP) != 0 { field } else { one };
+        Named { field: Field { class, ..field }, relation }
+    }
+
     /// Goes into a value; `object` where it has members, so that it may be a record.
     pub(super) fn enter(&mut self, field: Field, object: bool) {
         let state = if object && field.is_record() {
@@ -87,11 +148,6 @@ impl Place {
     /// Leaves the innermost open value.
     pub(super) fn leave(&mut self) {
         self.open.pop();
-    }
-
-    /// Open values.
-    pub(super) fn depth(&self) -> usize {
-        self.open.len()
     }
 
     fn state(&self) -> u32 {

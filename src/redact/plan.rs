@@ -3,6 +3,8 @@
 mod automaton;
 mod names;
 
+use std::sync::Arc;
+
 use automaton::Automaton;
 pub(super) use automaton::{Facts, Kept};
 use names::Names;
@@ -63,6 +65,8 @@ pub struct Plan {
     has_records: bool,
     subject_is_one: bool,
     record_bytes: usize,
+    /// The charter's names alone, for documents inside a text of this one; `None` where that is what this plan is.
+    charter_alone: Option<Arc<Plan>>,
 }
 
 impl Plan {
@@ -102,6 +106,7 @@ impl Plan {
                 path.segments.iter().all(|step| matches!(step, Segment::Name(_) | Segment::Index(_)))
             }),
             record_bytes: data.map_or(0, |data| data.record_bytes),
+            charter_alone: data.map(|_| Arc::new(Self::compile(charter, &PersonalData::Undeclared))),
         }
     }
 
@@ -120,6 +125,21 @@ impl Plan {
 
     pub(super) fn related_matters(&self, related: CategorySet, sees: &Sees) -> bool {
         related.0 & !sees.any.0 & self.categories.0 != 0
+    }
+
+    /// Whether the route wrote down what its documents hold.
+    pub(super) fn is_declared(&self) -> bool {
+        self.charter_alone.is_some()
+    }
+
+    /// The plan for a document inside a text, which the route's paths and records do not speak of.
+    pub(super) fn for_nested(self: &Arc<Self>) -> Arc<Self> {
+        self.charter_alone.as_ref().unwrap_or(self).clone()
+    }
+
+    /// Elements from here on are all alike to the route's paths.
+    pub(super) fn distinct_elements(&self) -> usize {
+        self.automaton.distinct_elements()
     }
 
     pub(super) fn has_records(&self) -> bool {

@@ -27,3 +27,4 @@ mod presets;
 mod redaction;
 mod reload;
 mod streams;
+mod tables;

@@ -310,7 +310,7 @@ async fn what_cannot_be_read_is_refused_whole() {
             true,
             Answer::new(200, &[("Content-Type", "application/json, text/csv")], &text),
         ),
-        ("CSV", false, Answer::new(200, &[("Content-Type", "text/csv")], "name\nsecret\n")),
+        ("PDF", false, Answer::new(200, &[("Content-Type", "application/pdf")], "%PDF-1.7 secret")),
         ("HTML", false, Answer::new(200, &[("Content-Type", "text/html")], "<p>secret</p>")),
         ("no type", false, Answer::new(200, &[], "secret")),
         ("half", true, Answer::new(200, &[JSON], half)),

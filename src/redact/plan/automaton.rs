@@ -325,6 +325,11 @@ impl Automaton {
         self.follow(from, column, kept, depth)
     }
 
+    /// Elements from here on take the same step.
+    pub(super) fn distinct_elements(&self) -> usize {
+        self.places.iter().max().map_or(0, |last| last + 1)
+    }
+
     /// `depth` is that of the array or object; what is kept for it stays as long as it is open.
     #[inline(always)]
     fn follow(&self, from: u32, column: usize, kept: &mut Kept, depth: usize) -> u32 {

@@ -1,0 +1,175 @@
+//! `application/x-www-form-urlencoded` as the body of an answer: pairs of a name and a value (WHATWG URL 5).
+//!
+//! The form is read as the root object, `user[email]` and `user.email` as members of members. Pairs that go leave without
+//! a trace; what stays keeps the bytes it came in.
+
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode;
+
+use super::judge::{Judge, Refused, Verdict};
+use super::nested::Nested;
+use super::place::{Named, Place};
+use super::whose::Whose;
+use super::{Redact, RedactError, Tally, Task};
+use crate::policy::set::CategorySet;
+
+/// Longest pair, in bytes as it is encoded. Where what leaves depends on whose the form is, the whole of it is held and
+/// `record_bytes` of the route is its bound.
+pub const MAX_PAIR: usize = 1024 * 1024;
+
+/// Redacts one form.
+pub(super) struct FormRedactor {
+    refused: Refused,
+    pairs: Pairs,
+    held: Vec<u8>,
+    /// The whole form is one record, and waits for whose it is.
+    whole: bool,
+    bound: usize,
+}
+
+struct Pairs {
+    judge: Judge,
+    place: Place,
+    visible: CategorySet,
+    /// A pair was written, so that the next needs its `&`.
+    written: bool,
+}
+
+impl FormRedactor {
+    pub(super) fn new(task: Task) -> Self {
+        let judge = Judge::new(task);
+        let plan = &judge.task.plan;
+        let mut place = Place::new(plan.clone());
+        let root = place.root();
+        place.enter(root, true);
+        let whole = judge.relates() && root.is_record();
+        let bound = if whole { plan.record_bytes() as usize } else { MAX_PAIR };
+        let visible = judge.task.audience.sees.any;
+        let pairs = Pairs { judge, place, visible, written: false };
+        Self { refused: Refused::default(), pairs, held: Vec::new(), whole, bound }
+    }
+}
+
+impl Redact for FormRedactor {
+    fn push(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<(), RedactError> {
+        let Self { refused, pairs, held, whole, bound } = self;
+        Refused::guard(refused, || {
+            // Some readers split pairs there; no text has a NUL.
+            if memchr::memchr2(b';', 0, input).is_some() {
+                return Err(RedactError::Malformed);
+            }
+            let mut rest = input;
+            while !*whole && let Some(end) = memchr::memchr(b'&', rest) {
+                held.extend_from_slice(&rest[..end]);
+                if held.len() > *bound {
+                    return Err(RedactError::TooLong);
+                }
+                pairs.write(held, out)?;
+                held.clear();
+                rest = &rest[end + 1..];
+            }
+            held.extend_from_slice(rest);
+            if held.len() > *bound { Err(RedactError::TooLong) } else { Ok(()) }
+        })
+    }
+
+    fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), RedactError> {
+        let Self { refused, pairs, held, whole, .. } = self;
+        let result = Refused::guard(refused, || {
+            let form = std::mem::take(held);
+            if *whole {
+                pairs.relate(&form)?;
+            }
+            form.split(|&byte| byte == b'&').try_for_each(|pair| pairs.write(pair, out))
+        });
+        refused.end();
+        result
+    }
+
+    fn tally(&self) -> Tally {
+        self.pairs.judge.tally().clone()
+    }
+}
+
+impl Pairs {
+    /// Learns whose the form is.
+    fn relate(&mut self, form: &[u8]) -> Result<(), RedactError> {
+        let mut whose = Whose::default();
+        for pair in form.split(|&byte| byte == b'&') {
+            let (named, value) = self.read(pair)?;
+            if named.relates() {
+                let Task { plan, audience, .. } = &self.judge.task;
+                whose.named(named.relation, Some(value.as_bytes()), plan, audience);
+            }
+        }
+        self.visible = whose.visible(&self.judge.task.audience);
+        Ok(())
+    }
+
+    /// What a pair's name means, and its decoded value.
+    fn read<'a>(&mut self, pair: &'a [u8]) -> Result<(Named, Cow<'a, str>), RedactError> {
+        let (name, value) = match memchr::memchr(b'=', pair) {
+            Some(at) => (&pair[..at], &pair[at + 1..]),
+            None => (pair, &b""[..]),
+        };
+        let name = decode(name)?;
+        Ok((self.place.resolve(name.trim()), decode(value)?))
+    }
+
+    /// Judges one pair and writes what of it may leave.
+    fn write(&mut self, pair: &[u8], out: &mut Vec<u8>) -> Result<(), RedactError> {
+        let (Named { field, .. }, value) = self.read(pair)?;
+        let verdict = if pair.is_empty() { Verdict::Keep } else { self.judge.judge(field, self.visible) };
+        let stand_in = match verdict {
+            Verdict::Keep if field.is_not_personal() => return Ok(self.pass(pair, out)),
+            Verdict::Keep => match self.judge.nested(&value, self.visible) {
+                Nested::Same => return Ok(self.pass(pair, out)),
+                Nested::Redacted(document) => Some(document),
+                Nested::Unreadable => None,
+            },
+            Verdict::Hide(category) => self.judge.stand_in(category, &value).map(Cow::into_owned),
+            Verdict::Drop => None,
+        };
+        let Some(stand_in) = stand_in else { return Ok(()) };
+        let name = pair.split(|&byte| byte == b'=').next().unwrap_or_default();
+        if stand_in.is_empty() {
+            self.pass(pair, out);
+            return Ok(());
+        }
+        self.pass(name, out);
+        out.push(b'=');
+        let encoded = form_urlencoded::byte_serialize(stand_in.as_bytes());
+        encoded.for_each(|piece| out.extend_from_slice(piece.as_bytes()));
+        Ok(())
+    }
+
+    fn pass(&mut self, pair: &[u8], out: &mut Vec<u8>) {
+        if std::mem::replace(&mut self.written, true) {
+            out.push(b'&');
+        }
+        out.extend_from_slice(pair);
+    }
+}
+
+/// The text of a name or value.
+///
+/// # Errors
+/// [`RedactError::Malformed`] for a `%` that escapes nothing, which readers take differently, and for an escaped NUL;
+/// [`RedactError::NotUtf8`].
+fn decode(raw: &[u8]) -> Result<Cow<'_, str>, RedactError> {
+    if memchr::memchr2(b'%', b'+', raw).is_none() {
+        return std::str::from_utf8(raw).map(Cow::Borrowed).map_err(|_| RedactError::NotUtf8);
+    }
+    let is_hex = |at: usize| raw.get(at).is_some_and(u8::is_ascii_hexdigit);
+    let whole = memchr::memchr_iter(b'%', raw).all(|at| is_hex(at + 1) && is_hex(at + 2));
+    if !whole {
+        return Err(RedactError::Malformed);
+    }
+    let spaced: Vec<u8> = raw.iter().map(|&byte| if byte == b'+' { b' ' } else { byte }).collect();
+    let text = percent_decode(&spaced).decode_utf8().map_err(|_| RedactError::NotUtf8)?.into_owned();
+    if text.contains('\0') { Err(RedactError::Malformed) } else { Ok(Cow::Owned(text)) }
+}
+
+#[cfg(test)]
+mod tests;
