@@ -3,8 +3,8 @@
 /// Why a body is not passed on. No variant holds anything of the document: the error may be logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RedactError {
-    /// Not JSON as RFC 8259 writes it.
-    #[error("the document is not JSON")]
+    /// Not what its format allows: not JSON as RFC 8259 writes it, not well-formed XML, or ambiguous.
+    #[error("the document is not well-formed")]
     Malformed,
     /// The document ends before its root value does; an empty body too.
     #[error("the document ends too early")]

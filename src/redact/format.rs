@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    Audience, JsonRedactor, Plan, RedactError, Tally,
+    Audience, JsonRedactor, Plan, RedactError, Tally, XmlRedactor,
     events::Events,
     texts::{Lines, Loose, Sequence},
     wrapped::Wrapped,
@@ -54,6 +54,8 @@ pub enum Format {
     Wrapped,
     /// Server-sent events (WHATWG HTML 9.2) with JSON in their data.
     Events,
+    /// One XML document (XML 1.0).
+    Xml,
 }
 
 /// How long what is safe may be held back, so that an error in a short body is an answer of its own.
@@ -96,6 +98,10 @@ impl Format {
             "text/event-stream" => Some(Self::Events),
             other if other.ends_with("+json") => Some(Self::Json),
             other if other.ends_with("+json-seq") => Some(Self::Sequence),
+            "application/xml" | "text/xml" => Some(Self::Xml),
+            // A page, which is read as HTML is; a picture, which is no document of records.
+            "application/xhtml+xml" | "image/svg+xml" => None,
+            other if other.ends_with("+xml") => Some(Self::Xml),
             _ => None,
         }
     }
@@ -109,6 +115,7 @@ impl Format {
             Self::Texts => Box::new(Loose::new(task)),
             Self::Wrapped => Box::new(Wrapped::called(task)),
             Self::Events => Box::new(Events::new(task)),
+            Self::Xml => Box::new(XmlRedactor::new(task)),
         }
     }
 
@@ -116,6 +123,8 @@ impl Format {
     pub fn is_sure(&self) -> bool {
         match self {
             Self::Json | Self::Lines | Self::Sequence | Self::Texts | Self::Wrapped | Self::Events => true,
+            // It does, but what a lying type hides can be read.
+            Self::Xml => false,
         }
     }
 
@@ -124,7 +133,7 @@ impl Format {
         match self {
             Self::Events => Pace::Events,
             Self::Lines | Self::Sequence => Pace::Records,
-            Self::Json | Self::Texts | Self::Wrapped => Pace::Document,
+            Self::Json | Self::Texts | Self::Wrapped | Self::Xml => Pace::Document,
         }
     }
 }

@@ -47,6 +47,11 @@ impl Judge {
         }
     }
 
+    /// Whether what nobody classified does not leave.
+    pub(super) fn denies(&self) -> bool {
+        self.deny
+    }
+
     /// The text that stands for a hidden value; `None` where nothing does. An empty value hides nothing and stays.
     pub(super) fn stand_in<'a>(&'a self, category: CategoryId, value: &'a str) -> Option<Cow<'a, str>> {
         if value.is_empty() {

@@ -33,6 +33,7 @@ mod tally;
 mod texts;
 mod whose;
 mod wrapped;
+mod xml;
 
 pub use action::MASK;
 pub use audience::Audience;
@@ -44,3 +45,4 @@ pub use plan::Plan;
 pub use sniff::{Sniffed, sniff};
 pub use tally::Tally;
 pub use wrapped::{MAX_CALLBACK, MAX_FRONT};
+pub use xml::{MAX_ATTRIBUTES, MAX_NAME, MAX_TAG, XmlRedactor};
