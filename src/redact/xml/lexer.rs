@@ -4,7 +4,7 @@
 //! is pushed, keeps one unfinished tag at most, and gives the bytes as they were written. The tests hold it against
 //! quick-xml.
 
-use super::name::{MAX_NAME, is_qualified, is_unqualified, reference};
+use super::name::{is_unqualified, reference};
 use super::tag::{Attribute, Tag, parse};
 use crate::redact::RedactError;
 
@@ -181,15 +181,9 @@ impl Lexer {
                 next = State::Instruction { question: *last == b'?', ends: *last == b'?' };
             }
             Scan::Begin | Scan::Less | Scan::Tag { .. } if raw.starts_with(b"</") => {
+                // That it is the name of the open element says that it is a name.
                 let name = &raw[2..raw.len() - 1];
-                let name = &name[..name.len()
-                    - name.iter().rev().take_while(|&&byte| super::name::is_blank(byte)).count()];
-                if name.len() > MAX_NAME {
-                    return Err(RedactError::TooLong);
-                }
-                if !is_qualified(name) {
-                    return Err(RedactError::Malformed);
-                }
+                let name = name.trim_ascii_end();
                 pieces.end(raw, Some(name), self.position)?;
             }
             Scan::Begin | Scan::Less | Scan::Tag { .. } => {
@@ -303,22 +297,26 @@ impl Scan {
                         _ => Self::Tag { quote: None },
                     }
                 }
-                Self::Tag { quote: None } => match memchr::memchr3(b'>', b'"', b'\'', &input[at..]) {
-                    None => return Ok(None),
-                    Some(length) if input[at + length] == b'>' => return Ok(Some(at + length + 1)),
-                    Some(length) => {
-                        *self = Self::Tag { quote: Some(input[at + length]) };
-                        at += length;
+                Self::Tag { quote: None } => {
+                    match input[at..].iter().position(|byte| matches!(byte, b'>' | b'"' | b'\'')) {
+                        None => return Ok(None),
+                        Some(length) if input[at + length] == b'>' => return Ok(Some(at + length + 1)),
+                        Some(length) => {
+                            *self = Self::Tag { quote: Some(input[at + length]) };
+                            at += length;
+                        }
                     }
-                },
-                Self::Tag { quote: Some(quote) } => match memchr::memchr2(quote, b'<', &input[at..]) {
-                    None => return Ok(None),
-                    Some(length) if input[at + length] == b'<' => return Err(RedactError::Malformed),
-                    Some(length) => {
-                        *self = Self::Tag { quote: None };
-                        at += length;
+                }
+                Self::Tag { quote: Some(quote) } => {
+                    match input[at..].iter().position(|&byte| byte == quote || byte == b'<') {
+                        None => return Ok(None),
+                        Some(length) if input[at + length] == b'<' => return Err(RedactError::Malformed),
+                        Some(length) => {
+                            *self = Self::Tag { quote: None };
+                            at += length;
+                        }
                     }
-                },
+                }
                 Self::Reference if byte == b';' => return Ok(Some(at + 1)),
                 Self::Reference if byte.is_ascii_alphanumeric() || byte == b'#' => {}
                 Self::Reference => return Err(RedactError::Malformed),

@@ -27,6 +27,24 @@ pub(super) fn is_character(c: char) -> bool {
 
 /// Whether it is a name, with a prefix or without (Namespaces in XML 1.0, production 7).
 pub(super) fn is_qualified(name: &[u8]) -> bool {
+    let (mut begins, mut colons) = (true, 0);
+    for &byte in name {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'_' => begins = false,
+            b'0'..=b'9' | b'-' | b'.' if !begins => {}
+            b':' if !begins => {
+                begins = true;
+                colons += 1;
+            }
+            0x80.. => return is_qualified_beyond_ascii(name),
+            _ => return false,
+        }
+    }
+    !begins && colons <= 1
+}
+
+#[cold]
+fn is_qualified_beyond_ascii(name: &[u8]) -> bool {
     let Ok(name) = std::str::from_utf8(name) else { return false };
     match name.split_once(':') {
         Some((prefix, local)) => is_unqualified(prefix) && is_unqualified(local),
@@ -42,7 +60,7 @@ pub(super) fn is_unqualified(name: &str) -> bool {
 
 /// Without its prefix, which never hides a name.
 pub(super) fn local(name: &[u8]) -> &[u8] {
-    memchr::memchr(b':', name).map_or(name, |colon| &name[colon + 1..])
+    name.iter().position(|&byte| byte == b':').map_or(name, |colon| &name[colon + 1..])
 }
 
 /// Production 4, without the colon.

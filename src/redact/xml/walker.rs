@@ -187,9 +187,11 @@ impl Tree {
         members.clear();
         let value_of = |attribute: &Attribute| &tag.raw[attribute.value.clone()];
         // As if the element had the other name; before its own, whose state must be the last one taken here.
+        let mut naming = false;
         for attribute in tag.attributes {
             let mut role = role(&tag.raw[attribute.name.clone()]);
             if role == Role::Names {
+                naming = true;
                 let before = named.len();
                 let value = decoded(value_of(attribute), room);
                 if is_misread(value) {
@@ -206,7 +208,7 @@ impl Tree {
         place.enter(field, true);
         for (attribute, member) in tag.attributes.iter().zip(members) {
             let name = &tag.raw[attribute.name.clone()];
-            if role(name) == Role::Names {
+            if naming && role(name) == Role::Names {
                 // Its own name may stand between: `$.user.attribute.mail`.
                 let before = named.len();
                 named.extend(names_in(decoded(value_of(attribute), room)).map(|name| place.member(name)));
@@ -233,9 +235,15 @@ fn role(name: &[u8]) -> Role {
         b"xmlns" | b"xml:lang" | b"xml:space" => Role::Grammar,
         b"xsi:type" | b"xsi:nil" | b"xsi:schemaLocation" | b"xsi:noNamespaceSchemaLocation" => Role::Grammar,
         _ if name.starts_with(b"xmlns:") => Role::Grammar,
-        _ if NAMING.iter().any(|naming| naming.eq_ignore_ascii_case(local(name))) => Role::Names,
-        _ if FORM.iter().any(|form| form.eq_ignore_ascii_case(local(name))) => Role::Form,
-        _ => Role::Plain,
+        _ => {
+            let local = local(name);
+            let is_one_of = |names: &[&[u8]]| names.iter().any(|name| name.eq_ignore_ascii_case(local));
+            match () {
+                () if is_one_of(&NAMING) => Role::Names,
+                () if is_one_of(&FORM) => Role::Form,
+                () => Role::Plain,
+            }
+        }
     }
 }
 
