@@ -103,7 +103,7 @@ impl Intake {
                 Err(_) => {}
             }
         }
-        let sound = match std::str::from_utf8(input) {
+        let sound = match simdutf8::compat::from_utf8(input) {
             Ok(text) => text,
             Err(error) if error.error_len().is_some() => return Err(RedactError::NotUtf8),
             Err(error) => {

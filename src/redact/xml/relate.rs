@@ -1,5 +1,7 @@
-//! Learns whose each record is, one step ahead of the emitter, as [`crate::redact::json`] does: the bytes of the outermost
-//! undecided record wait; one longer than its bound is nobody's.
+//! Learns whose each record is, one step ahead of the emitter.
+//!
+//! Whose a record is may stand at its end, behind the fields that depend on it. So this walks first, the bytes of the
+//! outermost undecided record wait, and the emitter follows. A record longer than its bound is nobody's.
 
 use std::sync::Arc;
 
