@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    Audience, Charset, JsonRedactor, MediaType, Plan, RedactError, Tally,
+    Audience, Charset, JsonRedactor, MediaType, Plan, RedactError, Tally, XmlRedactor,
     charset::Transcoder,
     events::Events,
     form::FormRedactor,
@@ -76,6 +76,8 @@ pub enum Format {
         /// They are the fields of a form (RFC 7578).
         form: bool,
     },
+    /// One XML document (XML 1.0).
+    Xml,
 }
 
 /// How long what is safe may be held back, so that an error in a short body is an answer of its own.
@@ -134,6 +136,10 @@ impl Format {
             }
             "text/tab-separated-values" => Some(Self::table(Some(b'\t'))),
             "application/x-www-form-urlencoded" => Some(Self::Form),
+            "application/xml" | "text/xml" => Some(Self::Xml),
+            // A page, which is read as HTML is; a picture, which is no document of records.
+            "application/xhtml+xml" | "image/svg+xml" => None,
+            other if other.ends_with("+xml") => Some(Self::Xml),
             _ => None,
         }
     }
@@ -198,6 +204,7 @@ impl Format {
             }
             Self::Form => Box::new(FormRedactor::new(task)),
             Self::Multipart { boundary, form } => Box::new(MultipartRedactor::new(task, boundary, *form)),
+            Self::Xml => Box::new(XmlRedactor::new(task)),
         }
     }
 
@@ -205,7 +212,7 @@ impl Format {
     pub fn is_sure(&self) -> bool {
         match self {
             Self::Json | Self::Lines | Self::Sequence | Self::Texts | Self::Wrapped | Self::Events => true,
-            Self::Table { .. } | Self::Form | Self::Multipart { .. } => false,
+            Self::Table { .. } | Self::Form | Self::Multipart { .. } | Self::Xml => false,
         }
     }
 
@@ -214,7 +221,7 @@ impl Format {
         match self {
             Self::Events => Pace::Events,
             Self::Lines | Self::Sequence => Pace::Records,
-            Self::Json | Self::Texts | Self::Wrapped => Pace::Document,
+            Self::Json | Self::Texts | Self::Wrapped | Self::Xml => Pace::Document,
             Self::Table { .. } | Self::Form | Self::Multipart { .. } => Pace::Document,
         }
     }

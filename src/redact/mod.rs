@@ -41,6 +41,7 @@ mod tally;
 mod trial;
 mod whose;
 mod wrapped;
+mod xml;
 
 pub use action::MASK;
 pub use audience::Audience;
@@ -57,3 +58,4 @@ pub use sniff::{Sniffed, sniff};
 pub use table::{Header, MAX_COLUMNS, MAX_ROW};
 pub use tally::Tally;
 pub use wrapped::{MAX_CALLBACK, MAX_FRONT};
+pub use xml::{MAX_ATTRIBUTES, MAX_NAME, MAX_TAG, XmlRedactor};

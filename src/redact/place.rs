@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use super::plan::{CATEGORY, Facts, GROUP, Kept, NOT_PERSONAL, Plan, RECORD, SUBJECT};
+use crate::policy::set::CategoryId;
 
 /// What the plan says of a value.
 #[derive(Clone, Copy, Debug, Default)]
@@ -17,6 +18,11 @@ pub(super) struct Field {
 }
 
 impl Field {
+    /// Its category, if it has one.
+    pub(super) fn category(self) -> Option<CategoryId> {
+        self.class.checked_sub(CATEGORY).map(CategoryId)
+    }
+
     /// It says whose the record is.
     pub(super) fn is_subject(self) -> bool {
         self.flags & SUBJECT != 0

@@ -21,6 +21,7 @@ mod forwarding;
 mod harness;
 mod layering;
 mod login;
+mod markup;
 mod memory;
 mod policy;
 mod presets;
