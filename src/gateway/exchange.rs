@@ -420,6 +420,8 @@ fn audience(snapshot: &Snapshot, caller: Caller) -> Audience {
         subject: caller.subject,
         groups: caller.groups,
         wards: caller.wards,
+        // One day for everybody: an age is a band of years.
+        today: Some(jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date()),
     }
 }
 

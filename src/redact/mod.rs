@@ -42,7 +42,7 @@ mod trial;
 mod whose;
 mod wrapped;
 
-pub use action::MASK;
+pub use action::{MASK, Restored, TOKEN_MARK, TOKEN_VALUE, TokenError};
 pub use audience::Audience;
 pub use charset::Charset;
 pub use error::RedactError;

@@ -12,7 +12,9 @@ pub(super) use names::Symbol;
 
 use std::borrow::Cow;
 
-use super::action::Remedy;
+use jiff::civil::Date;
+
+use super::action::{Kind, Means, Remedy};
 use crate::policy::set::{
     CategoryId, CategorySet, Charter, Classification, FieldClass, PersonalData, Sees, Segment, Unknown,
 };
@@ -183,9 +185,10 @@ impl Plan {
         &'a self,
         category: CategoryId,
         key: &DomainKey,
+        today: Option<Date>,
         text: &'a str,
     ) -> Option<Cow<'a, str>> {
-        self.remedy(category).stand_in(key, text)
+        self.remedy(category).stand_in(Means { key, today }, text, Kind::Text).into_text()
     }
 
     pub(super) fn symbol(&self, key: &[u8]) -> Symbol {
