@@ -146,6 +146,11 @@ impl Remedy {
         matches!(self, Self::Remove)
     }
 
+    /// Whether the same value has another stand-in tomorrow.
+    pub(super) fn depends_on_day(&self) -> bool {
+        matches!(self, Self::Generalise(Generalisation::AgeBand))
+    }
+
     /// Whether the scalars of a hidden list are replaced one by one.
     pub(super) fn is_one_by_one(&self) -> bool {
         !matches!(self, Self::Remove | Self::Null)

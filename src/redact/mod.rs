@@ -34,11 +34,12 @@ mod nested;
 mod place;
 mod plan;
 mod sniff;
-mod texts;
 mod table;
 mod tally;
+mod texts;
 #[cfg(test)]
 mod trial;
+mod way_back;
 mod whose;
 mod wrapped;
 
@@ -56,4 +57,5 @@ pub use plan::Plan;
 pub use sniff::{Sniffed, sniff};
 pub use table::{Header, MAX_COLUMNS, MAX_ROW};
 pub use tally::Tally;
+pub use way_back::{Denied, RequestPlan, Sender};
 pub use wrapped::{MAX_CALLBACK, MAX_FRONT};

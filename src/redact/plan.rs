@@ -125,6 +125,11 @@ impl Plan {
         self.has_records && self.related_matters(related, sees)
     }
 
+    /// Whether what leaves depends on the day: then it is another representation tomorrow.
+    pub fn depends_on_day(&self) -> bool {
+        self.remedies.iter().any(Remedy::depends_on_day)
+    }
+
     pub(super) fn related_matters(&self, related: CategorySet, sees: &Sees) -> bool {
         related.0 & !sees.any.0 & self.categories.0 != 0
     }

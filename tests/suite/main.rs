@@ -28,3 +28,4 @@ mod redaction;
 mod reload;
 mod streams;
 mod tables;
+mod way_back;

@@ -57,7 +57,7 @@ fn each_action_writes_json_and_its_constants_are_what_it_writes() {
                 }
             }
         }
-        assert_eq!(written(action, "true", Kind::Boolean).contains("true"), false);
+        assert!(!written(action, "true", Kind::Boolean).contains("true"));
     }
 }
 
