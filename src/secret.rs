@@ -4,9 +4,9 @@
 //! credential unprintable by type; [`MasterSecret`] derives one HMAC key for each domain, so that a pseudonym of one
 //! domain (journal) can never be joined with one of another (API answers, rate-limit keys): EDPB 01/2025, charter 6.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
-use aws_lc_rs::{hkdf, hmac, rand};
+use aws_lc_rs::{aead, hkdf, hmac, rand};
 use zeroize::Zeroizing;
 
 /// A value that prints as `[redacted]` whatever asks for it.
@@ -115,14 +115,20 @@ impl MasterSecret {
     pub fn derive(&self, domain: Domain, epoch: &str) -> DomainKey {
         let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, domain.label());
         let prk = salt.extract(&self.0);
-        let info = [epoch.as_bytes()];
-        let mut key = Zeroizing::new([0u8; 32]);
-        // 32 bytes is one block of HKDF-SHA-256: neither call can fail.
-        if let Ok(okm) = prk.expand(&info, hkdf::HKDF_SHA256) {
-            let filled = okm.fill(key.as_mut());
-            debug_assert!(filled.is_ok());
-        }
-        DomainKey(hmac::Key::new(hmac::HMAC_SHA256, key.as_ref()))
+        let expand = |info: &[&[u8]]| {
+            let mut key = Zeroizing::new([0u8; 32]);
+            // 32 bytes is one block of HKDF-SHA-256: neither call can fail.
+            if let Ok(okm) = prk.expand(info, hkdf::HKDF_SHA256) {
+                let filled = okm.fill(key.as_mut());
+                debug_assert!(filled.is_ok());
+            }
+            key
+        };
+        let hmac = hmac::Key::new(hmac::HMAC_SHA256, expand(&[epoch.as_bytes()]).as_ref());
+        // No epoch holds a NUL: the two keys are unrelated.
+        let seal = expand(&[epoch.as_bytes(), b"\0seal"]);
+        let seal = aead::UnboundKey::new(&aead::AES_256_GCM_SIV, seal.as_ref()).map(aead::LessSafeKey::new);
+        DomainKey { hmac, seal: seal.ok().map(Arc::new) }
     }
 }
 
@@ -132,14 +138,79 @@ impl fmt::Debug for MasterSecret {
     }
 }
 
-/// An HMAC-SHA-256 key of one domain.
+/// The key of one domain: HMAC-SHA-256 to stand in for values, AES-256-GCM-SIV (RFC 8452) to seal those that must
+/// come back.
 #[derive(Clone)]
-pub struct DomainKey(hmac::Key);
+pub struct DomainKey {
+    hmac: hmac::Key,
+    seal: Option<Arc<aead::LessSafeKey>>,
+}
+
+/// Bytes of the name of a key in what it sealed.
+const KEY_NAME: usize = 3;
+/// Bytes of an AES-256-GCM-SIV tag.
+const SEAL_TAG: usize = 16;
+
+/// Why something sealed cannot be opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SealError {
+    /// Another key sealed it: the secret has changed since.
+    #[error("sealed by another key")]
+    OtherKey,
+    /// Nobody sealed it, or in another context.
+    #[error("forged")]
+    Forged,
+}
 
 impl DomainKey {
+    /// Seals a value for a context: the same value gives the same bytes, and only [`DomainKey::open`] with the same
+    /// context gives it back. The nonce is the context's, so that equal values show as equal within one context, which
+    /// is what a stand-in is for, and never across two (RFC 8452 section 4 on repeated nonces). `None` where the
+    /// library refuses, which no value that fits in memory makes it do.
+    pub fn seal(&self, context: &[u8], value: &[u8]) -> Option<Vec<u8>> {
+        let mut sealed = value.to_vec();
+        let key = self.seal.as_ref()?;
+        key.seal_in_place_append_tag(self.nonce(context), aead::Aad::from(context), &mut sealed).ok()?;
+        sealed.splice(..0, self.name());
+        Some(sealed)
+    }
+
+    /// The value that was sealed for a context.
+    ///
+    /// # Errors
+    /// [`SealError`] where this key did not seal it for this context.
+    pub fn open(&self, context: &[u8], sealed: &[u8]) -> Result<Sensitive<Vec<u8>>, SealError> {
+        let (name, sealed) = sealed.split_at_checked(KEY_NAME).ok_or(SealError::Forged)?;
+        if name != self.name() {
+            return Err(SealError::OtherKey);
+        }
+        if sealed.len() < SEAL_TAG {
+            return Err(SealError::Forged);
+        }
+        let mut sealed = sealed.to_vec();
+        let key = self.seal.as_ref().ok_or(SealError::OtherKey)?;
+        let opened = key.open_in_place(self.nonce(context), aead::Aad::from(context), &mut sealed);
+        let length = opened.map_err(|_| SealError::Forged)?.len();
+        sealed.truncate(length);
+        Ok(Sensitive::new(sealed))
+    }
+
+    /// What tells this key from the one before it, without saying anything about it.
+    fn name(&self) -> [u8; KEY_NAME] {
+        let mut name = [0; KEY_NAME];
+        name.copy_from_slice(&self.tag(&[b"\0name"])[..KEY_NAME]);
+        name
+    }
+
+    fn nonce(&self, context: &[u8]) -> aead::Nonce {
+        let mut nonce = [0; aead::NONCE_LEN];
+        nonce.copy_from_slice(&self.tag(&[b"\0nonce", context])[..aead::NONCE_LEN]);
+        aead::Nonce::assume_unique_for_key(nonce)
+    }
+
     /// The tag of several parts, each preceded by its length so that two splits never collide.
     pub fn tag(&self, parts: &[&[u8]]) -> [u8; 32] {
-        let mut context = hmac::Context::with_key(&self.0);
+        let mut context = hmac::Context::with_key(&self.hmac);
         for part in parts {
             context.update(&(part.len() as u64).to_be_bytes());
             context.update(part);
@@ -191,6 +262,23 @@ mod tests {
     fn parts_do_not_run_together() {
         let key = MasterSecret::from_bytes(&[7u8; 32]).unwrap().derive(Domain::Limit, "");
         assert_ne!(key.tag(&[b"ab", b"c"]), key.tag(&[b"a", b"bc"]));
+    }
+
+    #[test]
+    fn what_is_sealed_opens_in_its_context_and_with_its_key_only() {
+        let key = |byte: u8| MasterSecret::from_bytes(&[byte; 32]).unwrap().derive(Domain::Api, "");
+        let sealed = key(7).seal(b"account", b"jean").unwrap();
+        assert_eq!(sealed, key(7).seal(b"account", b"jean").unwrap());
+        assert_eq!(key(7).open(b"account", &sealed).unwrap().expose(), b"jean");
+        assert_eq!(key(7).open(b"name", &sealed).unwrap_err(), SealError::Forged);
+        assert_eq!(key(8).open(b"account", &sealed).unwrap_err(), SealError::OtherKey);
+        assert_ne!(sealed[KEY_NAME..], key(7).seal(b"name", b"jean").unwrap()[KEY_NAME..]);
+        for place in 0..sealed.len() {
+            let mut forged = sealed.clone();
+            forged[place] ^= 1;
+            assert!(key(7).open(b"account", &forged).is_err(), "{place}");
+            assert!(key(7).open(b"account", &sealed[..place]).is_err(), "{place}");
+        }
     }
 
     #[test]

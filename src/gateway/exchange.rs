@@ -29,13 +29,14 @@ use super::{
     route::Found,
     snapshot::Snapshot,
     tunnel,
+    way_back::{self, WayBack},
     worker::{Gateway, View},
 };
 use crate::{
     identity::{Caller, Credentials, Identified, Outcome},
     limit::{self, Admission, Attempt, Submission},
     policy::set::{PersonalData, RelaxedPaths, RoutePolicy},
-    redact::Audience,
+    redact::{Audience, Sender},
     secret::Sensitive,
     telemetry::{Direction, RefusalReason, Scope},
     upstream::{UpstreamBody, UpstreamError},
@@ -128,10 +129,10 @@ impl Exchange<'_> {
         let client =
             forwarded::client_address(self.connection.peer, &policy.gateway.trusted_proxies, &head.headers);
         ledger.client(client.address);
-        let target = head::read(&head, &policy.gateway.limits)?;
+        let mut target = head::read(&head, &policy.gateway.limits)?;
 
         // 3. route.
-        let route = self.route(snapshot, &head, &target, ledger)?;
+        let (route, template) = self.route(snapshot, &head, &target, ledger)?;
         if self.connection.tls.is_none() && !route.matches.plain_http {
             return Err(self.to_https(snapshot, &target)?);
         }
@@ -145,8 +146,20 @@ impl Exchange<'_> {
         let upload = self.without_content(&head.method, upload).await?;
         let (payload, attempt) = self.protect(snapshot, route, &head, &target, &client, upload).await?;
 
-        // 6. clean the request.
+        // 6. judge the way back: nobody filters by, changes or sends back what they may not see; tokens become values.
         let audience = Arc::new(audience(snapshot, caller));
+        let (payload, rewritten) = match snapshot.requests(route.id) {
+            // Who sees everything of anybody is given no stand-in and no token.
+            Some(plan) if !plan.is_open(&audience.sees) => {
+                let most = route.body_bytes.unwrap_or(policy.gateway.limits.body_bytes);
+                let sender = Sender { audience: &audience, key: &snapshot.pseudonym_key };
+                let way_back = WayBack { route, template, plan, sender, most };
+                Box::pin(way_back.judge(&head.headers, &mut target, payload)).await?
+            }
+            _ => (payload, None),
+        };
+
+        // 7. clean the request.
         let tag = || view.view_tag(route.id, &audience, || view_tag(snapshot, route, &audience));
         let reader = Reader {
             data: &route.personal_data,
@@ -161,13 +174,16 @@ impl Exchange<'_> {
         let kept = cookies::filter_request(&policy.charter.cookies, &jar);
         ledger.cookies(Direction::Request, kept.dropped);
         self.clean_request(&mut head, &target, &client, kept.field)?;
+        if let Some(length) = rewritten {
+            way_back::describe_anew(&mut head.headers, length);
+        }
         let revalidates = reader.prepare(&mut head.headers);
         let upgrade = client_upgrade.filter(|_| route.websocket);
         if upgrade.is_some() {
             tunnel::ask(&mut head.headers);
         }
 
-        // 7. forward.
+        // 8. forward.
         let mut response = self.forward(snapshot, route, &mut head, &target, payload, ledger).await?;
         let status = response.status();
         if let Some(attempt) = attempt {
@@ -175,7 +191,7 @@ impl Exchange<'_> {
         }
         let accepted = tunnel::is_accepted(response.headers());
 
-        // 8. clean the response's head.
+        // 9. clean the response's head.
         let session_changed = self.clean_response(snapshot, response.headers_mut(), ledger);
         if let Some(headers) = before.filter(|_| session_changed || route.authentication.is_some()) {
             // They were parsed before.
@@ -192,7 +208,7 @@ impl Exchange<'_> {
             return Ok(Answer::Tunnel { response, client, upstream });
         }
 
-        // 9. redact the body.
+        // 10. redact the body.
         let (mut head_out, body) = response.into_parts();
         let asked = Asked {
             method: &head.method,
@@ -216,26 +232,26 @@ impl Exchange<'_> {
             head_out.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(bytes.len()));
         }
 
-        // 10. record: the ledger goes with the body and is closed behind its last byte.
+        // 11. record: the ledger goes with the body and is closed behind its last byte.
         ledger.status(status);
         Ok(Answer::Response(Response::from_parts(head_out, content)))
     }
 
-    /// The route of a target, if its path needs nothing that the route does not relax.
+    /// The route of a target and which of its templates, if its path needs nothing that the route does not relax.
     fn route<'s>(
         &self,
         snapshot: &'s Snapshot,
         head: &Parts,
         target: &Target,
         ledger: &mut Ledger,
-    ) -> Result<&'s RoutePolicy, ExchangeError> {
+    ) -> Result<(&'s RoutePolicy, usize), ExchangeError> {
         let ambiguous = |_| ExchangeError::BadRequest(RefusalReason::AmbiguousPath);
         match snapshot.router.find(&target.host.host, target.resource.path(), &head.method) {
             Found::Route(id, template) => {
                 let route = snapshot.policy.routes.get(usize::from(id.0)).ok_or(ExchangeError::NoRoute)?;
                 ledger.route(id, template);
                 canonical::accept(target.needs, route.relaxed_paths).map_err(ambiguous)?;
-                Ok(route)
+                Ok((route, template))
             }
             found => {
                 canonical::accept(target.needs, RelaxedPaths::default()).map_err(ambiguous)?;
@@ -420,6 +436,8 @@ fn audience(snapshot: &Snapshot, caller: Caller) -> Audience {
         subject: caller.subject,
         groups: caller.groups,
         wards: caller.wards,
+        // One day for everybody: an age is a band of years.
+        today: Some(jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date()),
     }
 }
 
@@ -438,6 +456,9 @@ fn view_tag(snapshot: &Snapshot, route: &RoutePolicy, audience: &Audience) -> St
         parts.push(&[]);
         parts.extend(list.iter().map(Vec::as_slice));
     }
+    let day = audience.today.filter(|_| snapshot.plan(route.id).is_some_and(|plan| plan.depends_on_day()));
+    let day = day.map(|day| day.to_string()).unwrap_or_default();
+    parts.push(day.as_bytes());
     snapshot.tag_key.hex(&parts, 8)
 }
 

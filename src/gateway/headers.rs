@@ -11,6 +11,7 @@ use http::{
     HeaderMap, HeaderName, HeaderValue,
     header::{self, Entry},
 };
+use jiff::civil::Date;
 use percent_encoding::percent_decode;
 use serde_json::Value;
 
@@ -63,6 +64,8 @@ pub struct Screen {
     pub(super) visible: CategorySet,
     /// Key of pseudonyms.
     pub(super) key: Arc<DomainKey>,
+    /// The day on which they read, for ages.
+    pub(super) today: Option<Date>,
 }
 
 impl Screen {
@@ -87,7 +90,7 @@ impl Screen {
             let stand_in = category.and_then(|category| {
                 let mut values = headers.get_all(&name).iter();
                 let value = values.next()?.to_str().ok()?;
-                let text = self.plan.stand_in(category, &self.key, value)?;
+                let text = self.plan.stand_in(category, &self.key, self.today, value)?;
                 values.next().is_none().then(|| HeaderValue::try_from(&*text).ok()).flatten()
             });
             match stand_in {
@@ -207,7 +210,7 @@ mod tests {
             PersonalData::Declared(data) => (Arc::clone(&data.headers), true),
             _ => (Arc::from([]), false),
         };
-        Screen { plan, rules, declared, visible, key: Arc::new(key) }.withhold(&mut headers);
+        Screen { plan, rules, declared, visible, key: Arc::new(key), today: None }.withhold(&mut headers);
         let text = |value: &HeaderValue| value.to_str().unwrap().to_owned();
         headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
     }

@@ -21,6 +21,7 @@ mod respond;
 pub mod route;
 mod snapshot;
 mod tunnel;
+mod way_back;
 mod worker;
 
 pub use body::{Body, BodyError};

@@ -108,9 +108,22 @@ impl Payload {
     /// # Errors
     /// [`Failure`].
     pub async fn read(body: Upload, most: u64, notes: Rc<Notes>) -> Result<Bytes, Failure> {
-        let mut payload = Self::stream(body, most, notes)?;
+        Self::stream(body, most, notes)?.gather(most).await
+    }
+
+    /// What is still to come, whole, if that is at most `most` bytes.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn gather(mut self, most: u64) -> Result<Bytes, Failure> {
+        if let Self::Client(streamed) = &mut self {
+            if streamed.body.size_hint().lower() > most {
+                return Err(Failure::TooLarge);
+            }
+            streamed.left = streamed.left.min(most);
+        }
         let mut whole = BytesMut::new();
-        while let Some(frame) = payload.frame().await {
+        while let Some(frame) = self.frame().await {
             // Trailers of a body that is sent on whole have nowhere to go.
             if let Ok(data) = frame?.into_data() {
                 whole.extend_from_slice(&data);

@@ -186,7 +186,7 @@ impl Reader<'_> {
             PersonalData::Undeclared | PersonalData::Exempt { .. } => (Arc::default(), false),
         };
         let (visible, key) = (self.audience.sees.any, Arc::clone(self.key));
-        Screen { plan: Arc::clone(plan), rules, declared, visible, key }
+        Screen { plan: Arc::clone(plan), rules, declared, visible, key, today: self.audience.today }
     }
 
     /// Whether an answer for a reader who sees everything is one that others see less of.

@@ -7,7 +7,12 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 
 use super::{body::Content, caching, coding::CodingError};
-use crate::{limit::PeekError, redact::RedactError, telemetry::RefusalReason, upstream::UpstreamError};
+use crate::{
+    limit::PeekError,
+    redact::{Denied, RedactError},
+    telemetry::RefusalReason,
+    upstream::UpstreamError,
+};
 
 /// Why an exchange ended before, or instead of, the upstream's answer.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +47,9 @@ pub enum ExchangeError {
     /// A login in which the account could not be read in exactly one way.
     #[error(transparent)]
     UnreadableLogin(#[from] PeekError),
+    /// It asks for, changes or sends back what the caller may not see.
+    #[error(transparent)]
+    Denied(#[from] Denied),
     /// Plain HTTP for something that is only served over TLS.
     #[error("moved to https")]
     ToHttps {
@@ -133,6 +141,9 @@ impl ExchangeError {
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Expectation => StatusCode::EXPECTATION_FAILED,
             Self::UnreadableLogin(error) => error.status(),
+            Self::Denied(Denied::Query | Denied::Write) => StatusCode::FORBIDDEN,
+            Self::Denied(Denied::StandIn | Denied::Token) => StatusCode::CONFLICT,
+            Self::Denied(Denied::Unreadable) => StatusCode::BAD_REQUEST,
             Self::ToHttps { .. } => StatusCode::PERMANENT_REDIRECT,
             Self::Throttled { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Unauthenticated => StatusCode::UNAUTHORIZED,
@@ -157,6 +168,11 @@ impl ExchangeError {
             Self::BodyTooLarge => RefusalReason::BodyTooLarge,
             Self::Expectation => RefusalReason::Expectation,
             Self::UnreadableLogin(_) => RefusalReason::UnreadableLogin,
+            Self::Denied(Denied::Query) => RefusalReason::HiddenQuery,
+            Self::Denied(Denied::Write) => RefusalReason::HiddenWrite,
+            Self::Denied(Denied::StandIn) => RefusalReason::StandIn,
+            Self::Denied(Denied::Token) => RefusalReason::Token,
+            Self::Denied(Denied::Unreadable) => RefusalReason::UnreadableBody,
             Self::Throttled { .. } => RefusalReason::Throttled,
             Self::Unauthenticated => RefusalReason::Unauthenticated,
             Self::IdentityUnavailable => RefusalReason::IdentityUnavailable,
@@ -178,6 +194,11 @@ impl ExchangeError {
             Self::HeadersTooLarge => "The request header fields are too large.",
             Self::BodyTooLarge => "The request body is too large.",
             Self::UnreadableLogin(_) => "The sign-in request cannot be read.",
+            Self::Denied(Denied::Query) => "This filter or order is not available to you.",
+            Self::Denied(Denied::Write) => "These fields are not yours to change.",
+            Self::Denied(Denied::StandIn) => "The request holds a placeholder in the place of a value.",
+            Self::Denied(Denied::Token) => "The request holds an identifier that is not valid here.",
+            Self::Denied(Denied::Unreadable) => "The request body cannot be read.",
             Self::Expectation => "This expectation cannot be met.",
             Self::ToHttps { .. } => "This service is only available over HTTPS.",
             Self::Throttled { .. } => "Too many attempts. Please wait before you try again.",
@@ -217,6 +238,7 @@ impl ExchangeError {
             | Self::MethodNotAllowed { .. }
             | Self::ToHttps { .. }
             | Self::Throttled { .. }
+            | Self::Denied(_)
             | Self::Unauthenticated
             | Self::IdentityUnavailable
             | Self::Overloaded
@@ -294,6 +316,7 @@ mod tests {
         let errors = [
             ExchangeError::BadRequest(RefusalReason::AmbiguousPath),
             ExchangeError::NoRoute,
+            ExchangeError::Denied(Denied::StandIn),
             ExchangeError::Throttled { headers: vec![] },
             ExchangeError::Upstream(UpstreamError::ResponseTimeout),
             ExchangeError::Unreadable(Unreadable::MediaType),

@@ -9,7 +9,7 @@ use crate::{
     identity::{Identity, IdentityError},
     limit::{LimitError, Limits},
     policy::set::{PersonalData, PolicySet, RouteId},
-    redact::Plan,
+    redact::{Plan, RequestPlan},
     secret::{Domain, DomainKey, MasterSecret},
     upstream::Dialers,
 };
@@ -28,6 +28,8 @@ pub struct Snapshot {
     pub dialers: Dialers,
     /// By route; `None` where nothing is read.
     plans: Vec<Option<Arc<Plan>>>,
+    /// By route; `None` where no request is judged.
+    requests: Vec<Option<RequestPlan>>,
     /// Key of pseudonyms that leave.
     pub pseudonym_key: Arc<DomainKey>,
     /// Key of views in entity tags.
@@ -71,6 +73,16 @@ impl Snapshot {
                 data => Some(Arc::new(Plan::compile(&policy.charter, data))),
             })
             .collect();
+        let requests = policy
+            .routes
+            .iter()
+            .map(|route| match &route.personal_data {
+                // Who signs in, or up, sends what they cannot see yet.
+                _ if route.authentication.is_some() => None,
+                PersonalData::Exempt { .. } => None,
+                data => Some(RequestPlan::compile(&policy.charter, data, &route.way_back)),
+            })
+            .collect();
         let hsts = policy.gateway.hsts;
         let subdomains = if hsts.include_subdomains { "; includeSubDomains" } else { "" };
         let hsts = HeaderValue::try_from(format!("max-age={}{subdomains}", hsts.max_age.as_secs()))
@@ -81,6 +93,7 @@ impl Snapshot {
             limits: Limits::build(&policy.gateway.store, secret, previous.map(|one| &one.limits))?,
             dialers: Dialers::build(&policy)?,
             plans,
+            requests,
             pseudonym_key: Arc::new(secret.derive(Domain::Api, "")),
             tag_key: secret.derive(Domain::EntityTag, &policy.digest),
             hsts,
@@ -91,5 +104,10 @@ impl Snapshot {
     /// How a route's bodies are redacted; `None` where nothing is read.
     pub fn plan(&self, route: RouteId) -> Option<&Arc<Plan>> {
         self.plans.get(usize::from(route.0)).and_then(Option::as_ref)
+    }
+
+    /// How a route's requests are judged; `None` where none is.
+    pub fn requests(&self, route: RouteId) -> Option<&RequestPlan> {
+        self.requests.get(usize::from(route.0)).and_then(Option::as_ref)
     }
 }

@@ -36,6 +36,7 @@ use crate::{
 pub use self::{
     headers::{Decisions, headers},
     login::{Admission, Attempt, Peek, PeekError, Submission, peek},
+    multipart::{NamedText, form_data},
     pace::Decision,
 };
 pub use crate::telemetry::Scope;

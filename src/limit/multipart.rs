@@ -6,8 +6,23 @@ use memchr::memmem;
 
 use super::{account::Value, login::PeekError};
 
+/// Name of one part, and its text unless it is a file.
+pub type NamedText<'a> = (Cow<'a, str>, Option<Cow<'a, str>>);
+
 /// Name and value of one part.
 pub(super) type Field<'a> = (Cow<'a, str>, Value<'a>);
+
+/// The names and texts of the parts of a body, in order; a file has no text.
+///
+/// # Errors
+/// A [`PeekError`] for what two parsers could read in two ways.
+pub fn form_data<'a>(content_type: &[u8], body: &'a [u8]) -> Result<Vec<NamedText<'a>>, PeekError> {
+    let texts = fields(content_type, body)?.into_iter().map(|(name, value)| match value {
+        Value::Text(text) => (name, Some(text)),
+        Value::File => (name, None),
+    });
+    Ok(texts.collect())
+}
 
 /// The fields of a body, in order.
 pub(super) fn fields<'a>(content_type: &[u8], body: &'a [u8]) -> Result<Vec<Field<'a>>, PeekError> {

@@ -13,7 +13,7 @@ use super::{login::tests::authentication, *};
 use crate::{
     policy::set::{
         Authentication, HostPattern, PersonalData, PurposeId, RelaxedPaths, RouteId, RouteMatch, RoutePolicy,
-        UpstreamId,
+        UpstreamId, WayBack,
     },
     secret::Sensitive,
 };
@@ -106,6 +106,7 @@ fn route_policy(name: &str) -> RoutePolicy {
         require_identity: false,
         personal_data: PersonalData::Undeclared,
         presets: Vec::new(),
+        way_back: WayBack::default(),
         authentication: None,
         relaxed_paths: RelaxedPaths::default(),
         websocket: false,

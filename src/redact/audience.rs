@@ -1,5 +1,7 @@
 //! For whom a document is redacted.
 
+use jiff::civil::Date;
+
 use crate::policy::set::{CategorySet, Sees};
 use crate::secret::Sensitive;
 
@@ -15,6 +17,8 @@ pub struct Audience {
     pub groups: Vec<Sensitive<Box<str>>>,
     /// The children they answer for, named as subjects are.
     pub wards: Vec<Sensitive<Box<str>>>,
+    /// The day on which they read, for ages; the redactor has no clock. Without it nobody has an age.
+    pub today: Option<Date>,
 }
 
 impl Audience {

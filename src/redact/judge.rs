@@ -2,7 +2,13 @@
 
 use std::borrow::Cow;
 
-use super::{RedactError, Tally, Task, nested::Nested, place::Field, plan::CATEGORY};
+use super::{
+    RedactError, Tally, Task,
+    action::{Kind, Means},
+    nested::Nested,
+    place::Field,
+    plan::CATEGORY,
+};
 use crate::policy::set::{CategoryId, CategorySet};
 
 /// What happens to a value.
@@ -93,7 +99,8 @@ impl Judge {
         if value.is_empty() {
             return Some(Cow::Borrowed(value));
         }
-        self.task.plan.remedy(category).stand_in(&self.task.key, value)
+        let means = Means { key: &self.task.key, today: self.task.audience.today };
+        self.task.plan.remedy(category).stand_in(means, value, Kind::Text).into_text()
     }
 
     /// What was redacted so far.

@@ -34,16 +34,17 @@ mod nested;
 mod place;
 mod plan;
 mod sniff;
-mod texts;
 mod table;
 mod tally;
+mod texts;
 #[cfg(test)]
 mod trial;
+mod way_back;
 mod whose;
 mod wrapped;
 mod xml;
 
-pub use action::MASK;
+pub use action::{MASK, Restored, TOKEN_MARK, TOKEN_VALUE, TokenError};
 pub use audience::Audience;
 pub use charset::Charset;
 pub use error::RedactError;
@@ -57,5 +58,6 @@ pub use plan::Plan;
 pub use sniff::{Sniffed, sniff};
 pub use table::{Header, MAX_COLUMNS, MAX_ROW};
 pub use tally::Tally;
+pub use way_back::{Denied, RequestPlan, Sender};
 pub use wrapped::{MAX_CALLBACK, MAX_FRONT};
 pub use xml::{MAX_ATTRIBUTES, MAX_NAME, MAX_TAG, XmlRedactor};

@@ -12,7 +12,9 @@ pub(super) use names::Symbol;
 
 use std::borrow::Cow;
 
-use super::action::Remedy;
+use jiff::civil::Date;
+
+use super::action::{Kind, Means, Remedy};
 use crate::policy::set::{
     CategoryId, CategorySet, Charter, Classification, FieldClass, PersonalData, Sees, Segment, Unknown,
 };
@@ -123,6 +125,11 @@ impl Plan {
         self.has_records && self.related_matters(related, sees)
     }
 
+    /// Whether what leaves depends on the day: then it is another representation tomorrow.
+    pub fn depends_on_day(&self) -> bool {
+        self.remedies.iter().any(Remedy::depends_on_day)
+    }
+
     pub(super) fn related_matters(&self, related: CategorySet, sees: &Sees) -> bool {
         related.0 & !sees.any.0 & self.categories.0 != 0
     }
@@ -183,9 +190,10 @@ impl Plan {
         &'a self,
         category: CategoryId,
         key: &DomainKey,
+        today: Option<Date>,
         text: &'a str,
     ) -> Option<Cow<'a, str>> {
-        self.remedy(category).stand_in(key, text)
+        self.remedy(category).stand_in(Means { key, today }, text, Kind::Text).into_text()
     }
 
     pub(super) fn symbol(&self, key: &[u8]) -> Symbol {

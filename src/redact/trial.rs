@@ -73,6 +73,7 @@ impl Trial {
             subject: Some(Box::<str>::from(subject).into()),
             groups: vec![Box::<str>::from(group).into()],
             wards: Vec::new(),
+            today: None,
         };
         self
     }

@@ -142,6 +142,16 @@ labels! {
         IdentityUnavailable = "identity_unavailable",
         /// A login body in which the account could not be read (400, 413 or 415).
         UnreadableLogin = "unreadable_login",
+        /// It filters or sorts by data that the caller may not see (403).
+        HiddenQuery = "hidden_query",
+        /// It changes fields that the caller may not see (403).
+        HiddenWrite = "hidden_write",
+        /// It sends back what stood for a value (409).
+        StandIn = "stand_in",
+        /// A token that cannot be resolved (409).
+        Token = "token",
+        /// A body that cannot be judged (400).
+        UnreadableBody = "unreadable_body",
         /// The upstream did not answer in time or at all (502, 504).
         Upstream = "upstream",
         /// The upstream's answer could not be proven safe (502).

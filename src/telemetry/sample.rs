@@ -7,6 +7,7 @@ use crate::policy::set::{
     HostPattern, Hsts, IdentityProvider, JournalSettings, JournalTarget, JwtSettings, KeySource, LegalBasis,
     Listen, PersonalData, PolicySet, ProviderId, ProviderKind, Purpose, PurposeId, Recipient, RecipientId,
     RelaxedPaths, RouteId, RouteMatch, RoutePolicy, Sees, Store, Timeouts, TokenSource, Upstream, UpstreamId,
+    WayBack,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -63,6 +64,7 @@ fn route() -> RoutePolicy {
         require_identity: false,
         personal_data: PersonalData::Undeclared,
         presets: Vec::new(),
+        way_back: WayBack::default(),
         authentication: None,
         relaxed_paths: RelaxedPaths::default(),
         websocket: false,

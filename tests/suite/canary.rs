@@ -117,7 +117,7 @@ fn planted(method: Method, path: &str, token: &str) -> Ask {
     let body = if matches!(method, Method::GET | Method::HEAD) { "" } else { "{\"cnry\":\"cnry-body\"}" };
     Ask::new(
         method,
-        &format!("{path}{separator}cnry-name=cnry-value&agent=%7B%22mbox%22%3A%22cnry%40x%22%7D"),
+        &format!("{path}{separator}cnry-name=cnry-value&agent=%7B%22cnry%22%3A%22cnry%40x%22%7D"),
     )
     .bearer(token)
     .header("x-cnry-header", "cnry-header-value")
@@ -169,7 +169,7 @@ async fn drive(redis: Option<&Redis>) {
     let marketing = tokens.of("cnry-other", "marketing", &[], &[]);
     let role = tokens.of("cnry-role", "cnry-role", &[], &[]);
 
-    let cases: [(Method, &str, u16); 27] = [
+    let cases: [(Method, &str, u16); 28] = [
         (Method::GET, "/api/cnry", 200),
         (Method::HEAD, "/api/cnry", 200),
         (Method::POST, "/api/cnry", 200),
@@ -197,6 +197,8 @@ async fn drive(redis: Option<&Redis>) {
         (Method::TRACE, "/api/cnry", 501),
         (Method::GET, "/socket/cnry/error", 502),
         (Method::OPTIONS, "/api/cnry", 200),
+        // Nobody of these sees birth dates of anybody.
+        (Method::GET, "/api/cnry?birth_date=cnry", 403),
     ];
     for version in [Version::H1, Version::H2] {
         for (method, path, expected) in &cases {

@@ -29,3 +29,4 @@ mod redaction;
 mod reload;
 mod streams;
 mod tables;
+mod way_back;

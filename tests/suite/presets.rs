@@ -73,6 +73,7 @@ fn audience(sees: Sees, document: &str) -> Audience {
         subject: subject.map(|id| Sensitive::new(id.into())),
         groups: vec![Sensitive::new(GROUP.into())],
         wards: Vec::new(),
+        today: None,
     }
 }
 

@@ -3,18 +3,18 @@
 use std::collections::HashMap;
 
 use super::{
-    amount,
+    action, amount,
     context::{At, Context, Names},
     cookies,
 };
 use crate::policy::{
     document::{
-        ActionDocument, Amount, CategoryDocument, CharterDocument, CharterFile, Entries, RecipientDocument,
-        Section, SeesDocument, Texts, WordOr,
+        Amount, CategoryDocument, CharterDocument, CharterFile, Entries, RecipientDocument, Section,
+        SeesDocument, Texts,
     },
     set::{
-        Action, Category, CategoryId, CategorySet, Charter, Generalisation, LegalBasis, Purpose, Recipient,
-        RecipientId, Sees, fold_field_name,
+        Action, Category, CategoryId, CategorySet, Charter, LegalBasis, Purpose, Recipient, RecipientId,
+        Sees, fold_field_name,
     },
 };
 
@@ -168,7 +168,7 @@ fn categories(context: &mut Context<'_>, at: &At, entries: &EntriesOf<CategoryDo
             let help = "what those who may not see it get: `mask`, `remove`, `null`, `pseudonym`, \
                         `{ replace: \"…\" }` or `{ generalise: year }`";
             if let Some(action) = context.need(&at, "otherwise", &entry.otherwise, help)
-                && let Some(action) = self::action(context, &at.key("otherwise"), action)
+                && let Some(action) = action::compile(context, &at.key("otherwise"), action)
             {
                 category.otherwise = action;
             }
@@ -202,58 +202,6 @@ fn categories(context: &mut Context<'_>, at: &At, entries: &EntriesOf<CategoryDo
         categories.push(category);
     }
     categories
-}
-
-fn action(context: &mut Context<'_>, at: &At, written: &WordOr<ActionDocument>) -> Option<Action> {
-    match written {
-        WordOr::Word(word) => {
-            let table = [
-                ("mask", Simple::Mask),
-                ("remove", Simple::Remove),
-                ("null", Simple::Null),
-                ("pseudonym", Simple::Pseudonym),
-            ];
-            if matches!(word.as_str(), "replace" | "generalise") {
-                let sample = if word == "replace" { "{ replace: \"…\" }" } else { "{ generalise: year }" };
-                context.error(
-                    at,
-                    format!("`{word}` needs to be told how"),
-                    format!("write `otherwise: {sample}`"),
-                );
-                return None;
-            }
-            Some(match context.choice(at, "an action", word, &table)? {
-                Simple::Mask => Action::Mask,
-                Simple::Remove => Action::Remove,
-                Simple::Null => Action::Null,
-                Simple::Pseudonym => Action::Pseudonym,
-            })
-        }
-        WordOr::Mapping(ActionDocument { replace: Some(text), generalise: None }) => {
-            Some(Action::Replace(text.clone()))
-        }
-        WordOr::Mapping(ActionDocument { replace: None, generalise: Some(how) }) => {
-            let table = [("year", Generalisation::Year)];
-            context.choice(&at.key("generalise"), "a generalisation", how, &table).map(Action::Generalise)
-        }
-        WordOr::Mapping(_)
-            if context.dropped(&at.key("replace")) || context.dropped(&at.key("generalise")) =>
-        {
-            None
-        }
-        WordOr::Mapping(_) => {
-            context.error(at, "one action is needed", "write `{ replace: \"…\" }` or `{ generalise: year }`");
-            None
-        }
-    }
-}
-
-#[derive(Clone, Copy)]
-enum Simple {
-    Mask,
-    Remove,
-    Null,
-    Pseudonym,
 }
 
 fn recipients(

@@ -4,6 +4,7 @@
 //! recipients, the routes need both. An entry that is wrong still takes its place, so that the entries that refer to it
 //! are not blamed for it; a set with any error is never handed out.
 
+mod action;
 mod amount;
 mod certificate;
 mod charter;

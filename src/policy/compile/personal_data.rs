@@ -13,8 +13,8 @@ use super::{
 use crate::policy::{
     document::{Entries, List, PersonalDataDocument, Texts},
     set::{
-        CategoryId, Classification, FieldClass, FieldRule, JsonPath, LooseFormat, MediaRange, PersonalData,
-        Segment, Unknown,
+        CategoryId, CategorySet, Classification, FieldClass, FieldRule, JsonPath, LooseFormat, MediaRange,
+        PersonalData, Segment, Unknown, WayBack, fold_field_name,
     },
 };
 
@@ -33,18 +33,19 @@ pub(super) fn compile(
 ) -> (PersonalData, Vec<&'static str>) {
     let Some(written) = written else { return (PersonalData::Undeclared, Vec::new()) };
     let at = at.key("personal_data");
+    let answers = written.preset.is_some()
+        || written.headers.is_some()
+        || written.formats.is_some()
+        || written.pass_types.is_some()
+        || written.record.is_some()
+        || written.subject.is_some()
+        || written.group.is_some()
+        || written.fields.is_some()
+        || written.unknown.is_some()
+        || written.record_bytes.is_some();
+    let requests = written.query.is_some() || written.writes.is_some() || written.parameters.is_some();
     if written.exempt.is_some() {
-        let alone = written.preset.is_none()
-            && written.record.is_none()
-            && written.subject.is_none()
-            && written.group.is_none()
-            && written.fields.is_none()
-            && written.unknown.is_none()
-            && written.headers.is_none()
-            && written.formats.is_none()
-            && written.pass_types.is_none()
-            && written.record_bytes.is_none();
-        if !alone {
+        if answers || requests {
             let help = "remove `exempt`, or everything else";
             context.error_at_key(&at.key("exempt"), "an exempt route declares nothing", help);
         }
@@ -55,8 +56,52 @@ pub(super) fn compile(
         }
         return (PersonalData::Exempt { reason: reason.unwrap_or_default().to_owned() }, Vec::new());
     }
+    if requests && !answers {
+        return (PersonalData::Undeclared, Vec::new());
+    }
     let (classification, presets) = classification(context, &at, written, scope, route);
     (PersonalData::Declared(classification), presets)
+}
+
+/// Compiles what a route declares about its requests.
+pub(super) fn way_back(
+    context: &mut Context<'_>,
+    at: &At,
+    written: Option<&PersonalDataDocument>,
+    scope: &Scope<'_>,
+) -> WayBack {
+    let Some(written) = written else { return WayBack::default() };
+    let at = at.key("personal_data");
+    let query = allowed(context, &at.key("query"), &written.query, scope);
+    let writes = allowed(context, &at.key("writes"), &written.writes, scope);
+    let mut parameters: Vec<(String, FieldClass)> = Vec::new();
+    for (name, category) in written.parameters.iter().flat_map(|entries| &entries.0) {
+        let at = at.key("parameters").key(name);
+        let folded = fold_field_name(name);
+        if folded.is_empty() {
+            context.error_at_key(&at, format!("`{name}` names no parameter"), None);
+        } else if parameters.iter().any(|(other, _)| *other == folded) {
+            context.error_at_key(&at, format!("`{name}` is listed twice"), "case, `_` and `-` do not count");
+        } else if let Some(class) = category.as_deref().and_then(|name| class(context, &at, name, scope)) {
+            parameters.push((folded, class));
+        }
+    }
+    WayBack { query, writes, parameters }
+}
+
+/// `allow`, or a list of categories.
+fn allowed(context: &mut Context<'_>, at: &At, written: &Option<Texts>, scope: &Scope<'_>) -> CategorySet {
+    let mut set = CategorySet::default();
+    for (at, text) in context.items(at, written) {
+        if text == "allow" {
+            set = CategorySet::ALL;
+        } else if let Some(place) =
+            context.refer(&at, &scope.charter.categories, "category", "charter.categories", text)
+        {
+            set.insert(CategoryId(place as u8));
+        }
+    }
+    set
 }
 
 fn classification(

@@ -111,6 +111,7 @@ fn route(
 
     let (personal_data, presets) =
         personal_data::compile(context, at, entry.personal_data.as_deref(), scope, &name);
+    let way_back = personal_data::way_back(context, at, entry.personal_data.as_deref(), scope);
     let help = "`match: { host: ecole.example.fr, path: \"/api/{*rest}\" }`";
     let matches = match context.need(at, "match", &entry.matches, help) {
         Some(matches) => {
@@ -148,6 +149,7 @@ fn route(
             .map(|written| authentication(context, &at.key("authentication"), written)),
         personal_data,
         presets,
+        way_back,
         relaxed_paths: relaxed_paths(context, &at.key("relaxed_paths"), entry),
         websocket: entry.websocket.unwrap_or(false),
         body_bytes,

@@ -54,14 +54,49 @@ pub(crate) struct CategoryDocument {
     pub(crate) otherwise: Option<WordOr<ActionDocument>>,
 }
 
-/// `otherwise: { … }`; the plain words are `remove`, `null`, `mask` and `pseudonym`.
+/// `otherwise: { … }`; the plain words are `remove`, `null`, `mask`, `pseudonym` and `tokenise`. Exactly one of these.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct ActionDocument {
+    /// A mask that leaves a part.
+    pub(crate) mask: Option<Section<MaskDocument>>,
     /// This text in its place.
     pub(crate) replace: Option<String>,
-    /// A coarser value; `year`.
-    pub(crate) generalise: Option<String>,
+    /// A pseudonym of one format.
+    pub(crate) pseudonym: Option<Section<PseudonymDocument>>,
+    /// A coarser value: `year`, `month`, `age_band`, `ip`, `postal_code`, or a section.
+    pub(crate) generalise: Option<WordOr<GeneraliseDocument>>,
+}
+
+/// `mask: { … }`; one of them at least.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct MaskDocument {
+    /// Characters that stay at the beginning. Default: 0.
+    pub(crate) first: Option<u64>,
+    /// Characters that stay at the end. Default: 0.
+    pub(crate) last: Option<u64>,
+    /// `keep`: the domain of an e-mail address stays. Default: it goes with the rest.
+    pub(crate) domain: Option<String>,
+}
+
+/// `pseudonym: { … }`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct PseudonymDocument {
+    /// `auto`, `token`, `email`, `uuid`, `alias` or `number`. Mandatory.
+    #[serde(rename = "as")]
+    pub(crate) shape: Option<String>,
+}
+
+/// `generalise: { … }`; exactly one of them.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct GeneraliseDocument {
+    /// Where bands of a number begin, ascending.
+    pub(crate) score: Option<List<f64>>,
+    /// Decimals that a coordinate keeps.
+    pub(crate) coordinate: Option<u64>,
 }
 
 /// `charter.recipients.NAME`

@@ -90,6 +90,12 @@ pub(crate) struct PersonalDataDocument {
     pub(crate) pass_types: Option<List<String>>,
     /// Longest record held back to learn whose it is. Default: 64 KiB.
     pub(crate) record_bytes: Option<Amount>,
+    /// Categories by which those may filter and sort who do not see them of anybody, or `allow` for all. Default: none.
+    pub(crate) query: Option<Texts>,
+    /// Categories that those may write who do not see them, or `allow` for all. Default: none.
+    pub(crate) writes: Option<Texts>,
+    /// Parameter of the path or query → category, or `not_personal`, where its name does not say so. Default: none.
+    pub(crate) parameters: Option<Entries<String>>,
 }
 
 /// `routes[].personal_data.preset` where it is more than a name.

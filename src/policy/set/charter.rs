@@ -30,11 +30,14 @@ id!(
     PurposeId
 );
 
-/// A set of categories, one bit each.
+/// A set of categories, one bit each; bits beyond the charter's categories mean nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct CategorySet(pub u64);
 
 impl CategorySet {
+    /// Every category that a charter can have.
+    pub const ALL: Self = Self(u64::MAX);
+
     /// Whether the category is in the set.
     pub fn contains(self, category: CategoryId) -> bool {
         self.0 & (1 << category.0) != 0
@@ -141,7 +144,7 @@ fn is_unseen(c: char) -> bool {
 }
 
 /// What replaces a value.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Action {
     /// The member or element disappears.
     Remove,
@@ -149,19 +152,64 @@ pub enum Action {
     Null,
     /// `"***"` for a text, whatever its length; `null` for a number or boolean.
     Mask,
+    /// A mask that leaves a little of a text to be recognised by.
+    MaskPart(Shown),
     /// This text.
     Replace(String),
-    /// A keyed HMAC: the same value gives the same token, nobody without the key can go back.
+    /// A keyed HMAC in the format of the value: the same value gives the same pseudonym, nobody without the key can go
+    /// back.
     Pseudonym,
+    /// The same, always in this format.
+    PseudonymAs(Shape),
     /// A coarser value.
     Generalise(Generalisation),
+    /// A token that only the gateway can turn back into the value, and does where the client sends it back.
+    Tokenise,
+}
+
+/// What a mask leaves of a text; of a short one less, so that half of it and three characters are always hidden.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Shown {
+    /// Characters at the beginning.
+    pub first: u8,
+    /// Characters at the end.
+    pub last: u8,
+    /// The domain of an e-mail address; the other two then count in the part before it.
+    pub domain: bool,
+}
+
+/// The format of a pseudonym.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// `p_` and 32 hexadecimal digits.
+    Token,
+    /// An address under a name that can never exist (RFC 2606).
+    Email,
+    /// A UUID of version 8 (RFC 9562).
+    Uuid,
+    /// A made-up first and last name.
+    Alias,
+    /// A whole number that a double holds exactly.
+    Number,
 }
 
 /// How a value is made coarser.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Generalisation {
     /// A date or timestamp becomes its year.
     Year,
+    /// A date or timestamp becomes `YYYY-MM`.
+    Month,
+    /// A date of birth, a year of birth or an age becomes a band of ages.
+    AgeBand,
+    /// An IP address becomes its network: /24 or /48.
+    Ip,
+    /// A French postal code becomes its department.
+    PostalCode,
+    /// A number becomes the band that it falls into: these bounds, ascending, each belonging to the band above it.
+    Score(Vec<f64>),
+    /// A coordinate keeps so many decimals.
+    Coordinate(u8),
 }
 
 /// Who asks, as the charter sees them.

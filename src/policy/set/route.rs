@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{CategoryId, JsonPath, ProviderId, PurposeId, UpstreamId};
+use super::{CategoryId, CategorySet, JsonPath, ProviderId, PurposeId, UpstreamId};
 
 /// The place of a route in [`super::PolicySet::routes`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -31,6 +31,8 @@ pub struct RoutePolicy {
     pub personal_data: PersonalData,
     /// The presets that are part of it, for those who read what a policy is made of.
     pub presets: Vec<&'static str>,
+    /// What its requests may do with personal data that the caller does not see.
+    pub way_back: WayBack,
     /// Protection of accounts, where the route checks a credential.
     pub authentication: Option<Authentication>,
     /// Ambiguous paths that this route accepts all the same.
@@ -132,6 +134,17 @@ impl MediaRange {
             kind == self.kind && self.subtype.as_ref().is_none_or(|own| own == subtype)
         })
     }
+}
+
+/// What requests may do with personal data that the caller does not see: nothing, but for what is here.
+#[derive(Clone, Debug, Default)]
+pub struct WayBack {
+    /// Categories by which everybody may filter and sort.
+    pub query: CategorySet,
+    /// Categories that everybody may write.
+    pub writes: CategorySet,
+    /// Parameters of the path or query whose name does not say what they are.
+    pub parameters: Vec<(String, FieldClass)>,
 }
 
 /// One classified field.

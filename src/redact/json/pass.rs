@@ -6,10 +6,12 @@
 
 use std::sync::Arc;
 
+use jiff::civil::Date;
+
 use super::relate::{Opening, Records};
 use super::visit::{Kind, Site, Start, Visit, Watch};
 use crate::policy::set::{CategoryId, CategorySet};
-use crate::redact::action::{self, MASK, NULL, Remedy};
+use crate::redact::action::{self, Means, NULL};
 use crate::redact::plan::{CATEGORY, NOT_PERSONAL, Plan};
 use crate::redact::{Audience, Tally};
 use crate::secret::DomainKey;
@@ -66,10 +68,8 @@ enum End {
     Stays,
     /// It went, and what stands for it was written.
     Went,
-    Pseudonym(CategoryId),
-    Year {
-        text: bool,
-    },
+    /// It went, and what stands for it is written when its text is known.
+    Goes(CategoryId, action::Kind),
 }
 
 enum Verdict {
@@ -81,6 +81,7 @@ enum Verdict {
 /// What passes from chunk to chunk.
 pub(super) struct State {
     key: Arc<DomainKey>,
+    today: Option<Date>,
     /// Unknown fields are removed.
     deny: bool,
     /// Unknown fields are counted.
@@ -111,6 +112,7 @@ impl State {
             report,
             strict: deny || report,
             key,
+            today: audience.today,
             tally: Tally::default(),
             records,
             carried: Vec::new(),
@@ -271,21 +273,24 @@ impl Pass<'_> {
         kind: Kind,
     ) -> Watch {
         let plan = self.plan;
-        let (with, end): (&[u8], End) = match (plan.remedy(category), kind) {
-            (Remedy::Remove, _) => {
+        let remedy = plan.remedy(category);
+        let kind = match kind {
+            _ if remedy.removes() => {
                 self.discard_or_null(at, parent, start);
                 self.state.end = End::Went;
                 return Watch::End;
             }
-            (_, Kind::Null) => {
+            Kind::Null => {
                 self.keep(parent, start);
                 return Watch::Nothing;
             }
-            (Remedy::Mask, Kind::Text) => (MASK.as_bytes(), End::Went),
-            (Remedy::Replace { json, .. }, _) => (json, End::Went),
-            (Remedy::Pseudonym(_), Kind::Text | Kind::Number) => (b"", End::Pseudonym(category)),
-            (Remedy::Year, Kind::Text | Kind::Number) => (b"", End::Year { text: kind == Kind::Text }),
-            _ => (NULL, End::Went),
+            Kind::Text => action::Kind::Text,
+            Kind::Number => action::Kind::Number,
+            Kind::Boolean => action::Kind::Boolean,
+        };
+        let (with, end) = match remedy.constant(kind) {
+            Some(json) => (json, End::Went),
+            None => (&b""[..], End::Goes(category, kind)),
         };
         self.substitute(at, parent, start, with);
         self.state.end = end;
@@ -304,8 +309,8 @@ impl Pass<'_> {
     ) -> Mode {
         let plan = self.plan;
         match plan.remedy(category) {
-            Remedy::Remove => self.discard_or_null(at, parent, start),
-            Remedy::Mask | Remedy::Replace { .. } | Remedy::Pseudonym(_) | Remedy::Year if !object => {
+            remedy if remedy.removes() => self.discard_or_null(at, parent, start),
+            remedy if remedy.is_one_by_one() && !object => {
                 self.keep(parent, start);
                 return Mode::Replace(category);
             }
@@ -387,11 +392,10 @@ impl Visit for Pass<'_> {
             (End::Went, _) => {}
             // Longer than what is kept of a value: nothing can be said about it.
             (_, None) => self.out.extend_from_slice(NULL),
-            (End::Pseudonym(category), Some(value)) => match self.plan.remedy(category) {
-                Remedy::Pseudonym(name) => action::pseudonym(&self.state.key, name, value, self.out),
-                _ => self.out.extend_from_slice(NULL),
-            },
-            (End::Year { text }, Some(value)) => action::year(value, text, self.out),
+            (End::Goes(category, kind), Some(value)) => {
+                let means = Means { key: &self.state.key, today: self.state.today };
+                self.plan.remedy(category).write(means, value, kind, self.out);
+            }
         }
         self.resume(end);
     }

@@ -85,6 +85,7 @@ pub(super) fn related(subject: &str, groups: &[&str], wards: &[&str]) -> Audienc
         subject: (!subject.is_empty()).then(|| text(subject)),
         groups: groups.iter().map(|group| text(group)).collect(),
         wards: wards.iter().map(|ward| text(ward)).collect(),
+        today: None,
     }
 }
 

@@ -10,7 +10,8 @@ use crate::policy::set::{
     Action, CategoryId, CategorySet, Charter, Classification, FieldClass, JsonPath, PersonalData, Segment,
     Unknown, fold_field_name,
 };
-use crate::redact::{Audience, Tally, action};
+use crate::redact::action::{Kind, Means, Remedy, StandIn};
+use crate::redact::{Audience, Tally};
 
 /// A document with its duplicate keys and their order.
 #[derive(Clone, Debug, PartialEq)]
@@ -176,41 +177,31 @@ impl<'a> Reference<'a> {
 
     fn hidden(&self, tree: &Tree, category: CategoryId) -> Option<Tree> {
         let category = &self.charter.categories[category.index()];
-        match (&category.otherwise, tree) {
-            (Action::Remove, _) => None,
-            (Action::Null, _) => Some(Tree::Null),
-            (_, _) => Some(self.replaced(tree, &category.otherwise, &category.name)),
+        match &category.otherwise {
+            Action::Remove => None,
+            Action::Null => Some(Tree::Null),
+            _ => Some(self.replaced(tree, &Remedy::of(category))),
         }
     }
 
-    fn replaced(&self, tree: &Tree, action: &Action, category: &str) -> Tree {
-        let mut out = Vec::new();
-        let (text, value) = match tree {
+    /// What stands for one value is the actions' own business, and tested there.
+    fn replaced(&self, tree: &Tree, remedy: &Remedy) -> Tree {
+        let (kind, value) = match tree {
             Tree::Array(elements) => {
-                return Tree::Array(
-                    elements.iter().map(|one| self.replaced(one, action, category)).collect(),
-                );
+                return Tree::Array(elements.iter().map(|one| self.replaced(one, remedy)).collect());
             }
             Tree::Null | Tree::Object(_) => return Tree::Null,
-            Tree::Boolean(_) => match action {
-                Action::Replace(text) => return Tree::Text(text.clone()),
-                _ => return Tree::Null,
-            },
-            Tree::Text(text) => (true, text.clone()),
-            Tree::Number(number) => (false, number.to_string()),
+            Tree::Boolean(value) => (Kind::Boolean, value.to_string()),
+            Tree::Text(text) => (Kind::Text, text.clone()),
+            Tree::Number(number) => (Kind::Number, number.to_string()),
         };
-        match action {
-            Action::Mask if text => out.extend(b"\"***\""),
-            Action::Replace(text) => return Tree::Text(text.clone()),
-            Action::Pseudonym => {
-                if let Some(key) = scenario::key() {
-                    action::pseudonym(&key, category, value.as_bytes(), &mut out);
-                }
-            }
-            Action::Generalise(_) => action::year(value.as_bytes(), text, &mut out),
-            _ => return Tree::Null,
+        let Some(key) = scenario::key() else { return Tree::Null };
+        let means = Means { key: &key, today: self.audience.today };
+        match remedy.stand_in(means, &value, kind) {
+            StandIn::Gone | StandIn::Null => Tree::Null,
+            StandIn::Text(text) => Tree::Text(text.into_owned()),
+            StandIn::Number(number) => serde_json::from_str(&number).unwrap_or(Tree::Null),
         }
-        serde_json::from_slice(&out).unwrap_or(Tree::Null)
     }
 
     /// What a route's rules, or else the charter's names, say about where `steps` lead.

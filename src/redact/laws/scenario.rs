@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::source::Source;
 use crate::policy::set::{
     Action, Category, CategoryId, CategorySet, Charter, Classification, FieldClass, FieldRule,
-    Generalisation, JsonPath, PersonalData, RecipientId, Sees, Segment, Unknown, fold_field_name,
+    Generalisation, JsonPath, PersonalData, RecipientId, Sees, Segment, Shape, Shown, Unknown,
+    fold_field_name,
 };
 use crate::redact::{Audience, Format, JsonRedactor, Plan, Redact, RedactError, Tally, Task};
 use crate::secret::{Domain, DomainKey, MasterSecret, Sensitive};
@@ -172,12 +173,22 @@ fn charter(source: &mut Source<'_>, names: bool) -> Charter {
             name: name.into(),
             article: "2".into(),
             fields: if names { fields.iter().map(|&field| field.into()).collect() } else { Vec::new() },
-            otherwise: match source.below(6) {
+            otherwise: match source.below(16) {
                 0 => Action::Remove,
                 1 => Action::Null,
                 2 => Action::Mask,
                 3 => Action::Replace("r\"é".into()),
                 4 => Action::Pseudonym,
+                5 => Action::PseudonymAs(Shape::Alias),
+                6 => Action::PseudonymAs(Shape::Number),
+                7 => Action::MaskPart(Shown { first: 2, last: 1, domain: true }),
+                8 => Action::Tokenise,
+                9 => Action::Generalise(Generalisation::Month),
+                10 => Action::Generalise(Generalisation::AgeBand),
+                11 => Action::Generalise(Generalisation::Ip),
+                12 => Action::Generalise(Generalisation::PostalCode),
+                13 => Action::Generalise(Generalisation::Score(vec![5.0, 10.0])),
+                14 => Action::Generalise(Generalisation::Coordinate(1)),
                 _ => Action::Generalise(Generalisation::Year),
             },
         })
@@ -260,6 +271,7 @@ fn audience(source: &mut Source<'_>) -> Audience {
         subject: (!source.one_in(4)).then(|| text(source.pick(&["jean", "jean", "jean", "7", ""]))),
         groups: (0..source.below(3)).map(|_| text(source.pick(&["a", "b", "2012"]))).collect(),
         wards: (0..source.below(3)).map(|_| text(source.pick(&["a", "b", "é€😀"]))).collect(),
+        today: Some(jiff::civil::date(2026, 11, 23)),
     }
 }
 

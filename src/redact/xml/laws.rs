@@ -108,6 +108,7 @@ fn audience(sees: [u8; 4]) -> Audience {
         subject: Some(text("7")),
         groups: vec![text("6eA")],
         wards: vec![text("9")],
+        today: None,
     }
 }
 

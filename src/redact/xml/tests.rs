@@ -309,6 +309,7 @@ fn records_are_somebodys() {
             ward: CategorySet(0b10),
             any: CategorySet::default(),
         },
+        today: None,
         subject: Some(text("7")),
         groups: vec![text("6eA")],
         wards: vec![text("9")],

@@ -183,7 +183,8 @@ fn check_record(role: &str, got: &Value, whole: &Value, context: &str) {
             "gender" => drop(fields.insert(name.into(), Value::Null)),
             "email" => {
                 let token = got["email"].as_str().unwrap_or_default();
-                assert!(token.starts_with("p_") && token.len() == 26, "{context}: {role} {id}: {token}");
+                let sound = token.starts_with("p_") && token.ends_with("@pseudonyme.invalid");
+                assert!(sound && token.len() == 53, "{context}: {role} {id}: {token}");
                 fields.insert(name.into(), token.into());
             }
             _ => drop(fields.remove(name)),

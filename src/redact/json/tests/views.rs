@@ -47,10 +47,13 @@ fn actions_keep_the_document_around() {
 fn pseudonyms_are_tokens_of_the_decoded_value() {
     let token = |document: &str| redact(document).unwrap();
     let one = token(r#"{"email":"jean@x.fr"}"#);
-    assert!(one.starts_with(r#"{"email":"p_"#) && one.len() == r#"{"email":""}"#.len() + 26);
+    assert!(one.starts_with(r#"{"email":"p_"#) && one.ends_with(r#"@pseudonyme.invalid"}"#), "{one}");
     assert_eq!(token(r#"{"email":"\u006Aean@x.fr"}"#), one);
     assert_ne!(token(r#"{"email":"jeanne@x.fr"}"#), one);
-    assert_eq!(token(r#"{"email":12}"#), token(r#"{"email":"12"}"#));
+    assert_eq!(
+        token(r#"{"email":12}"#),
+        token(r#"{"email":"12"}"#).replace("\"email\":\"", "\"email\":").replace("\"}", "}")
+    );
     assert_eq!(token(r#"{"email":null}"#), r#"{"email":null}"#);
     assert_eq!(token(r#"{"email":false}"#), r#"{"email":null}"#);
 }

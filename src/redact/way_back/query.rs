@@ -1,0 +1,163 @@
+//! Queries: which personal data is asked for by name, and whether the caller may.
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::{Denied, RequestPlan, Sender, document::Node, names::words};
+use crate::{
+    policy::set::{CategoryId, FieldClass, fold_field_name},
+    redact::TOKEN_MARK,
+    secret::Sensitive,
+};
+
+/// Parameters whose values name fields or compare them: sorting, grouping, and whole expressions (OData, SCIM, RSQL, JSON).
+const EXPRESSIONS: [&str; 25] = [
+    "ordering",
+    "order",
+    "orderby",
+    "ordercolumn",
+    "orderfield",
+    "sort",
+    "sortby",
+    "sorting",
+    "sorts",
+    "sortfield",
+    "sortkey",
+    "sortcolumn",
+    "sortorder",
+    "sortproperty",
+    "groupby",
+    "group",
+    "distinct",
+    "filter",
+    "filters",
+    "where",
+    "conditions",
+    "criteria",
+    "having",
+    "apply",
+    "compute",
+];
+
+impl RequestPlan {
+    /// Judges a query; what is to be sent on, where a token in it became a value again.
+    ///
+    /// # Errors
+    /// [`Denied`].
+    pub fn query(&self, sender: Sender<'_>, query: &str) -> Result<Option<Sensitive<String>>, Denied> {
+        let mut out = String::new();
+        let mut restored = false;
+        for (place, piece) in query.split('&').enumerate() {
+            if place > 0 {
+                out.push('&');
+            }
+            match self.pair(sender, piece)? {
+                Some(value) => {
+                    restored = true;
+                    out.push_str(piece.split_once('=').map_or("", |(name, _)| name));
+                    out.push('=');
+                    out.extend(utf8_percent_encode(value.expose(), NON_ALPHANUMERIC));
+                }
+                None => out.push_str(piece),
+            }
+            // Some platforms end a parameter at `;` as well: it must be harmless in that reading, too.
+            if piece.contains(';') {
+                for part in piece.split(';') {
+                    if self.pair(sender, part)?.is_some() {
+                        return Err(Denied::Token);
+                    }
+                }
+            }
+        }
+        Ok(restored.then(|| Sensitive::new(out)))
+    }
+
+    /// Judges one parameter; its value, if it is a token.
+    fn pair(&self, sender: Sender<'_>, piece: &str) -> Result<Option<Sensitive<String>>, Denied> {
+        let Some((name, value)) = form_urlencoded::parse(piece.as_bytes()).next() else { return Ok(None) };
+        let (category, exact) = match self.names.parameter(&name) {
+            Some(FieldClass::NotPersonal) => return Ok(None),
+            Some(FieldClass::Category(category)) => (Some(category), true),
+            None => match self.names.mentioned(&[], &name) {
+                Some(named) => (Some(named.category), named.exact),
+                None => (None, false),
+            },
+        };
+        let Some(category) = category else {
+            if value.starts_with(TOKEN_MARK) && self.is_token(sender.key, &value) {
+                return Err(Denied::Token);
+            }
+            return self.expression(sender, &name, &value).map(|()| None);
+        };
+        if value.starts_with(TOKEN_MARK)
+            && let Some(value) = self.restored(sender.key, category, &value)?
+        {
+            return Ok(Some(value));
+        }
+        if sender.sees(category) {
+            return Ok(None);
+        }
+        if self.query.contains(category) {
+            return if self.is_stand_in(sender, category, &value) { Err(Denied::StandIn) } else { Ok(None) };
+        }
+        // An empty field of a search form asks for nothing.
+        if sender.is_known(category, &value) || (exact && value.is_empty()) {
+            Ok(None)
+        } else {
+            Err(Denied::Query)
+        }
+    }
+
+    fn may_ask(&self, sender: Sender<'_>, category: CategoryId) -> bool {
+        sender.sees(category) || self.query.contains(category)
+    }
+
+    /// Judges the value of a parameter that names no field itself.
+    fn expression(&self, sender: Sender<'_>, name: &str, value: &str) -> Result<(), Denied> {
+        let value = value.trim();
+        if value.starts_with(['{', '['])
+            && let Some(node) = Node::read(value.as_bytes())
+        {
+            return self.lookup(sender, &[], &node, is_expression(name));
+        }
+        if is_expression(name) { self.mentions(sender, &[], value) } else { Ok(()) }
+    }
+
+    /// JSON as a parameter (xAPI's `agent`, MongoDB's filters): its names are asked for.
+    fn lookup(&self, sender: Sender<'_>, path: &[&str], node: &Node, expression: bool) -> Result<(), Denied> {
+        match node {
+            Node::Scalar => Ok(()),
+            Node::Text(text) if expression => self.mentions(sender, path, text),
+            Node::Text(_) => Ok(()),
+            Node::List(nodes) => {
+                nodes.iter().try_for_each(|node| self.lookup(sender, path, node, expression))
+            }
+            Node::Object(members) => members.iter().try_for_each(|(key, value)| {
+                if let Some(named) = self.names.mentioned(path, key) {
+                    let known = matches!(value, Node::Text(text) if sender.is_known(named.category, text));
+                    if !known && !self.may_ask(sender, named.category) {
+                        return Err(Denied::Query);
+                    }
+                }
+                let below: Vec<&str> = path.iter().copied().chain(words(key)).collect();
+                self.lookup(sender, &below, value, expression)
+            }),
+        }
+    }
+
+    /// Every word of an expression that is a field's name is taken for one, quoted or not: dialects quote differently.
+    fn mentions(&self, sender: Sender<'_>, around: &[&str], text: &str) -> Result<(), Denied> {
+        let apart = |c: char| {
+            c.is_whitespace()
+                || matches!(c, ',' | ';' | '|' | '(' | ')' | '"' | '\'' | '=' | '<' | '>' | '!' | '~' | '&')
+        };
+        let asked = |word: &str| {
+            self.names.mentioned(around, word).is_some_and(|named| !self.may_ask(sender, named.category))
+        };
+        if text.split(apart).any(asked) { Err(Denied::Query) } else { Ok(()) }
+    }
+}
+
+/// `sort`, `$orderby`, `sort[0]`, `page.sort`, `filter[]`.
+fn is_expression(name: &str) -> bool {
+    words(name).iter().any(|word| EXPRESSIONS.contains(&fold_field_name(word).as_str()))
+}
