@@ -61,6 +61,7 @@ fn plan() -> Arc<Plan> {
             .into(),
         unknown: Unknown::Pass,
         record_bytes: 1 << 20,
+        ..Classification::default()
     });
     Arc::new(Plan::compile(&charter(), &data))
 }

@@ -45,7 +45,7 @@ fn record(number: usize) -> String {
         r#"{{"id":"{number:032x}","full_name":"Élève {number}","exercise":{{"title":"Fractions, première partie","content_id":"{:032x}","kind":"exercise"}},"progress":0.{},"completed":{},"time_spent":{},"last_activity":"2026-11-03T10:14:00Z","answers":[1,0,1,1,0,1,null,"a quelconque texte de réponse"],"attempts":{}}}"#,
         number * 31,
         number % 100,
-        number % 2 == 0,
+        number.is_multiple_of(2),
         number * 13,
         number % 7,
     )

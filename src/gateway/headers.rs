@@ -89,7 +89,7 @@ impl Screen {
             // Several values are several persons, or one in an unknown grammar: only a single one has a stand-in.
             let stand_in = category.and_then(|category| {
                 let mut values = headers.get_all(&name).iter();
-                let value = values.next()?.to_str().ok()?;
+                let value = std::str::from_utf8(values.next()?.as_bytes()).ok()?;
                 let text = self.plan.stand_in(category, &self.key, self.today, value)?;
                 values.next().is_none().then(|| HeaderValue::try_from(&*text).ok()).flatten()
             });
@@ -211,7 +211,7 @@ mod tests {
             _ => (Arc::from([]), false),
         };
         Screen { plan, rules, declared, visible, key: Arc::new(key), today: None }.withhold(&mut headers);
-        let text = |value: &HeaderValue| value.to_str().unwrap().to_owned();
+        let text = |value: &HeaderValue| String::from_utf8(value.as_bytes().to_vec()).unwrap();
         headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
     }
 

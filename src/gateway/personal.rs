@@ -348,7 +348,8 @@ async fn hold(
 
 /// Whether the route's owner lets this type pass unread.
 fn passes(data: &Classification, headers: &HeaderMap) -> bool {
-    let Some(Ok(value)) = headers.get(header::CONTENT_TYPE).map(HeaderValue::to_str) else { return false };
+    let value = headers.get(header::CONTENT_TYPE).map(|value| std::str::from_utf8(value.as_bytes()));
+    let Some(Ok(value)) = value else { return false };
     let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     data.pass_types.iter().any(|range| range.matches(&essence))
 }

@@ -122,9 +122,15 @@ impl Pairs {
         let (Named { field, .. }, value) = self.read(pair)?;
         let verdict = if pair.is_empty() { Verdict::Keep } else { self.judge.judge(field, self.visible) };
         let stand_in = match verdict {
-            Verdict::Keep if field.is_not_personal() => return Ok(self.pass(pair, out)),
+            Verdict::Keep if field.is_not_personal() => {
+                self.pass(pair, out);
+                return Ok(());
+            }
             Verdict::Keep => match self.judge.nested(&value, self.visible) {
-                Nested::Same => return Ok(self.pass(pair, out)),
+                Nested::Same => {
+                    self.pass(pair, out);
+                    return Ok(());
+                }
                 Nested::Redacted(document) => Some(document),
                 Nested::Unreadable => None,
             },

@@ -37,10 +37,7 @@ impl MediaType {
             exact &= is_token(name) && trimmed.len() == value.len();
             let name = name.trim_matches([' ', '\t']).to_ascii_lowercase();
             let (text, after) = match trimmed.strip_prefix('"') {
-                Some(quoted) => match quoted_string(quoted) {
-                    Some(both) => both,
-                    None => return None,
-                },
+                Some(quoted) => quoted_string(quoted)?,
                 None => {
                     let (token, after) = trimmed.split_at(trimmed.find(';').unwrap_or(trimmed.len()));
                     let token = token.trim_matches([' ', '\t']);
@@ -87,7 +84,7 @@ impl MediaType {
     /// The one value of a parameter, as it was quoted.
     ///
     /// # Errors
-    /// [`TwoValues`] where it is named twice: readers take either.
+    /// `TwoValues` where it is named twice: readers take either.
     pub fn parameter(&self, name: &str) -> Result<Option<&str>, TwoValues> {
         let mut values = self.parameters.iter().filter(|(known, _)| known == name);
         let first = values.next().map(|(_, value)| value.as_str());

@@ -347,7 +347,7 @@ impl Rows {
     /// Refuses rows that do not belong below the header.
     fn check(&mut self, row: &Row, text: &str) -> Result<(), RedactError> {
         let width = self.columns.len();
-        let surplus = row.cells.iter().skip(width).any(|cell| cell.outer().len() > 0);
+        let surplus = row.cells.iter().skip(width).any(|cell| !cell.outer().is_empty());
         let split = width == 1 && self.separator.is_none() && dialect::is_split(row, text.as_bytes());
         if surplus || split || (self.doubtful && row.cells.len() != width) {
             return Err(RedactError::Malformed);

@@ -40,10 +40,13 @@ fn charter() -> Charter {
     }
 }
 
+/// Fields by path and category, what happens to others, the bound of a record.
+type Declared = (Vec<(&'static str, Option<u8>)>, Unknown, usize);
+
 /// A route and a caller.
 #[derive(Clone)]
 pub(super) struct Trial {
-    data: Option<(Vec<(&'static str, Option<u8>)>, Unknown, usize)>,
+    data: Option<Declared>,
     records: Vec<&'static str>,
     pub(super) audience: Audience,
 }

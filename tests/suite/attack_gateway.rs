@@ -202,13 +202,13 @@ async fn documents_under_other_types_are_redacted_or_refused_everywhere() {
         &document[20..],
     ));
     assert_eq!(school.client.send(&Ask::get("/free/x")).await.status, 502);
-    // What is not JSON passes as it is, and so does a part of a film.
+    // What is of no format passes as it is, and so does a part of a film.
     for (kind, body) in [
         ("text/css", "a{b:c}"),
         ("text/javascript", "/* x */ f({\"a\": 1})"),
         ("image/png", "\u{89}PNG"),
         ("text/plain", "[1] a footnote"),
-        ("text/csv", "a,b"),
+        ("application/pdf", "%PDF-1.7"),
     ] {
         school.answer(Answer::new(200, &[("Content-Type", kind), ("Cache-Control", "public")], body));
         let reply = school.client.send(&Ask::get("/free/x")).await;

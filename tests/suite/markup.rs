@@ -92,9 +92,10 @@ fn without_tokens(text: &str) -> String {
     let mut parts = text.split("p_");
     let mut out = parts.next().unwrap().to_owned();
     for part in parts {
-        assert!(part.len() > 24 && part[..24].bytes().all(|byte| byte.is_ascii_hexdigit()), "{part}");
+        let (token, rest) = part.split_once("@pseudonyme.invalid").unwrap();
+        assert!(token.len() == 32 && token.bytes().all(|byte| byte.is_ascii_hexdigit()), "{part}");
         out += "TOKEN";
-        out += &part[24..];
+        out += rest;
     }
     out
 }

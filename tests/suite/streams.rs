@@ -64,7 +64,9 @@ fn chunk(bytes: &[u8]) -> Vec<u8> {
 /// An answer that sends its head, then each piece when the baton is given.
 fn paced(content_type: &str, coding: Option<Coding>, pieces: &[&str], baton: &Baton) -> Answer {
     let mut fields = vec![("Content-Type", content_type), ("Transfer-Encoding", "chunked")];
-    let name = coding.map(|coding| coding.token().to_str().unwrap().to_owned()).unwrap_or_default();
+    let name = coding
+        .map(|coding| String::from_utf8(coding.token().as_bytes().to_vec()).unwrap())
+        .unwrap_or_default();
     if coding.is_some() {
         fields.push(("Content-Encoding", &name));
     }

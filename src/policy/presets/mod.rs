@@ -2,7 +2,7 @@
 //!
 //! Each is a YAML file beside this one, in the language of a route's `personal_data`, with the category names of
 //! `policies/charter.yaml`. It names every ordinary field of the standard's documents, personal or not, so that routes can deny
-//! what nobody has classified. A new preset is a file, a line in [`FILES`], and samples under `tests/presets/`.
+//! what nobody has classified. A new preset is a file, a line in `FILES`, and samples under `tests/presets/`.
 
 use super::{
     document::{self, PresetFile},

@@ -81,7 +81,7 @@ pub(in crate::redact) fn policy(actions: [u8; 4]) -> Charter {
 
 /// A route, from a choice.
 pub(in crate::redact) fn route(choice: u8) -> PersonalData {
-    if choice % 4 == 0 {
+    if choice.is_multiple_of(4) {
         return PersonalData::Undeclared;
     }
     let rule = |path: &str, class| FieldRule { path: path.parse().unwrap(), class };
