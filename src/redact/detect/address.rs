@@ -1,0 +1,252 @@
+//! French postal addresses: a number, a kind of street, a name, a postal code and a city, or most of them.
+
+use super::{
+    Kind,
+    window::{Window, is_letter, is_word, last_word},
+};
+
+/// Kinds of streets that hardly mean anything else behind a number.
+const STREETS: &[&str] = &[
+    "rue", "r", "avenue", "av", "ave", "aven", "boulevard", "bd", "bld", "blvd", "boul", "bvd", "impasse", "imp", "chemin", "che",
+    "chem", "allee", "allees", "quai", "square", "sq", "ruelle", "sentier", "sente", "rond-point", "venelle", "faubourg", "fbg",
+    "fg", "esplanade", "lotissement", "lot", "hameau", "traverse", "chaussee", "cours", "route", "rte", "place", "pl",
+];
+/// Those that are words of every day as well: a postal code or a label must help.
+const OTHERS: &[&str] = &[
+    "all", "ch", "passage", "pass", "residence", "res", "cite", "voie", "mail", "villa", "domaine", "clos", "montee",
+    "cote", "galerie", "promenade", "parvis", "porte", "pont", "ancienne route", "zone", "za", "zi", "zac", "parc", "resid", "bp",
+    "cs", "lieu-dit", "lieudit", "ld", "batiment", "bat", "immeuble", "tour", "quartier", "cour", "mas", "ferme",
+];
+/// Among the first, those that need a capital and something behind it: « 2 place », « 3 cours ».
+const DOUBTFUL: &[&str] = &["r", "cours", "route", "place", "pl", "lot", "sq", "fg", "av", "imp", "che"];
+const LABEL: &[&str] = &[
+    "adresse*", "habite*", "domicil*", "demeurant", "demeure", "loge*", "reside*", "resident", "address", "rendez-vous", "au",
+    "chez", "livr*", "sis", "sise", "situe*", "lives at", "envoy*", "expedi*",
+];
+/// Small words within names of streets and cities.
+const PARTICLES: &[&str] = &[
+    "de", "du", "des", "d", "la", "le", "les", "l", "et", "en", "sur", "sous", "aux", "au", "lez", "a", "dit", "saint", "sainte",
+    "st", "ste", "bis", "ter",
+];
+const MONTHS: &[&str] = &[
+    "janvier", "fevrier", "mars", "avril", "mai", "juin", "juillet", "aout", "septembre", "octobre", "novembre", "decembre",
+];
+/// Words with a capital that begin what follows an address.
+const NEXT: &[&str] = &[
+    "tel", "telephone", "email", "mail", "courriel", "mob", "mobile", "port", "portable", "fax", "france", "merci", "je", "il",
+    "elle", "nous", "pour", "ine", "nir", "iban", "siret", "date", "ne", "nee", "contact", "cordialement", "le", "la", "code",
+    "ddn", "classe", "bonjour", "bonne", "responsable", "et", "on", "vous", "madame", "monsieur", "mme", "m",
+];
+
+fn one_of(word: &[u8], names: &[&str]) -> bool {
+    names.iter().any(|name| word.eq_ignore_ascii_case(name.as_bytes()))
+}
+
+/// The kind of street at `at`: whether it is a sure one, and the unit behind it and its point.
+fn street(window: &Window, at: usize) -> Option<(bool, usize)> {
+    let mut end = window.word_end(at);
+    if window.get(end) == b'-' && is_letter(window.get(end + 1)) {
+        end = window.word_end(end + 1);
+    }
+    let word = window.slice(at, end);
+    let sure = one_of(word, STREETS);
+    if !sure && !one_of(word, OTHERS) {
+        return None;
+    }
+    let end = end + usize::from(window.get(end) == b'.');
+    (window.get(end) == b' ').then_some((sure, end + 1))
+}
+
+/// Whether an address can begin at the digits at `start`: the cheap look before [`find`].
+pub(super) fn may_begin(window: &Window, start: usize) -> bool {
+    number(window, start).is_some() || code(window, start).is_some()
+}
+
+/// A number of at most four digits and the kind of street behind it: where that begins.
+fn number(window: &Window, start: usize) -> Option<usize> {
+    let mut at = start;
+    while window.get(at).is_ascii_digit() && at - start < 5 {
+        at += 1;
+    }
+    if at == start || at - start > 4 || matches!(window.prev(start), b'.' | b',' | b'-') && start > 1 && window.get(start - 2).is_ascii_digit() {
+        return None;
+    }
+    // `12-14`, `12/14`.
+    if matches!(window.get(at), b'-' | b'/') && window.get(at + 1).is_ascii_digit() {
+        let end = window.word_end(at + 1);
+        if end - at > 5 {
+            return None;
+        }
+        at = end;
+    }
+    let glued = window.word_end(at);
+    let suffix = |word: &[u8]| one_of(word, &["bis", "ter", "quater", "b", "t", "q", "a", "c", "d", "e", "f"]);
+    if glued > at {
+        if !suffix(window.slice(at, glued)) {
+            return None;
+        }
+        at = glued;
+    }
+    for _ in 0..2 {
+        at = skip(window, at, b",")?;
+        let end = window.word_end(at);
+        // `12 r. …` is a street, `12 b rue` a suffix.
+        if suffix(window.slice(at, end)) && matches!(window.get(end), b' ' | b',') {
+            at = end;
+        } else {
+            break;
+        }
+    }
+    street(window, at).map(|_| at)
+}
+
+/// At least one space or mark, at most three.
+fn skip(window: &Window, at: usize, marks: &[u8]) -> Option<usize> {
+    let len = (0..4).take_while(|len| window.get(at + len) == b' ' || marks.contains(&window.get(at + len))).count();
+    matches!(len, 1..4).then_some(at + len)
+}
+
+/// A postal code at `at` and the city behind it: where the city ends.
+fn code(window: &Window, at: usize) -> Option<usize> {
+    let digits = window.slice(at, at + 5);
+    let known = digits.len() == 5
+        && digits.iter().all(u8::is_ascii_digit)
+        && matches!(&digits[..2], [b'0', b'1'..=b'9'] | [b'1'..=b'8', _] | [b'9', b'0'..=b'5' | b'7' | b'8'])
+        && !is_word(window.get(at + 5))
+        && !is_word(window.prev(at));
+    known.then(|| city(window, skip(window, at + 5, b"\n,-")?)).flatten()
+}
+
+/// The end of the city that begins at `at`.
+fn city(window: &Window, at: usize) -> Option<usize> {
+    const MEASURES: &[&str] = &["euros", "eur", "habitants", "eleves", "km", "m", "personnes", "ans", "mots", "points", "hommes", "ou", "fois"];
+    let mut end = word(window, at);
+    let first = window.slice(at, end);
+    if end == at || !is_letter(first[0]) || one_of(first, MEASURES) || first.len() == 1 && window.get(end) != b'\'' {
+        return None;
+    }
+    let capital = is_capital(first);
+    let mut joined = one_of(first, &["le", "la", "les", "saint", "sainte", "st", "ste", "l"]);
+    if !capital && !joined && first.len() < 3 {
+        return None;
+    }
+    for _ in 0..7 {
+        if window.get(end) != b' ' {
+            break;
+        }
+        let from = end + 1;
+        let to = word(window, from);
+        let next = window.slice(from, to);
+        let number = next.iter().all(u8::is_ascii_digit) && next.len() <= 2 && one_of(last(window, end), &["cedex"]);
+        let small = one_of(next, PARTICLES) && is_capital(&[window.get(to + 1)]) && matches!(window.get(to), b' ' | b'\'');
+        let cedex = one_of(next, &["cedex"]);
+        if next.is_empty() || !number && !cedex && !small && (!is_capital(next) && !joined || one_of(next, NEXT)) {
+            break;
+        }
+        // After a particle another word must come; `Paris Cedex` ends the name.
+        joined = small;
+        end = to;
+    }
+    Some(end)
+}
+
+fn last(window: &Window, end: usize) -> &[u8] {
+    window.slice(window.word_start(end), end)
+}
+
+fn is_capital(word: &[u8]) -> bool {
+    word.first().is_some_and(|first| first.is_ascii_uppercase() || *first == super::fold::LETTER)
+}
+
+/// The end of a word with its hyphens and apostrophes.
+fn word(window: &Window, at: usize) -> usize {
+    let mut end = window.word_end(at);
+    while end > at && matches!(window.get(end), b'-' | b'\'') && is_word(window.get(end + 1)) {
+        end = window.word_end(end + 1);
+    }
+    end
+}
+
+/// The address that begins with the number at `start`, or whose postal code is there.
+pub(super) fn find(window: &Window, start: usize) -> Option<(usize, usize, Kind)> {
+    let found = |start, end| Some((start, end, Kind::PostalAddress));
+    if let Some(kind) = number(window, start) {
+        let (sure, name) = street(window, kind)?;
+        if let Some(end) = coded(window, name) {
+            return found(start, end);
+        }
+        let (end, words, capital) = street_name(window, name)?;
+        let label = || window.after(start, 40, LABEL);
+        let doubtful = one_of(window.slice(kind, window.word_end(kind)), DOUBTFUL);
+        let sure = if doubtful { capital && label() || capital && words > 1 } else { capital && sure || label() && sure };
+        let other = capital && label();
+        return if sure || other { found(start, end) } else { None };
+    }
+    let end = code(window, start)?;
+    // Without a number: « Résidence Bellevue, 69100 Villeurbanne ».
+    let from = start.saturating_sub(90);
+    let before = window.slice(from, start);
+    let kinds = STREETS.iter().filter(|kind| kind.len() > 2).chain(OTHERS);
+    let begin = kinds.filter_map(|kind| first_word(before, kind)).filter(|at| holds(&before[*at..])).min()?;
+    let named = before[begin..].split(|unit| !is_word(*unit)).skip(1).any(|word| is_capital(word) || word.iter().any(u8::is_ascii_digit));
+    if named { found(from + begin, end) } else { None }
+}
+
+fn first_word(units: &[u8], name: &str) -> Option<usize> {
+    // The street nearest to the code; one before it belongs to the same address if nothing ends between.
+    last_word(units, name).map(|(at, _)| at)
+}
+
+/// Whether units can stand within one address.
+fn holds(units: &[u8]) -> bool {
+    let ends = units.windows(2).enumerate().any(|(at, pair)| {
+        let short = at < 4 || units[at.saturating_sub(4)..at].iter().any(|unit| !is_letter(*unit));
+        matches!(pair, [b'!' | b'?' | b';', _] | [b'\n', b'\n']) || matches!(pair, [b'.', b' ' | b'\n']) && !short
+    });
+    !ends
+        && units.iter().filter(|unit| **unit == b'\n').count() <= 3
+        && !units.iter().any(|unit| matches!(unit, b'@' | b'=' | b'{' | b'}' | b'|'))
+}
+
+/// The end of the city of the first postal code that follows within the same address.
+fn coded(window: &Window, at: usize) -> Option<usize> {
+    for digit in at..(at + 120).min(window.len()) {
+        let begins = window.get(digit).is_ascii_digit() && !is_word(window.prev(digit));
+        if begins && let Some(end) = code(window, digit) {
+            return holds(window.slice(at, digit)).then_some(end);
+        }
+    }
+    None
+}
+
+/// The name of a street at `at`: its end, how many words with weight it has, and whether the first has a capital.
+fn street_name(window: &Window, mut at: usize) -> Option<(usize, usize, bool)> {
+    let (mut end, mut words, mut capital) = (None, 0, false);
+    for _ in 0..8 {
+        let to = window.word_end(at);
+        let part = window.slice(at, to);
+        if part.is_empty() {
+            break;
+        }
+        let heavy = is_capital(part) || part.iter().all(u8::is_ascii_digit) || one_of(part, MONTHS);
+        if heavy && words > 0 && one_of(part, NEXT) && !one_of(part, PARTICLES) {
+            break;
+        }
+        if heavy || words == 0 && !one_of(part, PARTICLES) {
+            capital |= words == 0 && heavy;
+            words += 1;
+            end = Some(to);
+            if !heavy {
+                break;
+            }
+        } else if !one_of(part, PARTICLES) || one_of(part, &["a", "et", "en"]) && words > 0 {
+            break;
+        }
+        let initial = window.get(to) == b'.' && to - at <= 3 && window.get(to + 1) == b' ';
+        if !matches!(window.get(to), b' ' | b'-' | b'\'') && !initial {
+            break;
+        }
+        at = to + 1 + usize::from(initial);
+    }
+    Some((end?, words, capital))
+}
