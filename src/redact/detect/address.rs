@@ -7,35 +7,175 @@ use super::{
 
 /// Kinds of streets that hardly mean anything else behind a number.
 const STREETS: &[&str] = &[
-    "rue", "r", "avenue", "av", "ave", "aven", "boulevard", "bd", "bld", "blvd", "boul", "bvd", "impasse", "imp", "chemin", "che",
-    "chem", "allee", "allees", "quai", "square", "sq", "ruelle", "sentier", "sente", "rond-point", "venelle", "faubourg", "fbg",
-    "fg", "esplanade", "lotissement", "lot", "hameau", "traverse", "chaussee", "cours", "route", "rte", "place", "pl",
+    "rue",
+    "r",
+    "avenue",
+    "av",
+    "ave",
+    "aven",
+    "boulevard",
+    "bd",
+    "bld",
+    "blvd",
+    "boul",
+    "bvd",
+    "impasse",
+    "imp",
+    "chemin",
+    "che",
+    "chem",
+    "allee",
+    "allees",
+    "quai",
+    "square",
+    "sq",
+    "ruelle",
+    "sentier",
+    "sente",
+    "rond-point",
+    "venelle",
+    "faubourg",
+    "fbg",
+    "fg",
+    "esplanade",
+    "lotissement",
+    "lot",
+    "hameau",
+    "traverse",
+    "chaussee",
+    "cours",
+    "route",
+    "rte",
+    "place",
+    "pl",
 ];
 /// Those that are words of every day as well: a postal code or a label must help.
 const OTHERS: &[&str] = &[
-    "all", "ch", "passage", "pass", "residence", "res", "cite", "voie", "mail", "villa", "domaine", "clos", "montee",
-    "cote", "galerie", "promenade", "parvis", "porte", "pont", "ancienne route", "zone", "za", "zi", "zac", "parc", "resid", "bp",
-    "cs", "lieu-dit", "lieudit", "ld", "batiment", "bat", "immeuble", "tour", "quartier", "cour", "mas", "ferme",
+    "all",
+    "ch",
+    "passage",
+    "pass",
+    "residence",
+    "res",
+    "cite",
+    "voie",
+    "mail",
+    "villa",
+    "domaine",
+    "clos",
+    "montee",
+    "cote",
+    "galerie",
+    "promenade",
+    "parvis",
+    "porte",
+    "pont",
+    "ancienne route",
+    "zone",
+    "za",
+    "zi",
+    "zac",
+    "parc",
+    "resid",
+    "bp",
+    "cs",
+    "lieu-dit",
+    "lieudit",
+    "ld",
+    "batiment",
+    "bat",
+    "immeuble",
+    "tour",
+    "quartier",
+    "cour",
+    "mas",
+    "ferme",
 ];
 /// Among the first, those that need a capital and something behind it: « 2 place », « 3 cours ».
 const DOUBTFUL: &[&str] = &["r", "cours", "route", "place", "pl", "lot", "sq", "fg", "av", "imp", "che"];
 const LABEL: &[&str] = &[
-    "adresse*", "habite*", "domicil*", "demeurant", "demeure", "loge*", "reside*", "resident", "address", "rendez-vous", "au",
-    "chez", "livr*", "sis", "sise", "situe*", "lives at", "envoy*", "expedi*",
+    "adresse*",
+    "habite*",
+    "domicil*",
+    "demeurant",
+    "demeure",
+    "loge*",
+    "reside*",
+    "resident",
+    "address",
+    "rendez-vous",
+    "au",
+    "chez",
+    "livr*",
+    "sis",
+    "sise",
+    "situe*",
+    "lives at",
+    "envoy*",
+    "expedi*",
 ];
 /// Small words within names of streets and cities.
 const PARTICLES: &[&str] = &[
-    "de", "du", "des", "d", "la", "le", "les", "l", "et", "en", "sur", "sous", "aux", "au", "lez", "a", "dit", "saint", "sainte",
-    "st", "ste", "bis", "ter",
+    "de", "du", "des", "d", "la", "le", "les", "l", "et", "en", "sur", "sous", "aux", "au", "lez", "a",
+    "dit", "saint", "sainte", "st", "ste", "bis", "ter",
 ];
 const MONTHS: &[&str] = &[
-    "janvier", "fevrier", "mars", "avril", "mai", "juin", "juillet", "aout", "septembre", "octobre", "novembre", "decembre",
+    "janvier",
+    "fevrier",
+    "mars",
+    "avril",
+    "mai",
+    "juin",
+    "juillet",
+    "aout",
+    "septembre",
+    "octobre",
+    "novembre",
+    "decembre",
 ];
 /// Words with a capital that begin what follows an address.
 const NEXT: &[&str] = &[
-    "tel", "telephone", "email", "mail", "courriel", "mob", "mobile", "port", "portable", "fax", "france", "merci", "je", "il",
-    "elle", "nous", "pour", "ine", "nir", "iban", "siret", "date", "ne", "nee", "contact", "cordialement", "le", "la", "code",
-    "ddn", "classe", "bonjour", "bonne", "responsable", "et", "on", "vous", "madame", "monsieur", "mme", "m",
+    "tel",
+    "telephone",
+    "email",
+    "mail",
+    "courriel",
+    "mob",
+    "mobile",
+    "port",
+    "portable",
+    "fax",
+    "france",
+    "merci",
+    "je",
+    "il",
+    "elle",
+    "nous",
+    "pour",
+    "ine",
+    "nir",
+    "iban",
+    "siret",
+    "date",
+    "ne",
+    "nee",
+    "contact",
+    "cordialement",
+    "le",
+    "la",
+    "code",
+    "ddn",
+    "classe",
+    "bonjour",
+    "bonne",
+    "responsable",
+    "et",
+    "on",
+    "vous",
+    "madame",
+    "monsieur",
+    "mme",
+    "m",
 ];
 
 fn one_of(word: &[u8], names: &[&str]) -> bool {
@@ -68,7 +208,12 @@ fn number(window: &Window, start: usize) -> Option<usize> {
     while window.get(at).is_ascii_digit() && at - start < 5 {
         at += 1;
     }
-    if at == start || at - start > 4 || matches!(window.prev(start), b'.' | b',' | b'-') && start > 1 && window.get(start - 2).is_ascii_digit() {
+    if at == start
+        || at - start > 4
+        || matches!(window.prev(start), b'.' | b',' | b'-')
+            && start > 1
+            && window.get(start - 2).is_ascii_digit()
+    {
         return None;
     }
     // `12-14`, `12/14`.
@@ -80,7 +225,8 @@ fn number(window: &Window, start: usize) -> Option<usize> {
         at = end;
     }
     let glued = window.word_end(at);
-    let suffix = |word: &[u8]| one_of(word, &["bis", "ter", "quater", "b", "t", "q", "a", "c", "d", "e", "f"]);
+    let suffix =
+        |word: &[u8]| one_of(word, &["bis", "ter", "quater", "b", "t", "q", "a", "c", "d", "e", "f"]);
     if glued > at {
         if !suffix(window.slice(at, glued)) {
             return None;
@@ -102,7 +248,9 @@ fn number(window: &Window, start: usize) -> Option<usize> {
 
 /// At least one space or mark, at most three.
 fn skip(window: &Window, at: usize, marks: &[u8]) -> Option<usize> {
-    let len = (0..4).take_while(|len| window.get(at + len) == b' ' || marks.contains(&window.get(at + len))).count();
+    let len = (0..4)
+        .take_while(|len| window.get(at + len) == b' ' || marks.contains(&window.get(at + len)))
+        .count();
     matches!(len, 1..4).then_some(at + len)
 }
 
@@ -119,10 +267,28 @@ fn code(window: &Window, at: usize) -> Option<usize> {
 
 /// The end of the city that begins at `at`.
 fn city(window: &Window, at: usize) -> Option<usize> {
-    const MEASURES: &[&str] = &["euros", "eur", "habitants", "eleves", "km", "m", "personnes", "ans", "mots", "points", "hommes", "ou", "fois"];
+    const MEASURES: &[&str] = &[
+        "euros",
+        "eur",
+        "habitants",
+        "eleves",
+        "km",
+        "m",
+        "personnes",
+        "ans",
+        "mots",
+        "points",
+        "hommes",
+        "ou",
+        "fois",
+    ];
     let mut end = word(window, at);
     let first = window.slice(at, end);
-    if end == at || !is_letter(first[0]) || one_of(first, MEASURES) || first.len() == 1 && window.get(end) != b'\'' {
+    if end == at
+        || !is_letter(first[0])
+        || one_of(first, MEASURES)
+        || first.len() == 1 && window.get(end) != b'\''
+    {
         return None;
     }
     let capital = is_capital(first);
@@ -137,10 +303,19 @@ fn city(window: &Window, at: usize) -> Option<usize> {
         let from = end + 1;
         let to = word(window, from);
         let next = window.slice(from, to);
-        let number = next.iter().all(u8::is_ascii_digit) && next.len() <= 2 && one_of(last(window, end), &["cedex"]);
-        let small = one_of(next, PARTICLES) && is_capital(&[window.get(to + 1)]) && matches!(window.get(to), b' ' | b'\'');
+        let number =
+            next.iter().all(u8::is_ascii_digit) && next.len() <= 2 && one_of(last(window, end), &["cedex"]);
+        let small = one_of(next, PARTICLES)
+            && is_capital(&[window.get(to + 1)])
+            && matches!(window.get(to), b' ' | b'\'');
         let cedex = one_of(next, &["cedex"]);
-        if next.is_empty() || !number && !cedex && !small && (!is_capital(next) && !joined || one_of(next, NEXT)) {
+        // « Villeneuve d'Ascq »
+        let elided = matches!(next, [b'd' | b'l', b'\'', third, ..] if is_capital(&[*third]));
+        let mixed = !number && next.iter().any(u8::is_ascii_digit);
+        if next.is_empty()
+            || mixed
+            || !number && !cedex && !small && !elided && (!is_capital(next) && !joined || one_of(next, NEXT))
+        {
             break;
         }
         // After a particle another word must come; `Paris Cedex` ends the name.
@@ -172,13 +347,20 @@ pub(super) fn find(window: &Window, start: usize) -> Option<(usize, usize, Kind)
     let found = |start, end| Some((start, end, Kind::PostalAddress));
     if let Some(kind) = number(window, start) {
         let (sure, name) = street(window, kind)?;
-        if let Some(end) = coded(window, name) {
+        let (end, words, capital) = street_name(window, name)?;
+        let doubtful = one_of(window.slice(kind, window.word_end(kind)), DOUBTFUL);
+        // « 5 cours de soutien » is no address, whatever follows.
+        if (sure && !doubtful || capital || window.get(end) != b' ')
+            && let Some(end) = coded(window, end)
+        {
             return found(start, end);
         }
-        let (end, words, capital) = street_name(window, name)?;
         let label = || window.after(start, 40, LABEL);
-        let doubtful = one_of(window.slice(kind, window.word_end(kind)), DOUBTFUL);
-        let sure = if doubtful { capital && label() || capital && words > 1 } else { capital && sure || label() && sure };
+        let sure = if doubtful {
+            capital && label() || capital && words > 1
+        } else {
+            capital && sure || label() && sure
+        };
         let other = capital && label();
         return if sure || other { found(start, end) } else { None };
     }
@@ -188,7 +370,10 @@ pub(super) fn find(window: &Window, start: usize) -> Option<(usize, usize, Kind)
     let before = window.slice(from, start);
     let kinds = STREETS.iter().filter(|kind| kind.len() > 2).chain(OTHERS);
     let begin = kinds.filter_map(|kind| first_word(before, kind)).filter(|at| holds(&before[*at..])).min()?;
-    let named = before[begin..].split(|unit| !is_word(*unit)).skip(1).any(|word| is_capital(word) || word.iter().any(u8::is_ascii_digit));
+    let named = before[begin..]
+        .split(|unit| !is_word(*unit))
+        .skip(1)
+        .any(|word| is_capital(word) || word.iter().any(u8::is_ascii_digit));
     if named { found(from + begin, end) } else { None }
 }
 
@@ -201,16 +386,17 @@ fn first_word(units: &[u8], name: &str) -> Option<usize> {
 fn holds(units: &[u8]) -> bool {
     let ends = units.windows(2).enumerate().any(|(at, pair)| {
         let short = at < 4 || units[at.saturating_sub(4)..at].iter().any(|unit| !is_letter(*unit));
-        matches!(pair, [b'!' | b'?' | b';', _] | [b'\n', b'\n']) || matches!(pair, [b'.', b' ' | b'\n']) && !short
+        matches!(pair, [b'!' | b'?' | b';', _] | [b'\n', b'\n'])
+            || matches!(pair, [b'.', b' ' | b'\n']) && !short
     });
     !ends
         && units.iter().filter(|unit| **unit == b'\n').count() <= 3
-        && !units.iter().any(|unit| matches!(unit, b'@' | b'=' | b'{' | b'}' | b'|'))
+        && !units.iter().any(|unit| matches!(unit, b'@' | b'=' | b'{' | b'}' | b'|' | b':'))
 }
 
 /// The end of the city of the first postal code that follows within the same address.
 fn coded(window: &Window, at: usize) -> Option<usize> {
-    for digit in at..(at + 120).min(window.len()) {
+    for digit in at..(at + 72).min(window.len()) {
         let begins = window.get(digit).is_ascii_digit() && !is_word(window.prev(digit));
         if begins && let Some(end) = code(window, digit) {
             return holds(window.slice(at, digit)).then_some(end);
@@ -228,7 +414,8 @@ fn street_name(window: &Window, mut at: usize) -> Option<(usize, usize, bool)> {
         if part.is_empty() {
             break;
         }
-        let heavy = is_capital(part) || part.iter().all(u8::is_ascii_digit) || one_of(part, MONTHS);
+        let heavy =
+            is_capital(part) || part.len() < 5 && part.iter().all(u8::is_ascii_digit) || one_of(part, MONTHS);
         if heavy && words > 0 && one_of(part, NEXT) && !one_of(part, PARTICLES) {
             break;
         }

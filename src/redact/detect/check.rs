@@ -3,9 +3,7 @@
 /// The value of ASCII digits; `None` for anything else or more than 18 of them.
 pub(super) fn value(digits: &[u8]) -> Option<u64> {
     (digits.len() <= 18).then_some(())?;
-    digits.iter().try_fold(0, |sum, digit| {
-        digit.is_ascii_digit().then(|| sum * 10 + u64::from(digit - b'0'))
-    })
+    digits.iter().try_fold(0, |sum, digit| digit.is_ascii_digit().then(|| sum * 10 + u64::from(digit - b'0')))
 }
 
 /// ISO/IEC 7812: the sum of digits, every second one from the right doubled, ends with 0.
@@ -124,7 +122,8 @@ pub(super) fn rib(chars: &[u8]) -> bool {
 /// A SIRET: its SIREN and the whole by Luhn; La Poste's offices by the sum of their digits.
 pub(super) fn siret(digits: &[u8]) -> bool {
     let post = || {
-        digits.starts_with(b"356000000") && digits.iter().map(|digit| u32::from(digit - b'0')).sum::<u32>() % 5 == 0
+        digits.starts_with(b"356000000")
+            && digits.iter().map(|digit| u32::from(digit - b'0')).sum::<u32>() % 5 == 0
     };
     luhn(&digits[..9]) && (luhn(digits) || post())
 }

@@ -6,23 +6,99 @@ use super::{
 };
 
 /// Stand right before the date; a day of the week may come between.
-const DIRECT: &[&str] = &["ne le", "nee le", "nes le", "nees le", "ne un", "nee un", "ne en", "nee en", "ne (e) le", "nat le"];
+const DIRECT: &[&str] =
+    &["ne le", "nee le", "nes le", "nees le", "ne un", "nee un", "ne en", "nee en", "ne (e) le", "nat le"];
 /// A few words may come between: « née à Lyon le ».
 const NEAR: &[&str] = &[
-    "nee", "ne(e)", "ne.e", "ne/e", "ne a", "ne au", "ne dans", "ne *:", "born", "naissance", "date naiss", "naiss", "ddn", "d.d.n",
-    "dob", "d.o.b", "birth", "birthdate", "birthday", "dateofbirth", "datenaissance", "datedenaissance", "date birth",
-    "anniversaire", "vu le jour", "nacimiento", "geburtsdatum", "entpersondatenaissance", "freductdatenaissance",
-    "garpersondatenaissance", "birthyear", "ne(e)s",
+    "nee",
+    "ne un",
+    "nes",
+    "ne(e)",
+    "ne.e",
+    "ne/e",
+    "ne a",
+    "ne au",
+    "ne dans",
+    "ne *:",
+    "born",
+    "naissance",
+    "date naiss",
+    "naiss",
+    "ddn",
+    "d.d.n",
+    "dob",
+    "d.o.b",
+    "birth",
+    "birthdate",
+    "birthday",
+    "dateofbirth",
+    "datenaissance",
+    "datedenaissance",
+    "date birth",
+    "anniversaire",
+    "vu le jour",
+    "nacimiento",
+    "geburtsdatum",
+    "entpersondatenaissance",
+    "freductdatenaissance",
+    "garpersondatenaissance",
+    "birthyear",
+    "ne(e)s",
 ];
 /// Between them and the date, these say that the date is of something else.
 const OTHER: &[&str] = &[
-    "inscri*", "rentree", "cours", "controle", "examen", "rendu*", "arrive*", "entre*", "decede*", "mort*", "died", "reunion",
-    "du college", "du lycee", "de l'ecole", "de la mort", "creation", "fonde*", "publi*", "mise a jour", "depuis", "since",
-    "modifi*", "lieu de naissance", "acte", "signe*", "valable", "transmi*", "recu*", "avant le", "apres le",
+    "inscri*",
+    "rentree",
+    "cours",
+    "controle",
+    "examen",
+    "rendu*",
+    "arrive*",
+    "entre*",
+    "decede*",
+    "mort*",
+    "died",
+    "reunion",
+    "du college",
+    "du lycee",
+    "de l'ecole",
+    "de la mort",
+    "creation",
+    "fonde*",
+    "publi*",
+    "mise a jour",
+    "depuis",
+    "since",
+    "modifi*",
+    "lieu de naissance",
+    "acte",
+    "signe*",
+    "valable",
+    "transmi*",
+    "recu*",
+    "avant le",
+    "apres le",
 ];
 const DAYS: &[&str] = &[
-    "lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche", "monday", "tuesday", "wednesday", "thursday",
-    "friday", "saturday", "sunday", "on", "the", "the year", "le", "date",
+    "lundi",
+    "mardi",
+    "mercredi",
+    "jeudi",
+    "vendredi",
+    "samedi",
+    "dimanche",
+    "monday",
+    "tuesday",
+    "wednesday",
+    "thursday",
+    "friday",
+    "saturday",
+    "sunday",
+    "on",
+    "the",
+    "the year",
+    "le",
+    "date",
 ];
 const MONTHS: [&[&str]; 12] = [
     &["janvier", "janv", "jan", "january"],
@@ -64,7 +140,9 @@ fn digits(window: &Window, at: usize) -> (u32, usize) {
 fn month(window: &Window, at: usize) -> Option<(u32, usize)> {
     let end = window.word_end(at);
     let word = window.slice(at, end);
-    let place = MONTHS.iter().position(|names| names.iter().any(|name| word.eq_ignore_ascii_case(name.as_bytes())))?;
+    let place = MONTHS
+        .iter()
+        .position(|names| names.iter().any(|name| word.eq_ignore_ascii_case(name.as_bytes())))?;
     Some((place as u32 + 1, end))
 }
 
@@ -111,10 +189,13 @@ fn date(window: &Window, start: usize) -> Option<Date> {
                 let (year, end) = year(window, skip(window, behind, b".-/,"))?;
                 return plausible(year, end.1 - end.0).then_some(full(start, whole(end.1)?)?);
             }
-            if at == end && let Some(found) = english(window, start, end) {
+            if at == end
+                && let Some(found) = english(window, start, end)
+            {
                 return Some(found);
             }
             let mark = skip(window, end, b"/.-");
+            let marked = window.slice(end, mark).iter().any(|unit| *unit != b' ');
             if mark == end {
                 return None;
             }
@@ -126,6 +207,10 @@ fn date(window: &Window, start: usize) -> Option<Date> {
                 return None;
             }
             let (year, end) = year(window, again)?;
+            // `01 02 03 04` is a row of numbers.
+            if !marked && end.1 - end.0 == 2 {
+                return None;
+            }
             plausible(year, end.1 - end.0).then_some(full(start, whole(end.1)?)?)
         }
         4 if matches!(first, 1900..=2099) => {
@@ -138,15 +223,22 @@ fn date(window: &Window, start: usize) -> Option<Date> {
                 return full(start, whole(last)?);
             }
             // A year alone, with the month's name where it is written.
-            let before = start.checked_sub(1).filter(|at| window.get(*at) == b' ').map(|end| (window.word_start(end), end));
-            let from = before.filter(|(from, _)| month(window, *from).is_some()).map_or(start, |(from, _)| from);
+            let before = start
+                .checked_sub(1)
+                .filter(|at| window.get(*at) == b' ')
+                .map(|end| (window.word_start(end), end));
+            let from =
+                before.filter(|(from, _)| month(window, *from).is_some()).map_or(start, |(from, _)| from);
             let goes_on = window.get(end) == b'-' && window.get(end + 1).is_ascii_digit();
             (!goes_on).then_some(Date { start: from, end: whole(end)?, year_alone: true })
         }
-        8 => {
+        // `IMG_20251212.jpg` is no key of a birth.
+        8 if window.prev(start) != b'_' || !window.prev(start - 1).is_ascii_uppercase() => {
             let (head, tail) = (first / 10_000, first % 10_000);
-            let iso = matches!(head, 1900..=2099) && matches!(tail / 100, 1..=12) && matches!(tail % 100, 1..=31);
-            let french = matches!(tail, 1900..=2099) && matches!(head / 100, 1..=31) && matches!(head % 100, 1..=12);
+            let iso =
+                matches!(head, 1900..=2099) && matches!(tail / 100, 1..=12) && matches!(tail % 100, 1..=31);
+            let french =
+                matches!(tail, 1900..=2099) && matches!(head / 100, 1..=31) && matches!(head % 100, 1..=12);
             (iso || french).then_some(full(start, whole(end)?)?)
         }
         _ => None,
@@ -197,19 +289,26 @@ fn of_birth(window: &Window, start: usize, year_alone: bool) -> bool {
         // « année de naissance : 2011 », `birth_year=2011`, « née en 2011 »; not « née à Lyon, 2011 habitants ».
         let word = |units: &[u8]| units.iter().filter(|unit| is_letter(**unit)).count();
         return between.len() <= 12
-            && (word(between) == 0 || ["en", "year", "in"].iter().any(|word| last_word(between, word).is_some()))
+            && (word(between) == 0
+                || ["en", "year", "in"].iter().any(|word| last_word(between, word).is_some()))
             && word(between) <= 4;
     }
-    between.len() <= 56 && !leaves_off(between) && !OTHER.iter().any(|word| last_word(between, word).is_some())
+    between.len() <= 56
+        && !leaves_off(between)
+        && !OTHER.iter().any(|word| last_word(between, word).is_some())
 }
 
-/// Whether a sentence ends in `units`, or another year stands there.
+/// Whether a sentence ends in `units`, or another date stands there.
 fn leaves_off(units: &[u8]) -> bool {
     let stop = |pair: &[u8]| matches!(pair, [b'.' | b'!' | b'?', b' ' | b'\n'] | [b'\n', b'\n']);
     let abbreviated = |at: usize| at < 2 || !units[..at].iter().rev().take(3).all(|unit| is_letter(*unit));
-    let ends = units.windows(2).enumerate().any(|(at, pair)| stop(pair) && !(pair[0] == b'.' && abbreviated(at)));
+    let ends =
+        units.windows(2).enumerate().any(|(at, pair)| stop(pair) && !(pair[0] == b'.' && abbreviated(at)));
     let lines = units.iter().filter(|unit| **unit == b'\n').count() > 1;
-    ends || lines || units.windows(4).any(|four| four.iter().all(u8::is_ascii_digit))
+    let date = units.windows(3).any(|three| {
+        matches!(three, [first, b'/' | b'-' | b'.', last] if first.is_ascii_digit() && last.is_ascii_digit())
+    });
+    ends || lines || date || units.windows(4).any(|four| four.iter().all(u8::is_ascii_digit))
 }
 
 /// `end` without the spaces and marks before it.

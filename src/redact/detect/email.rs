@@ -7,7 +7,12 @@ use super::{
 
 /// The address whose sign is at unit `sign` and takes `width` units; `spelled` is « [at] », which may have spaces
 /// around it and « [dot] » behind it.
-pub(super) fn find(window: &Window, sign: usize, width: usize, spelled: bool) -> Option<(usize, usize, Kind)> {
+pub(super) fn find(
+    window: &Window,
+    sign: usize,
+    width: usize,
+    spelled: bool,
+) -> Option<(usize, usize, Kind)> {
     let apart = sign > 0 && window.get(sign - 1) == b' ';
     let end_of_local = sign - usize::from(apart);
     let start = local(window, end_of_local)?;
@@ -50,7 +55,9 @@ fn host(window: &Window, mut at: usize, spelled: bool) -> Option<usize> {
     let mut labels = 0;
     loop {
         let from = at;
-        while is_word(window.get(at)) && at < window.len() || window.get(at) == b'-' && is_word(window.get(at + 1)) {
+        while is_word(window.get(at)) && at < window.len()
+            || window.get(at) == b'-' && is_word(window.get(at + 1))
+        {
             at += 1;
         }
         if at == from {
@@ -58,7 +65,8 @@ fn host(window: &Window, mut at: usize, spelled: bool) -> Option<usize> {
         }
         labels += 1;
         let label = window.slice(from, at);
-        let top = label.len() >= 2 && (label.iter().all(|unit| is_letter(*unit)) || label.starts_with(b"xn--"));
+        let top =
+            label.len() >= 2 && (label.iter().all(|unit| is_letter(*unit)) || label.starts_with(b"xn--"));
         if labels > 1 && top {
             end = Some(at);
         }
@@ -109,8 +117,8 @@ pub(super) fn spelled_sign(window: &Window, at: usize) -> Option<usize> {
         return Some(3);
     }
     let (word, behind) = bracketed(window, at)?;
-    let is_sign = ["at", "arobase", "arrobase", "arobas", "chez", "a"].iter().any(|name| {
-        last_word(word, name).is_some_and(|(from, to)| from == 0 && to == word.len())
-    });
+    let is_sign = ["at", "arobase", "arrobase", "arobas", "chez", "a"]
+        .iter()
+        .any(|name| last_word(word, name).is_some_and(|(from, to)| from == 0 && to == word.len()));
     is_sign.then_some(behind - at)
 }

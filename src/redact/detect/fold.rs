@@ -67,7 +67,8 @@ fn backslash(raw: &[u8]) -> Option<(u32, usize)> {
         b'u' => {
             let code = digits(slashes + 1, 4)?;
             let len = slashes + 5;
-            if (0xD800..0xDC00).contains(&code) && raw.get(len..).is_some_and(|rest| rest.starts_with(b"\\")) {
+            if (0xD800..0xDC00).contains(&code) && raw.get(len..).is_some_and(|rest| rest.starts_with(b"\\"))
+            {
                 let again = raw[len..].iter().take(4).take_while(|byte| **byte == b'\\').count();
                 if raw.get(len + again) == Some(&b'u') {
                     let low = digits(len + again + 1, 4).filter(|low| (0xDC00..0xE000).contains(low))?;

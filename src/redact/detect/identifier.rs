@@ -12,24 +12,68 @@ const USUAL: u8 = SPACE | DOT | DASH;
 
 const NIR: &[&str] = &["secu", "nir", "securite sociale", "insee", "assure*", "vitale", "ss"];
 const INE: &[&str] = &[
-    "ine", "ine rnie", "rnie", "bea", "nne", "identifiant national", "identifiant eleve", "identifiant etudiant",
-    "numero etudiant", "n etudiant", "no etudiant", "national student", "frEduCtEleveINE*", "freducteleveine*",
-    "enteleveine", "supanncodeine", "codeine", "numero ine", "numine",
+    "ine",
+    "ine rnie",
+    "rnie",
+    "bea",
+    "nne",
+    "identifiant national",
+    "identifiant eleve",
+    "identifiant etudiant",
+    "numero etudiant",
+    "n etudiant",
+    "no etudiant",
+    "national student",
+    "freducteleveine*",
+    "enteleveine",
+    "supanncodeine",
+    "codeine",
+    "numero ine",
+    "numine",
 ];
 const IBAN: &[&str] = &["rib", "compte*", "bancaire*", "virement*", "prelevement*"];
 const CARD: &[&str] = &[
-    "carte*", "card*", "cb", "visa", "mastercard", "maestro", "amex", "american express", "paye*", "paiement*", "pan", "cvv",
+    "carte*",
+    "card*",
+    "cb",
+    "visa",
+    "mastercard",
+    "maestro",
+    "amex",
+    "american express",
+    "paye*",
+    "paiement*",
+    "pan",
+    "cvv",
 ];
 const COMPANY: &[&str] = &["siren", "siret", "rcs", "entreprise", "societe", "immatricule*", "sirene"];
 const ORDER: &[&str] = &[
-    "commande*", "colis", "suivi", "facture*", "dossier*", "reference*", "ref", "ticket*", "serie", "order*", "isbn",
-    "ean", "issn", "code barre*", "lot", "transaction*", "tracking", "session*", "imei", "identifiant de cours",
+    "commande*",
+    "colis",
+    "suivi",
+    "facture*",
+    "dossier*",
+    "reference*",
+    "ref",
+    "ticket*",
+    "serie",
+    "order*",
+    "isbn",
+    "ean",
+    "issn",
+    "code barre*",
+    "lot",
+    "transaction*",
+    "tracking",
+    "session*",
+    "imei",
+    "identifiant de cours",
 ];
 
 /// The identifier that begins with the run at unit `start`, and the unit behind it.
 pub(super) fn find(window: &Window, start: usize, run: &Run) -> Option<(usize, usize, Kind)> {
     let found = |(end, kind)| (start, end, kind);
-    if run.chars()[0].is_ascii_alphabetic() {
+    if run.chars().first()?.is_ascii_alphabetic() {
         return banking(run).or_else(|| ine(window, start, run)).or_else(|| vat(run)).map(found);
     }
     if let Some((before, end, kind)) = behind_country(window, start) {
@@ -40,8 +84,8 @@ pub(super) fn find(window: &Window, start: usize, run: &Run) -> Option<(usize, u
         .or_else(|| ine(window, start, run))
         .or_else(|| uai(run))
         .or_else(|| rib(window, start, run))
-        .or_else(|| card(window, start, run))
         .or_else(|| company(window, start, run))
+        .or_else(|| card(window, start, run))
         .map(found)
 }
 
@@ -52,7 +96,8 @@ fn nir(window: &Window, start: usize, run: &Run) -> Option<(usize, Kind)> {
         && check::nir_body(chars, false)
         && check::nir_key(chars)
     {
-        let spelled = matches!(run.groups(15).lens(), [1, 2, 2, 2, 3, 3, 2] | [13, 2] | [1, 2, 2, 2, 3, 3 | 5]);
+        let spelled =
+            matches!(run.groups(15).lens(), [1, 2, 2, 2, 3, 3, 2] | [13, 2] | [1, 2, 2, 2, 3, 3 | 5]);
         return (spelled || check::nir_body(chars, true) || labelled()).then_some((run.end(15), Kind::Nir));
     }
     let chars = run.first(13, gaps)?;
@@ -64,7 +109,7 @@ fn ine(window: &Window, start: usize, run: &Run) -> Option<(usize, Kind)> {
     let digits = |range: std::ops::Range<usize>| chars[range].iter().all(u8::is_ascii_digit);
     let letter = |at: usize| chars[at].is_ascii_uppercase();
     let found = Some((run.end(11), Kind::Ine));
-    if run.solid(10) && digits(0..10) && check::letter(chars) {
+    if run.solid(10) && digits(0..10) && check::letter(chars) && !window.after(start, 12, ORDER) {
         return found;
     }
     let labelled = || window.after(start, REACH, INE);
@@ -89,7 +134,8 @@ fn uai(run: &Run) -> Option<(usize, Kind)> {
 
 fn tax_id(run: &Run) -> Option<(usize, Kind)> {
     let digits = run.first_digits(13, USUAL)?;
-    let spelled = run.solid(13) || matches!(run.groups(13).lens(), [2, 2, 3, 3, 3] | [1, 3, 3, 3, 3] | [10, 3]);
+    let spelled =
+        run.solid(13) || matches!(run.groups(13).lens(), [2, 2, 3, 3, 3] | [1, 3, 3, 3, 3] | [10, 3]);
     (spelled && check::tax_id(digits)).then_some((run.end(13), Kind::TaxId))
 }
 
@@ -109,7 +155,8 @@ fn vat(run: &Run) -> Option<(usize, Kind)> {
 /// An IBAN or TVA number whose country stands apart: `FR 76 3000…`.
 fn behind_country(window: &Window, start: usize) -> Option<(usize, usize, Kind)> {
     let before = start.checked_sub(3)?;
-    let apart = window.get(before + 2) == b' ' && window.slice(before, before + 2).iter().all(u8::is_ascii_alphabetic);
+    let apart = window.get(before + 2) == b' '
+        && window.slice(before, before + 2).iter().all(u8::is_ascii_alphabetic);
     if !apart || window.word_start(before) != before {
         return None;
     }
@@ -136,16 +183,19 @@ fn card(window: &Window, start: usize, run: &Run) -> Option<(usize, Kind)> {
         };
         // A longer row of fours is no card.
         let longer = groups.lens().len() > 1
-            && (run.group_after(len).len() == 4 && run.gap(len) == run.gap(4) && run.group_after(len)[0].is_ascii_digit()
+            && (run.group_after(len).len() == 4
+                && run.gap(len) == run.gap(4)
+                && run.group_after(len)[0].is_ascii_digit()
                 || start > 4
+                    && !window.prev(start - 5).is_ascii_alphanumeric()
                     && window.prev(start) == window.get(run.end(4))
                     && window.slice(start - 5, start - 1).iter().all(u8::is_ascii_digit));
         if !spelled || longer {
             continue;
         }
-        let labelled = window.after(start, REACH, CARD);
-        let ordered = window.after(start, 32, ORDER);
-        if labelled || sure && !ordered {
+        let labelled = window.nearest(start, REACH, CARD);
+        let ordered = window.nearest(start, 20, ORDER);
+        if labelled > ordered || sure && ordered.is_none() {
             return Some((run.end(len), Kind::Card));
         }
     }
@@ -157,11 +207,15 @@ fn company(window: &Window, start: usize, run: &Run) -> Option<(usize, Kind)> {
     if let Some(digits) = run.first_digits(14, USUAL)
         && check::siret(digits)
     {
-        let spelled = matches!(run.groups(14).lens(), [14] | [9, 5] | [3, 3, 3, 5] | [3, 3, 3, 2, 3] | [3, 3, 3, 3, 2]);
+        let spelled =
+            matches!(run.groups(14).lens(), [14] | [9, 5] | [3, 3, 3, 5] | [3, 3, 3, 2, 3] | [3, 3, 3, 3, 2]);
         // One in a hundred times of day in one piece passes both keys.
-        let time = run.solid(14) && (digits.starts_with(b"19") || digits.starts_with(b"20"))
-            && check::value(&digits[4..6]).is_some_and(|month| matches!(month, 1..=12));
-        if labelled() || spelled && !time && !window.after(start, 32, ORDER) {
+        let time = run.solid(14)
+            && (digits.starts_with(b"19") || digits.starts_with(b"20"))
+            && [(4, 1, 12), (6, 1, 31), (8, 0, 23), (10, 0, 59)].iter().all(|(at, least, most)| {
+                check::value(&digits[*at..at + 2]).is_some_and(|part| part >= *least && part <= *most)
+            });
+        if labelled() || spelled && !time && !window.after(start, 20, ORDER) {
             return Some((run.end(14), Kind::Siret));
         }
     }

@@ -122,7 +122,8 @@ impl Run {
         if count >= self.len || self.gaps[count - 1] == 0 {
             return &[];
         }
-        let long = self.gaps[count..self.len].iter().position(|gap| *gap != 0).map_or(self.len - count, |at| at + 1);
+        let long =
+            self.gaps[count..self.len].iter().position(|gap| *gap != 0).map_or(self.len - count, |at| at + 1);
         &self.chars[count..count + long]
     }
 }

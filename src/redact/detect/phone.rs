@@ -9,14 +9,57 @@ use super::{
 const GAPS: u8 = SPACE | DOT | DASH | SLASH | PAREN;
 
 const LABEL: &[&str] = &[
-    "tel*", "phone*", "portable*", "port", "mobile*", "appel*", "sms", "whatsapp", "fax", "joindre", "joign*", "contact*",
-    "rappel*", "numero de ma*", "numero de mon*", "mon numero", "son numero", "gsm", "cell", "call", "domicile", "urgence",
-    "signal", "texto*", "perso",
+    "tel*",
+    "phone*",
+    "portable*",
+    "port",
+    "mobile*",
+    "appel*",
+    "sms",
+    "whatsapp",
+    "fax",
+    "joindre",
+    "joign*",
+    "contact*",
+    "rappel*",
+    "numero de ma*",
+    "numero de mon*",
+    "mon numero",
+    "son numero",
+    "gsm",
+    "cell",
+    "call",
+    "domicile",
+    "urgence",
+    "signal",
+    "texto*",
+    "perso",
 ];
-const MARKS: &[&str] = &["note*", "score*", "resultat*", "moyenne*", "tirage", "loto", "marks", "grade*", "points"];
+const MARKS: &[&str] =
+    &["note*", "score*", "resultat*", "moyenne*", "tirage", "loto", "marks", "grade*", "points"];
 const ORDER: &[&str] = &[
-    "isbn", "issn", "ean", "commande", "facture", "dossier", "reference", "ref", "ticket", "colis", "suivi", "code", "serie",
-    "siret", "siren", "id", "order", "produit", "article", "licence", "inventaire", "session",
+    "isbn",
+    "issn",
+    "ean",
+    "commande",
+    "facture",
+    "dossier",
+    "reference",
+    "ref",
+    "ticket",
+    "colis",
+    "suivi",
+    "code",
+    "serie",
+    "siret",
+    "siren",
+    "id",
+    "order",
+    "produit",
+    "article",
+    "licence",
+    "inventaire",
+    "session",
 ];
 
 /// The telephone number that begins with the run at unit `start`, with its `+`.
@@ -29,7 +72,7 @@ pub(super) fn find(window: &Window, start: usize, run: &Run) -> Option<(usize, u
     }
     let chars = run.chars();
     let end = if chars.starts_with(b"00") {
-        abroad_after(run, 2)?
+        abroad_after(run, 2).filter(|_| chars.starts_with(b"0033") || !window.after(start, 20, ORDER))?
     } else if chars.starts_with(b"33") {
         // Without a sign: only a mobile number in one piece.
         let digits = run.first_digits(11, 0)?;
@@ -49,16 +92,26 @@ fn national(window: &Window, start: usize, run: &Run) -> Option<usize> {
     }
     let end = run.end(10);
     let groups = run.groups(10);
-    let labelled = || window.after(start, 48, LABEL);
+    let label = || window.nearest(start, 48, LABEL);
+    let labelled = || label().is_some();
     let glued = run.gap(10) == 0;
     match groups.lens() {
-        [10] => (!glued && (labelled() || plain(window, start, run, 10))).then_some(end),
+        [10] => (!glued && plain(window, start, run, 10)).then_some(end),
         [2, 2, 2, 2, 2] => {
-            let row = !run.even(10) || row_of_numbers(digits) || longer(window, start, run);
-            (labelled() || !row && !window.after(start, 32, MARKS)).then_some(end)
+            let row = row_of_numbers(digits) || longer(window, start, run);
+            let (near, marks) = (window.nearest(start, 24, LABEL), window.nearest(start, 12, MARKS));
+            (near > marks || !row && marks.is_none() && (run.even(10) || labelled())).then_some(end)
         }
-        [4, 2, 2, 2] | [4, 3, 3] | [2, 8] | [3, 3, 2, 2] | [2, 4, 4] | [2, 2, 3, 3] | [2, 2, 2, 4] | [1, 1, 2, 2, 2, 2]
-        | [2, 3, 3, 2] | [1, 9] => (!glued && !joined(window, start) && (run.even(10) || labelled())).then_some(end),
+        [4, 2, 2, 2]
+        | [4, 3, 3]
+        | [2, 8]
+        | [3, 3, 2, 2]
+        | [2, 4, 4]
+        | [2, 2, 3, 3]
+        | [2, 2, 2, 4]
+        | [1, 1, 2, 2, 2, 2]
+        | [2, 3, 3, 2]
+        | [1, 9] => (!glued && !joined(window, start) && (run.even(10) || labelled())).then_some(end),
         _ => labelled().then_some(end).filter(|_| !glued && groups.lens().len() <= 6),
     }
 }
@@ -80,27 +133,37 @@ fn longer(window: &Window, start: usize, run: &Run) -> bool {
         let digits = run.chars().get(10..20);
         digits.is_some_and(|digits| digits[0] == b'0' && digits.iter().all(u8::is_ascii_digit))
     };
-    same && !another() && run.gap(12) != super::number::LINE && !run.group_after(12).is_empty() && run.group_after(12)[0].is_ascii_digit()
+    same && !another()
+        && run.gap(12) != super::number::LINE
+        && !run.group_after(12).is_empty()
+        && run.group_after(12)[0].is_ascii_digit()
         || same && run.gap(10) & (DOT | DASH | SLASH) != 0
         || joined(window, start)
 }
 
 /// Whether the number before goes on into this one: `1.06.12…`, `12-06-12…`.
 fn joined(window: &Window, start: usize) -> bool {
-    start > 1 && matches!(window.get(start - 1), b'.' | b'-' | b'/' | b'\'') && window.get(start - 2).is_ascii_digit()
+    start > 1
+        && matches!(window.get(start - 1), b'.' | b'-' | b'/' | b'\'')
+        && window.get(start - 2).is_ascii_digit()
 }
 
 /// Ten digits in one piece, which many other numbers have: nothing around says that it is one of those.
 fn plain(window: &Window, start: usize, run: &Run, count: usize) -> bool {
     let end = run.end(count);
     let before = window.prev(start);
-    let decimals = matches!(window.get(end), b'.' | b',') && window.get(end + 1).is_ascii_digit() && window.get(end) == b'.';
+    let decimals = matches!(window.get(end), b'.' | b',')
+        && window.get(end + 1).is_ascii_digit()
+        && window.get(end) == b'.';
     let named = matches!(before, b'_' | b'/' | b'#' | b'-') || matches!(window.get(end), b'_' | b'/');
     let tail = window.get(end) == b'-' && window.get(end + 1).is_ascii_alphanumeric();
-    let fraction = before == b',' && start > 1 && window.get(start - 2) == b'0'
+    let fraction = before == b','
+        && start > 1
+        && window.get(start - 2) == b'0'
         && (start == 2 || !window.get(start - 3).is_ascii_digit());
     // `n° 0612345678` alone is a telephone as often as not; behind one of these words it is not.
-    !(decimals || named || tail || fraction || joined(window, start) || window.after(start, 24, ORDER))
+    !(decimals || named || tail || fraction || joined(window, start))
+        && window.nearest(start, 24, ORDER).is_none_or(|order| window.nearest(start, 48, LABEL) > Some(order))
 }
 
 /// Behind `+`: a country's code and eight to fifteen digits in all (E.164).
@@ -128,10 +191,15 @@ fn abroad_after(run: &Run, skip: usize) -> Option<usize> {
         [b'2'..=b'6' | b'8' | b'9', ..] => (10, 15),
         _ => return None,
     };
+    if skip > 0 && run.gap(2) != 0 {
+        return None;
+    }
     // The last group that still fits ends the number: what follows may be a sentence.
     let counts = (least..=most).rev().map(|count| count + skip);
     let end = counts.into_iter().find(|count| {
-        run.first_digits(*count, GAPS).is_some_and(|digits| !digits.ends_with(b"0000"))
+        // Parentheses are for the area's code.
+        let tail = (skip + 6..*count).all(|at| run.gap(at) & (PAREN | SLASH) == 0);
+        tail && run.first_digits(*count, GAPS).is_some_and(|digits| !digits.ends_with(b"0000"))
     })?;
     Some(run.end(end))
 }

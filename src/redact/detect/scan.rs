@@ -18,7 +18,10 @@ pub(super) struct Progress {
 
 /// The bytes at which something can be found: digits, signs of addresses, and what may hide them.
 const fn is_anchor(byte: u8) -> bool {
-    matches!(byte, b'0'..=b'9' | b'@' | b'%' | b'&' | b'\\' | b'[' | b'(' | b'{' | b':' | 0xEF | 0xF0 | 0xD9 | 0xDB)
+    matches!(
+        byte,
+        b'0'..=b'9' | b'@' | b'%' | b'&' | b'\\' | b'[' | b'(' | b'{' | b':' | 0xEF | 0xF0 | 0xD9 | 0xDB
+    )
 }
 
 /// The first anchor from `at` on. Blocks without one are passed at the speed of memory.

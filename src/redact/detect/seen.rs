@@ -137,7 +137,9 @@ impl Words {
     /// Where the last `count` words begin, and their common hash.
     fn last(&self, count: usize) -> Option<(usize, u64)> {
         let words = (count <= self.count).then(|| &self.ring[WORDS - count..])?;
-        let hash = words.iter().fold(BASIS, |hash, (_, word)| (hash.rotate_left(5) ^ word).wrapping_mul(0x0100_0000_01B3));
+        let hash = words
+            .iter()
+            .fold(BASIS, |hash, (_, word)| (hash.rotate_left(5) ^ word).wrapping_mul(0x0100_0000_01B3));
         Some((words.first()?.0, hash))
     }
 }

@@ -114,8 +114,20 @@ impl Window {
 
     /// Whether one of `words` stands in the `reach` units before `at`. See [`last_word`] for their spelling.
     pub(super) fn after(&self, at: usize, reach: usize, words: &[&str]) -> bool {
-        let before = self.slice(at.saturating_sub(reach), at);
-        words.iter().any(|word| last_word(before, word).is_some())
+        self.nearest(at, reach, words).is_some()
+    }
+
+    /// Where the last of `words` in the `reach` units before `at` ends. What stands before another long number belongs
+    /// to that one.
+    pub(super) fn nearest(&self, at: usize, reach: usize, words: &[&str]) -> Option<usize> {
+        let mut from = at.saturating_sub(reach);
+        let before = self.slice(from, at);
+        let long = (0..before.len().saturating_sub(4))
+            .rev()
+            .find(|at| before[*at..at + 5].iter().all(u8::is_ascii_digit));
+        from += long.map_or(0, |place| place + 5);
+        let before = self.slice(from, at);
+        words.iter().filter_map(|word| last_word(before, word)).map(|(_, end)| from + end).max()
     }
 }
 
