@@ -356,11 +356,7 @@ pub(super) fn find(window: &Window, start: usize) -> Option<(usize, usize, Kind)
             return found(start, end);
         }
         let label = || window.after(start, 40, LABEL);
-        let sure = if doubtful {
-            capital && label() || capital && words > 1
-        } else {
-            capital && sure || label() && sure
-        };
+        let sure = if doubtful { capital && (words > 1 || label()) } else { sure && (capital || label()) };
         let other = capital && label();
         return if sure || other { found(start, end) } else { None };
     }

@@ -17,7 +17,7 @@ pub(super) fn luhn(digits: &[u8]) -> bool {
             if at % 2 == 0 { value } else { value * 2 / 10 + value * 2 % 10 }
         })
         .sum();
-    sum % 10 == 0
+    sum.is_multiple_of(10)
 }
 
 /// Whether this department can stand in a number: 01–95, 96–99 (former and overseas), 2A, 2B.
