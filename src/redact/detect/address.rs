@@ -2,11 +2,12 @@
 
 use super::{
     Kind,
-    window::{Window, is_letter, is_word, last_word},
+    labels::{Label, Names},
+    window::{Window, is_letter, is_word},
 };
 
 /// Kinds of streets that hardly mean anything else behind a number.
-const STREETS: &[&str] = &[
+pub(super) const STREETS: &[&str] = &[
     "rue",
     "r",
     "avenue",
@@ -50,7 +51,7 @@ const STREETS: &[&str] = &[
     "pl",
 ];
 /// Those that are words of every day as well: a postal code or a label must help.
-const OTHERS: &[&str] = &[
+pub(super) const OTHERS: &[&str] = &[
     "all",
     "ch",
     "passage",
@@ -92,8 +93,8 @@ const OTHERS: &[&str] = &[
     "ferme",
 ];
 /// Among the first, those that need a capital and something behind it: « 2 place », « 3 cours ».
-const DOUBTFUL: &[&str] = &["r", "cours", "route", "place", "pl", "lot", "sq", "fg", "av", "imp", "che"];
-const LABEL: &[&str] = &[
+const DOUBTFUL: Names = Names::new(&["r", "cours", "route", "place", "pl", "lot", "sq", "fg", "av", "imp", "che"]);
+pub(super) const LABEL: &[&str] = &[
     "adresse*",
     "habite*",
     "domicil*",
@@ -115,11 +116,11 @@ const LABEL: &[&str] = &[
     "expedi*",
 ];
 /// Small words within names of streets and cities.
-const PARTICLES: &[&str] = &[
+const PARTICLES: Names = Names::new(&[
     "de", "du", "des", "d", "la", "le", "les", "l", "et", "en", "sur", "sous", "aux", "au", "lez", "a",
     "dit", "saint", "sainte", "st", "ste", "bis", "ter",
-];
-const MONTHS: &[&str] = &[
+]);
+const MONTHS: Names = Names::new(&[
     "janvier",
     "fevrier",
     "mars",
@@ -132,9 +133,9 @@ const MONTHS: &[&str] = &[
     "octobre",
     "novembre",
     "decembre",
-];
+]);
 /// Words with a capital that begin what follows an address.
-const NEXT: &[&str] = &[
+const NEXT: Names = Names::new(&[
     "tel",
     "telephone",
     "email",
@@ -176,11 +177,14 @@ const NEXT: &[&str] = &[
     "monsieur",
     "mme",
     "m",
-];
+]);
 
-fn one_of(word: &[u8], names: &[&str]) -> bool {
-    names.iter().any(|name| word.eq_ignore_ascii_case(name.as_bytes()))
-}
+const SURE: Names = Names::new(STREETS);
+const UNSURE: Names = Names::new(OTHERS);
+/// A city's name can begin with them.
+const ARTICLES: Names = Names::new(&["le", "la", "les", "saint", "sainte", "st", "ste", "l"]);
+/// Behind a number: 12 bis, 12 B.
+const SUFFIXES: Names = Names::new(&["bis", "ter", "quater", "b", "t", "q", "a", "c", "d", "e", "f"]);
 
 /// The kind of street at `at`: whether it is a sure one, and the unit behind it and its point.
 fn street(window: &Window, at: usize) -> Option<(bool, usize)> {
@@ -189,17 +193,12 @@ fn street(window: &Window, at: usize) -> Option<(bool, usize)> {
         end = window.word_end(end + 1);
     }
     let word = window.slice(at, end);
-    let sure = one_of(word, STREETS);
-    if !sure && !one_of(word, OTHERS) {
+    let sure = SURE.has(word);
+    if !sure && !UNSURE.has(word) {
         return None;
     }
     let end = end + usize::from(window.get(end) == b'.');
     (window.get(end) == b' ').then_some((sure, end + 1))
-}
-
-/// Whether an address can begin at the digits at `start`: the cheap look before [`find`].
-pub(super) fn may_begin(window: &Window, start: usize) -> bool {
-    number(window, start).is_some() || code(window, start).is_some()
 }
 
 /// A number of at most four digits and the kind of street behind it: where that begins.
@@ -211,8 +210,7 @@ fn number(window: &Window, start: usize) -> Option<usize> {
     if at == start
         || at - start > 4
         || matches!(window.prev(start), b'.' | b',' | b'-')
-            && start > 1
-            && window.get(start - 2).is_ascii_digit()
+            && window.back(start, 2).is_some_and(|unit| unit.is_ascii_digit())
     {
         return None;
     }
@@ -225,10 +223,8 @@ fn number(window: &Window, start: usize) -> Option<usize> {
         at = end;
     }
     let glued = window.word_end(at);
-    let suffix =
-        |word: &[u8]| one_of(word, &["bis", "ter", "quater", "b", "t", "q", "a", "c", "d", "e", "f"]);
     if glued > at {
-        if !suffix(window.slice(at, glued)) {
+        if !SUFFIXES.has(window.slice(at, glued)) {
             return None;
         }
         at = glued;
@@ -237,7 +233,7 @@ fn number(window: &Window, start: usize) -> Option<usize> {
         at = skip(window, at, b",")?;
         let end = window.word_end(at);
         // `12 r. …` is a street, `12 b rue` a suffix.
-        if suffix(window.slice(at, end)) && matches!(window.get(end), b' ' | b',') {
+        if SUFFIXES.has(window.slice(at, end)) && matches!(window.get(end), b' ' | b',') {
             at = end;
         } else {
             break;
@@ -267,7 +263,7 @@ fn code(window: &Window, at: usize) -> Option<usize> {
 
 /// The end of the city that begins at `at`.
 fn city(window: &Window, at: usize) -> Option<usize> {
-    const MEASURES: &[&str] = &[
+    const MEASURES: Names = Names::new(&[
         "euros",
         "eur",
         "habitants",
@@ -281,18 +277,18 @@ fn city(window: &Window, at: usize) -> Option<usize> {
         "hommes",
         "ou",
         "fois",
-    ];
+    ]);
     let mut end = word(window, at);
     let first = window.slice(at, end);
     if end == at
         || !is_letter(first[0])
-        || one_of(first, MEASURES)
+        || MEASURES.has(first)
         || first.len() == 1 && window.get(end) != b'\''
     {
         return None;
     }
     let capital = is_capital(first);
-    let mut joined = one_of(first, &["le", "la", "les", "saint", "sainte", "st", "ste", "l"]);
+    let mut joined = ARTICLES.has(first);
     if !capital && !joined && first.len() < 3 {
         return None;
     }
@@ -304,17 +300,17 @@ fn city(window: &Window, at: usize) -> Option<usize> {
         let to = word(window, from);
         let next = window.slice(from, to);
         let number =
-            next.iter().all(u8::is_ascii_digit) && next.len() <= 2 && one_of(last(window, end), &["cedex"]);
-        let small = one_of(next, PARTICLES)
+            next.iter().all(u8::is_ascii_digit) && next.len() <= 2 && last(window, end).eq_ignore_ascii_case(b"cedex");
+        let small = PARTICLES.has(next)
             && is_capital(&[window.get(to + 1)])
             && matches!(window.get(to), b' ' | b'\'');
-        let cedex = one_of(next, &["cedex"]);
+        let cedex = next.eq_ignore_ascii_case(b"cedex");
         // « Villeneuve d'Ascq »
         let elided = matches!(next, [b'd' | b'l', b'\'', third, ..] if is_capital(&[*third]));
         let mixed = !number && next.iter().any(u8::is_ascii_digit);
         if next.is_empty()
             || mixed
-            || !number && !cedex && !small && !elided && (!is_capital(next) && !joined || one_of(next, NEXT))
+            || !number && !cedex && !small && !elided && (!is_capital(next) && !joined || NEXT.has(next))
         {
             break;
         }
@@ -325,7 +321,7 @@ fn city(window: &Window, at: usize) -> Option<usize> {
     Some(end)
 }
 
-fn last(window: &Window, end: usize) -> &[u8] {
+fn last<'a>(window: &Window<'a>, end: usize) -> &'a [u8] {
     window.slice(window.word_start(end), end)
 }
 
@@ -344,58 +340,73 @@ fn word(window: &Window, at: usize) -> usize {
 
 /// The address that begins with the number at `start`, or whose postal code is there.
 pub(super) fn find(window: &Window, start: usize) -> Option<(usize, usize, Kind)> {
+    window.wants(Kind::PostalAddress).then_some(())?;
     let found = |start, end| Some((start, end, Kind::PostalAddress));
     if let Some(kind) = number(window, start) {
         let (sure, name) = street(window, kind)?;
         let (end, words, capital) = street_name(window, name)?;
-        let doubtful = one_of(window.slice(kind, window.word_end(kind)), DOUBTFUL);
+        let doubtful = DOUBTFUL.has(window.slice(kind, window.word_end(kind)));
         // « 5 cours de soutien » is no address, whatever follows.
         if (sure && !doubtful || capital || window.get(end) != b' ')
             && let Some(end) = coded(window, end)
         {
             return found(start, end);
         }
-        let label = || window.after(start, 40, LABEL);
+        let label = || window.after(start, 40, Label::Address);
         let sure = if doubtful { capital && (words > 1 || label()) } else { sure && (capital || label()) };
         let other = capital && label();
         return if sure || other { found(start, end) } else { None };
     }
     let end = code(window, start)?;
     // Without a number: « Résidence Bellevue, 69100 Villeurbanne ».
-    let from = start.saturating_sub(90);
-    let before = window.slice(from, start);
-    let kinds = STREETS.iter().filter(|kind| kind.len() > 2).chain(OTHERS);
-    let begin = kinds.filter_map(|kind| first_word(before, kind)).filter(|at| holds(&before[*at..])).min()?;
-    let named = before[begin..]
+    // Of each kind the street nearest to the code; of these the first that belongs to the same address.
+    let (mut begin, mut least, mut seen) = (None, None, 0_u128);
+    window.words::<()>(start, 90, |hit| {
+        let sure = hit.label == Label::Street && hit.end - hit.start > 2 && seen >> (hit.id % 128) & 1 == 0;
+        if sure {
+            seen |= 1 << (hit.id % 128);
+            let least = *least.get_or_insert_with(|| held_from(window, start));
+            if hit.start >= least {
+                begin = Some(begin.unwrap_or(hit.start).min(hit.start));
+            }
+        }
+        None
+    });
+    let begin = begin?;
+    let named = window
+        .slice(begin, start)
         .split(|unit| !is_word(*unit))
         .skip(1)
         .any(|word| is_capital(word) || word.iter().any(u8::is_ascii_digit));
-    if named { found(from + begin, end) } else { None }
+    if named { found(begin, end) } else { None }
 }
 
-fn first_word(units: &[u8], name: &str) -> Option<usize> {
-    // The street nearest to the code; one before it belongs to the same address if nothing ends between.
-    last_word(units, name).map(|(at, _)| at)
-}
-
-/// Whether units can stand within one address.
-fn holds(units: &[u8]) -> bool {
-    let ends = units.windows(2).enumerate().any(|(at, pair)| {
-        let short = at < 4 || units[at.saturating_sub(4)..at].iter().any(|unit| !is_letter(*unit));
-        matches!(pair, [b'!' | b'?' | b';', _] | [b'\n', b'\n'])
-            || matches!(pair, [b'.', b' ' | b'\n']) && !short
-    });
-    !ends
-        && units.iter().filter(|unit| **unit == b'\n').count() <= 3
-        && !units.iter().any(|unit| matches!(unit, b'@' | b'=' | b'{' | b'}' | b'|' | b':'))
+/// The first place from which on everything up to `end` can stand within one address.
+fn held_from(window: &Window, end: usize) -> usize {
+    let mut lines = 0;
+    let mut next = b' ';
+    for at in (end.saturating_sub(90).max(window.from())..end).rev() {
+        let unit = window.get(at);
+        lines += usize::from(unit == b'\n');
+        let ends = match (unit, next) {
+            (b'!' | b'?' | b';' | b'@' | b'=' | b'{' | b'}' | b'|' | b':', _) | (b'\n', b'\n') => true,
+            (b'.', b' ' | b'\n') => window.before(at, 4).iter().all(|unit| is_letter(*unit)),
+            _ => lines > 3,
+        };
+        if ends {
+            return at + 1;
+        }
+        next = unit;
+    }
+    end.saturating_sub(90)
 }
 
 /// The end of the city of the first postal code that follows within the same address.
 fn coded(window: &Window, at: usize) -> Option<usize> {
-    for digit in at..(at + 72).min(window.len()) {
+    for digit in at..(at + 72).min(window.to()) {
         let begins = window.get(digit).is_ascii_digit() && !is_word(window.prev(digit));
         if begins && let Some(end) = code(window, digit) {
-            return holds(window.slice(at, digit)).then_some(end);
+            return (held_from(window, digit) <= at).then_some(end);
         }
     }
     None
@@ -411,18 +422,18 @@ fn street_name(window: &Window, mut at: usize) -> Option<(usize, usize, bool)> {
             break;
         }
         let heavy =
-            is_capital(part) || part.len() < 5 && part.iter().all(u8::is_ascii_digit) || one_of(part, MONTHS);
-        if heavy && words > 0 && one_of(part, NEXT) && !one_of(part, PARTICLES) {
+            is_capital(part) || part.len() < 5 && part.iter().all(u8::is_ascii_digit) || MONTHS.has(part);
+        if heavy && words > 0 && NEXT.has(part) && !PARTICLES.has(part) {
             break;
         }
-        if heavy || words == 0 && !one_of(part, PARTICLES) {
+        if heavy || words == 0 && !PARTICLES.has(part) {
             capital |= words == 0 && heavy;
             words += 1;
             end = Some(to);
             if !heavy {
                 break;
             }
-        } else if !one_of(part, PARTICLES) || one_of(part, &["a", "et", "en"]) && words > 0 {
+        } else if !PARTICLES.has(part) || [&b"a"[..], b"et", b"en"].iter().any(|word| part.eq_ignore_ascii_case(word)) && words > 0 {
             break;
         }
         let initial = window.get(to) == b'.' && to - at <= 3 && window.get(to + 1) == b' ';

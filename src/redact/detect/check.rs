@@ -76,29 +76,46 @@ pub(super) fn iban(chars: &[u8]) -> bool {
 
 /// The length of a country's IBAN (SWIFT's registry, and those that use the form without being in it).
 pub(super) fn iban_len(country: &[u8]) -> Option<usize> {
-    const LENGTHS: &[(usize, &str)] = &[
-        (15, "NO"),
-        (16, "BE"),
-        (18, "DK FI FK FO GL NL SD"),
-        (19, "MK SI"),
-        (20, "AT BA EE KZ LT LU MN XK"),
-        (21, "CH HR LI LV"),
-        (22, "BG BH CR DE GB GE IE ME RS VA"),
-        (23, "AE GI IL IQ OM SO TL"),
-        (24, "AD CZ DZ ES MD PK RO SA SE SK TN VG"),
-        (25, "AO CV GW LY MZ PT ST"),
-        (26, "IR IS TR"),
-        (27, "BI CF CG CM DJ FR GA GQ GR IT KM MC MG MR SM TD"),
-        (28, "AL AZ BF BJ BY CI CY DO GT HN HU LB MA ML NE NI PL SN SV TG"),
-        (29, "BR EG PS QA UA"),
-        (30, "JO KW MU YE"),
-        (31, "MT SC"),
-        (32, "LC"),
-        (33, "RU"),
-    ];
-    let country = std::str::from_utf8(country).ok()?;
-    LENGTHS.iter().find(|(_, countries)| countries.split(' ').any(|one| one == country)).map(|(len, _)| *len)
+    let letter = |at: usize| country.get(at).filter(|char| char.is_ascii_uppercase()).map(|char| char - b'A');
+    let place = usize::from(letter(0)?) * 26 + usize::from(letter(1)?);
+    Some(IBAN_LENGTHS[place]).filter(|len| *len > 0).map(usize::from)
 }
+
+/// The length for each pair of letters, 0 where no country has it.
+const IBAN_LENGTHS: [u8; 26 * 26] = {
+    const COUNTRIES: &[(u8, &[u8])] = &[
+        (15, b"NO"),
+        (16, b"BE"),
+        (18, b"DK FI FK FO GL NL SD"),
+        (19, b"MK SI"),
+        (20, b"AT BA EE KZ LT LU MN XK"),
+        (21, b"CH HR LI LV"),
+        (22, b"BG BH CR DE GB GE IE ME RS VA"),
+        (23, b"AE GI IL IQ OM SO TL"),
+        (24, b"AD CZ DZ ES MD PK RO SA SE SK TN VG"),
+        (25, b"AO CV GW LY MZ PT ST"),
+        (26, b"IR IS TR"),
+        (27, b"BI CF CG CM DJ FR GA GQ GR IT KM MC MG MR SM TD"),
+        (28, b"AL AZ BF BJ BY CI CY DO GT HN HU LB MA ML NE NI PL SN SV TG"),
+        (29, b"BR EG PS QA UA"),
+        (30, b"JO KW MU YE"),
+        (31, b"MT SC"),
+        (32, b"LC"),
+        (33, b"RU"),
+    ];
+    let mut lengths = [0; 26 * 26];
+    let mut row = 0;
+    while row < COUNTRIES.len() {
+        let (len, names) = COUNTRIES[row];
+        let mut at = 0;
+        while at < names.len() {
+            lengths[(names[at] - b'A') as usize * 26 + (names[at + 1] - b'A') as usize] = len;
+            at += 3;
+        }
+        row += 1;
+    }
+    lengths
+};
 
 /// The key of a French RIB: bank 5, branch 5, account 11 (letters as on a telephone), key 2.
 pub(super) fn rib(chars: &[u8]) -> bool {

@@ -2,14 +2,15 @@
 
 use super::{
     Kind,
-    window::{Window, is_letter, is_word, last_word},
+    labels::{Label, Names},
+    window::{Window, is_letter, is_word},
 };
 
 /// Stand right before the date; a day of the week may come between.
-const DIRECT: &[&str] =
+pub(super) const DIRECT: &[&str] =
     &["ne le", "nee le", "nes le", "nees le", "ne un", "nee un", "ne en", "nee en", "ne (e) le", "nat le"];
 /// A few words may come between: « née à Lyon le ».
-const NEAR: &[&str] = &[
+pub(super) const NEAR: &[&str] = &[
     "nee",
     "ne un",
     "nes",
@@ -46,7 +47,7 @@ const NEAR: &[&str] = &[
     "ne(e)s",
 ];
 /// Between them and the date, these say that the date is of something else.
-const OTHER: &[&str] = &[
+pub(super) const OTHER: &[&str] = &[
     "inscri*",
     "rentree",
     "cours",
@@ -79,7 +80,7 @@ const OTHER: &[&str] = &[
     "avant le",
     "apres le",
 ];
-const DAYS: &[&str] = &[
+pub(super) const DAYS: &[&str] = &[
     "lundi",
     "mardi",
     "mercredi",
@@ -97,39 +98,25 @@ const DAYS: &[&str] = &[
     "on",
     "the",
     "the year",
-    "le",
     "date",
 ];
-const MONTHS: [&[&str]; 12] = [
-    &["janvier", "janv", "jan", "january"],
-    &["fevrier", "fevr", "fev", "february", "feb"],
-    &["mars", "march", "mar"],
-    &["avril", "avr", "april", "apr"],
-    &["mai", "may"],
-    &["juin", "june", "jun"],
-    &["juillet", "juil", "july", "jul"],
-    &["aout", "august", "aug"],
-    &["septembre", "sept", "september", "sep"],
-    &["octobre", "oct", "october"],
-    &["novembre", "nov", "november"],
-    &["decembre", "dec", "december"],
-];
+/// Names of months; at the same places, their numbers.
+const MONTHS: Names = Names::new(&["janvier", "janv", "jan", "january", "fevrier", "fevr", "fev", "february", "feb", "mars", "march", "mar", "avril", "avr", "april", "apr", "mai", "may", "juin", "june", "jun", "juillet", "juil", "july", "jul", "aout", "august", "aug", "septembre", "sept", "september", "sep", "octobre", "oct", "october", "novembre", "nov", "november", "decembre", "dec", "december"]);
+const MONTH_OF: [u32; 41] = [1, 1, 1, 1, 2, 2, 2, 2, 2, 3, 3, 3, 4, 4, 4, 4, 5, 5, 6, 6, 6, 7, 7, 7, 7, 8, 8, 8, 9, 9, 9, 9, 10, 10, 10, 11, 11, 11, 12, 12, 12];
 
 /// The date of birth whose first digits begin at unit `start`.
 pub(super) fn find(window: &Window, start: usize) -> Option<(usize, usize, Kind)> {
+    if !window.wants(Kind::BirthDate) {
+        return None;
+    }
     let Date { start, end, year_alone } = date(window, start)?;
     of_birth(window, start, year_alone).then_some((start, end, Kind::BirthDate))
-}
-
-/// Whether a date could begin with the digits at `start`: the cheap look before [`find`].
-pub(super) fn may_begin(window: &Window, start: usize) -> bool {
-    date(window, start).is_some()
 }
 
 fn digits(window: &Window, at: usize) -> (u32, usize) {
     let mut end = at;
     let mut value = 0;
-    while end - at < 9 && end < window.len() && window.get(end).is_ascii_digit() {
+    while end - at < 9 && end < window.to() && window.get(end).is_ascii_digit() {
         value = value * 10 + u32::from(window.get(end) - b'0');
         end += 1;
     }
@@ -140,10 +127,7 @@ fn digits(window: &Window, at: usize) -> (u32, usize) {
 fn month(window: &Window, at: usize) -> Option<(u32, usize)> {
     let end = window.word_end(at);
     let word = window.slice(at, end);
-    let place = MONTHS
-        .iter()
-        .position(|names| names.iter().any(|name| word.eq_ignore_ascii_case(name.as_bytes())))?;
-    Some((place as u32 + 1, end))
+    Some((MONTH_OF[MONTHS.place(word)?], end))
 }
 
 /// Spaces and at most one of `marks` behind `at`.
@@ -225,7 +209,7 @@ fn date(window: &Window, start: usize) -> Option<Date> {
             // A year alone, with the month's name where it is written.
             let before = start
                 .checked_sub(1)
-                .filter(|at| window.get(*at) == b' ')
+                .filter(|_| window.prev(start) == b' ')
                 .map(|end| (window.word_start(end), end));
             let from =
                 before.filter(|(from, _)| month(window, *from).is_some()).map_or(start, |(from, _)| from);
@@ -233,7 +217,9 @@ fn date(window: &Window, start: usize) -> Option<Date> {
             (!goes_on).then_some(Date { start: from, end: whole(end)?, year_alone: true })
         }
         // `IMG_20251212.jpg` is no key of a birth.
-        8 if window.prev(start) != b'_' || !window.prev(start - 1).is_ascii_uppercase() => {
+        8 if window.prev(start) != b'_'
+            || window.back(start, 2).is_none_or(|unit| !unit.is_ascii_uppercase()) =>
+        {
             let (head, tail) = (first / 10_000, first % 10_000);
             let iso =
                 matches!(head, 1900..=2099) && matches!(tail / 100, 1..=12) && matches!(tail % 100, 1..=31);
@@ -247,7 +233,7 @@ fn date(window: &Window, start: usize) -> Option<Date> {
 
 /// `March 12, 2011`.
 fn english(window: &Window, start: usize, end: usize) -> Option<Date> {
-    let space = start.checked_sub(1).filter(|at| window.get(*at) == b' ')?;
+    let space = start.checked_sub(1).filter(|_| window.prev(start) == b' ')?;
     let from = window.word_start(space);
     month(window, from)?;
     let (year, end) = year(window, skip(window, end, b","))?;
@@ -264,38 +250,47 @@ fn plausible(year: u32, digits: usize) -> bool {
     digits == 2 || matches!(year, 1900..=2099)
 }
 
+/// How far back the word of birth is looked for.
+const REACH: usize = 72;
+
 /// Whether what stands before unit `start` makes it a date of birth.
 fn of_birth(window: &Window, start: usize, year_alone: bool) -> bool {
-    let before = window.slice(start.saturating_sub(72), start);
-    let mut end = trim(before, before.len());
+    let near = window.words(start, REACH, |hit| (hit.label == Label::BirthNear).then_some(hit.end));
+    let direct = || window.words(start, REACH, |hit| (hit.label == Label::BirthDirect).then_some(()));
+    if near.is_none() && direct().is_none() {
+        return false;
+    }
+    let mut end = trim(window, start);
     for _ in 0..2 {
-        for day in DAYS {
-            if let Some((from, to)) = last_word(&before[..end], day)
-                && to == end
-                && !matches!(*day, "le")
-            {
-                end = trim(before, from);
-            }
+        let day = window.words(start, REACH, |hit| {
+            (hit.label == Label::Day && hit.end == end).then_some(hit.start)
+        });
+        match day {
+            Some(from) => end = trim(window, from),
+            None => break,
         }
     }
-    if DIRECT.iter().any(|word| last_word(&before[..end], word).is_some_and(|(_, to)| to == end)) {
+    let stands = |hit: &super::labels::Hit| hit.label == Label::BirthDirect && hit.end == end;
+    if window.words(start, REACH, |hit| stands(hit).then_some(())).is_some() {
         return true;
     }
-    let Some(behind) = NEAR.iter().filter_map(|word| last_word(before, word)).map(|(_, to)| to).max() else {
-        return false;
-    };
-    let between = &before[behind..];
+    let Some(behind) = near else { return false };
+    let between = window.slice(behind, start);
     if year_alone {
         // « année de naissance : 2011 », `birth_year=2011`, « née en 2011 »; not « née à Lyon, 2011 habitants ».
-        let word = |units: &[u8]| units.iter().filter(|unit| is_letter(**unit)).count();
+        let letters = between.iter().filter(|unit| is_letter(**unit)).count();
+        let mut words = between.split(|unit| !is_letter(*unit));
         return between.len() <= 12
-            && (word(between) == 0
-                || ["en", "year", "in"].iter().any(|word| last_word(between, word).is_some()))
-            && word(between) <= 4;
+            && letters <= 4
+            && (letters == 0
+                || words.any(|word| {
+                    [&b"en"[..], b"in", b"year"].iter().any(|name| word.eq_ignore_ascii_case(name))
+                }));
     }
+    let other = |hit: &super::labels::Hit| hit.label == Label::BirthOther && hit.start >= behind;
     between.len() <= 56
         && !leaves_off(between)
-        && !OTHER.iter().any(|word| last_word(between, word).is_some())
+        && window.words(start, REACH, |hit| other(hit).then_some(())).is_none()
 }
 
 /// Whether a sentence ends in `units`, or another date stands there.
@@ -312,8 +307,9 @@ fn leaves_off(units: &[u8]) -> bool {
 }
 
 /// `end` without the spaces and marks before it.
-fn trim(units: &[u8], mut end: usize) -> usize {
-    while end > 0 && matches!(units[end - 1], b' ' | b':' | b'\n' | b',' | b'"' | b'=' | b'|' | b'(' | b'.') {
+fn trim(window: &Window, mut end: usize) -> usize {
+    let mark = |unit| matches!(unit, b' ' | b':' | b'\n' | b',' | b'"' | b'=' | b'|' | b'(' | b'.');
+    while window.back(end, 1).is_some_and(mark) {
         end -= 1;
     }
     end

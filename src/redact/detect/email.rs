@@ -2,7 +2,7 @@
 
 use super::{
     Kind,
-    window::{Window, is_letter, is_word, last_word},
+    window::{Window, is_letter, is_word},
 };
 
 /// The address whose sign is at unit `sign` and takes `width` units; `spelled` is « [at] », which may have spaces
@@ -13,7 +13,7 @@ pub(super) fn find(
     width: usize,
     spelled: bool,
 ) -> Option<(usize, usize, Kind)> {
-    let apart = sign > 0 && window.get(sign - 1) == b' ';
+    let apart = window.back(sign, 1) == Some(b' ');
     let end_of_local = sign - usize::from(apart);
     let start = local(window, end_of_local)?;
     let mut at = sign + width;
@@ -34,7 +34,7 @@ pub(super) fn find(
 fn local(window: &Window, end: usize) -> Option<usize> {
     let is_part = |unit: u8| is_word(unit) || matches!(unit, b'.' | b'_' | b'-' | b'+' | b'%' | b'~' | b'\'');
     let mut start = end;
-    while start > 0 && is_part(window.get(start - 1)) {
+    while start > window.from() && is_part(window.units[start - 1]) {
         start -= 1;
     }
     // `mailto:`-like labels end with a sign that is no part; an apostrophe counts as in o'connor and d'artagnan only.
@@ -51,11 +51,12 @@ fn local(window: &Window, end: usize) -> Option<usize> {
 
 /// Where the host ends that begins at `at`: labels and a top-level domain of letters.
 fn host(window: &Window, mut at: usize, spelled: bool) -> Option<usize> {
+    let begin = at;
     let mut end = None;
     let mut labels = 0;
     loop {
         let from = at;
-        while is_word(window.get(at)) && at < window.len()
+        while is_word(window.get(at)) && at < window.to()
             || window.get(at) == b'-' && is_word(window.get(at + 1))
         {
             at += 1;
@@ -76,7 +77,7 @@ fn host(window: &Window, mut at: usize, spelled: bool) -> Option<usize> {
         }
     }
     // An address may be cut by the window's edge: what is known of it is taken.
-    end.or_else(|| (labels > 1 && at >= window.len() && at - 1 > 128).then_some(at))
+    end.or_else(|| (labels > 1 && at >= window.to() && at - begin > 128).then_some(at))
 }
 
 /// `.`, « [dot] », « (point) », and « point » between spaces in an address that was spelled out.
@@ -98,7 +99,7 @@ fn point(window: &Window, at: usize, spelled: bool) -> Option<usize> {
 }
 
 /// The word in brackets at `at`, and the unit behind them.
-fn bracketed(window: &Window, at: usize) -> Option<(&[u8], usize)> {
+fn bracketed<'a>(window: &Window<'a>, at: usize) -> Option<(&'a [u8], usize)> {
     let close = match window.get(at) {
         b'[' => b']',
         b'(' => b')',
@@ -119,6 +120,6 @@ pub(super) fn spelled_sign(window: &Window, at: usize) -> Option<usize> {
     let (word, behind) = bracketed(window, at)?;
     let is_sign = ["at", "arobase", "arrobase", "arobas", "chez", "a"]
         .iter()
-        .any(|name| last_word(word, name).is_some_and(|(from, to)| from == 0 && to == word.len()));
+        .any(|name| word.eq_ignore_ascii_case(name.as_bytes()));
     is_sign.then_some(behind - at)
 }

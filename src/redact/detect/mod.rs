@@ -4,8 +4,9 @@
 //! were redacted from fields of the same document. Text may be raw or escaped (percent, HTML, JSON) and use any spaces,
 //! dashes and digits of Unicode; spans always are bytes of the text as it was given.
 //!
-//! A walk stops at *anchors* (digits, `@`, and what may hide them) and looks at no more than [`MAX_MATCH`] bytes around
-//! each: time is linear, memory is bounded, and how a stream is cut cannot show.
+//! A text is folded once into *units* (escapes decoded, accents and odd spaces gone). A walk stops at *anchors* (digits, `@`,
+//! colons, brackets) and looks at no more than 256 units on each side: time is linear, memory is bounded, and how a stream is
+//! cut cannot show. The words around an anchor are only read where its form is promising, and no unit twice.
 //!
 //! ```
 //! use rempart::redact::detect::{Detectors, Kind, Kinds};
@@ -20,23 +21,36 @@ mod date;
 mod email;
 mod fold;
 mod identifier;
-mod kind;
+mod labels;
 mod network;
 mod number;
 mod phone;
 mod scan;
 mod scrub;
 mod seen;
+mod text;
 #[cfg(test)]
 mod tests;
 mod window;
 
-pub use kind::{Kind, Kinds, Span};
+pub use crate::policy::set::{DetectorKind as Kind, DetectorKinds as Kinds};
 pub use scrub::{Scrubber, What};
 pub use seen::Seen;
 
-/// How many bytes around one place decide what is found there, and the longest that a [`Scrubber`] holds back.
-pub const MAX_MATCH: usize = window::BEHIND + window::AHEAD;
+/// The longest that a span can be, and the most that a [`Scrubber`] holds back. That much only where every character is an
+/// escape among characters that nobody sees; about 500 bytes in a text that means no harm.
+pub const MAX_MATCH: usize = (window::BEHIND + window::AHEAD + 1) * text::WIDEST;
+
+/// Where something was found: byte offsets of the text as it was given, and what it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// Offset of its first byte.
+    pub start: usize,
+    /// Offset behind its last byte.
+    pub end: usize,
+    /// What it is.
+    pub kind: Kind,
+}
 
 /// Finds kinds of personal data in texts.
 #[derive(Debug, Clone, Copy)]
@@ -50,11 +64,10 @@ impl Detectors {
         Self { kinds }
     }
 
-    /// Appends what is found in `text`, in order and without overlap. Linear in the length of the text; allocates only
-    /// where `spans` must grow.
+    /// Appends what is found in `text`, in order and without overlap. Linear in the length of the text, in bounded memory.
     pub fn find(&self, text: &[u8], spans: &mut Vec<Span>) {
-        if !self.kinds.is_empty() {
-            scan::scan(self.kinds, text, true, &mut scan::Progress::default(), |span| spans.push(span));
+        if !self.kinds.is_empty() && scan::worth_a_look(text) {
+            scan::Scan::new().advance(self.kinds, text, true, |span| spans.push(span));
         }
     }
 }

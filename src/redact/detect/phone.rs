@@ -3,12 +3,13 @@
 use super::{
     Kind,
     number::{DASH, DOT, PAREN, Run, SLASH, SPACE},
+    labels::Label,
     window::Window,
 };
 
 const GAPS: u8 = SPACE | DOT | DASH | SLASH | PAREN;
 
-const LABEL: &[&str] = &[
+pub(super) const LABEL: &[&str] = &[
     "tel*",
     "phone*",
     "portable*",
@@ -35,9 +36,9 @@ const LABEL: &[&str] = &[
     "texto*",
     "perso",
 ];
-const MARKS: &[&str] =
+pub(super) const MARKS: &[&str] =
     &["note*", "score*", "resultat*", "moyenne*", "tirage", "loto", "marks", "grade*", "points"];
-const ORDER: &[&str] = &[
+pub(super) const ORDER: &[&str] = &[
     "isbn",
     "issn",
     "ean",
@@ -64,15 +65,18 @@ const ORDER: &[&str] = &[
 
 /// The telephone number that begins with the run at unit `start`, with its `+`.
 pub(super) fn find(window: &Window, start: usize, run: &Run) -> Option<(usize, usize, Kind)> {
-    let plus = window.prev(start) == b'+' && start > 0;
+    if !window.wants(Kind::Phone) {
+        return None;
+    }
+    let plus = window.prev(start) == b'+';
     if plus {
         let end = abroad(run)?;
-        let glued = start > 1 && window.get(start - 2).is_ascii_alphanumeric();
+        let glued = window.back(start, 2).is_some_and(|unit| unit.is_ascii_alphanumeric());
         return (!glued).then_some((start - 1, end, Kind::Phone));
     }
     let chars = run.chars();
     let end = if chars.starts_with(b"00") {
-        abroad_after(run, 2).filter(|_| chars.starts_with(b"0033") || !window.after(start, 20, ORDER))?
+        abroad_after(run, 2).filter(|_| chars.starts_with(b"0033") || !window.after(start, 20, Label::PhoneOrder))?
     } else if chars.starts_with(b"33") {
         // Without a sign: only a mobile number in one piece.
         let digits = run.first_digits(11, 0)?;
@@ -91,29 +95,34 @@ fn national(window: &Window, start: usize, run: &Run) -> Option<usize> {
         return None;
     }
     let end = run.end(10);
-    let groups = run.groups(10);
-    let label = || window.nearest(start, 48, LABEL);
+    let label = || window.nearest(start, 48, Label::Phone);
     let labelled = || label().is_some();
-    let glued = run.gap(10) == 0;
-    match groups.lens() {
-        [10] => (!glued && plain(window, start, run, 10)).then_some(end),
-        [2, 2, 2, 2, 2] => {
-            let row = row_of_numbers(digits) || longer(window, start, run);
-            let (near, marks) = (window.nearest(start, 24, LABEL), window.nearest(start, 12, MARKS));
-            (near > marks || !row && marks.is_none() && (run.even(10) || labelled())).then_some(end)
-        }
-        [4, 2, 2, 2]
-        | [4, 3, 3]
-        | [2, 8]
-        | [3, 3, 2, 2]
-        | [2, 4, 4]
-        | [2, 2, 3, 3]
-        | [2, 2, 2, 4]
-        | [1, 1, 2, 2, 2, 2]
-        | [2, 3, 3, 2]
-        | [1, 9] => (!glued && !joined(window, start) && (run.even(10) || labelled())).then_some(end),
-        _ => labelled().then_some(end).filter(|_| !glued && groups.lens().len() <= 6),
+    let glued = !run.ends(10);
+    const OTHERS: &[&[usize]] = &[
+        &[4, 2, 2, 2],
+        &[4, 3, 3],
+        &[2, 8],
+        &[3, 3, 2, 2],
+        &[2, 4, 4],
+        &[2, 2, 3, 3],
+        &[2, 2, 2, 4],
+        &[1, 1, 2, 2, 2, 2],
+        &[2, 3, 3, 2],
+        &[1, 9],
+    ];
+    if run.solid(10) {
+        return (!glued && plain(window, start, run, 10)).then_some(end);
     }
+    if run.grouped(10, &[&[2, 2, 2, 2, 2]]) {
+        let row = row_of_numbers(digits) || longer(window, start, run);
+        let near = window.nearest(start, 24, Label::Phone);
+        let marks = window.nearest(start, 12, Label::Marks);
+        return (near > marks || !row && marks.is_none() && (run.even(10) || labelled())).then_some(end);
+    }
+    if run.grouped(10, OTHERS) {
+        return (!glued && !joined(window, start) && (run.even(10) || labelled())).then_some(end);
+    }
+    (!glued && run.groups(10) <= 6 && labelled()).then_some(end)
 }
 
 /// `06 12 14 15 18`: marks of twenty, or numbers in rising order.
@@ -143,9 +152,8 @@ fn longer(window: &Window, start: usize, run: &Run) -> bool {
 
 /// Whether the number before goes on into this one: `1.06.12…`, `12-06-12…`.
 fn joined(window: &Window, start: usize) -> bool {
-    start > 1
-        && matches!(window.get(start - 1), b'.' | b'-' | b'/' | b'\'')
-        && window.get(start - 2).is_ascii_digit()
+    matches!(window.prev(start), b'.' | b'-' | b'/' | b'\'')
+        && window.back(start, 2).is_some_and(|unit| unit.is_ascii_digit())
 }
 
 /// Ten digits in one piece, which many other numbers have: nothing around says that it is one of those.
@@ -158,12 +166,13 @@ fn plain(window: &Window, start: usize, run: &Run, count: usize) -> bool {
     let named = matches!(before, b'_' | b'/' | b'#' | b'-') || matches!(window.get(end), b'_' | b'/');
     let tail = window.get(end) == b'-' && window.get(end + 1).is_ascii_alphanumeric();
     let fraction = before == b','
-        && start > 1
-        && window.get(start - 2) == b'0'
-        && (start == 2 || !window.get(start - 3).is_ascii_digit());
+        && window.back(start, 2) == Some(b'0')
+        && window.back(start, 3).is_none_or(|unit| !unit.is_ascii_digit());
     // `n° 0612345678` alone is a telephone as often as not; behind one of these words it is not.
     !(decimals || named || tail || fraction || joined(window, start))
-        && window.nearest(start, 24, ORDER).is_none_or(|order| window.nearest(start, 48, LABEL) > Some(order))
+        && window
+            .nearest(start, 24, Label::PhoneOrder)
+            .is_none_or(|order| window.nearest(start, 48, Label::Phone) > Some(order))
 }
 
 /// Behind `+`: a country's code and eight to fifteen digits in all (E.164).
@@ -173,7 +182,7 @@ fn abroad(run: &Run) -> Option<usize> {
 
 fn abroad_after(run: &Run, skip: usize) -> Option<usize> {
     let chars = run.chars().get(skip..)?;
-    if skip > 0 && run.gap(1) != 0 {
+    if skip > 0 && run.ends(1) {
         return None;
     }
     if let Some(rest) = chars.strip_prefix(b"33") {
@@ -191,7 +200,7 @@ fn abroad_after(run: &Run, skip: usize) -> Option<usize> {
         [b'2'..=b'6' | b'8' | b'9', ..] => (10, 15),
         _ => return None,
     };
-    if skip > 0 && run.gap(2) != 0 {
+    if skip > 0 && run.ends(2) {
         return None;
     }
     // The last group that still fits ends the number: what follows may be a sentence.

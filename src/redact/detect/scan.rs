@@ -1,175 +1,180 @@
 //! One walk over a text: from anchor to anchor, and at each of them a look around.
 
+use std::cell::RefCell;
+
 use super::{
-    Kind, Kinds, Span, address, date, email, fold, identifier, network,
+    Kind, Kinds, Span, address, date, email, identifier,
+    labels::Labels,
+    network,
     number::Run,
     phone,
-    window::{AHEAD, BEHIND, Window, is_word},
+    text::{ESCAPE, Text},
+    window::{AHEAD, BEHIND, Window},
 };
 
-/// How far a walk has come: what it must know when the text goes on.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Progress {
-    /// The place from which anchors are looked for.
-    pub(super) at: usize,
-    /// The end of the last span; none begins before it.
-    pub(super) settled: usize,
+/// How many bytes are folded at a time.
+const BLOCK: usize = 16 * 1024;
+
+/// A walk and what it must know when the text goes on.
+pub(super) struct Scan {
+    text: Text,
+    /// The unit from which anchors are looked for.
+    at: usize,
+    /// The end of the last span, in bytes; none begins before it.
+    settled: usize,
+    labels: RefCell<Labels>,
+    run: Run,
+    /// The end of the row of hexadecimal digits and colons that was looked at.
+    colons: usize,
 }
 
-/// The bytes at which something can be found: digits, signs of addresses, and what may hide them.
-const fn is_anchor(byte: u8) -> bool {
-    matches!(
-        byte,
-        b'0'..=b'9' | b'@' | b'%' | b'&' | b'\\' | b'[' | b'(' | b'{' | b':' | 0xEF | 0xF0 | 0xD9 | 0xDB
-    )
+/// The units at which something can be found: digits, and signs of addresses.
+const fn is_anchor(unit: u8) -> bool {
+    matches!(unit, b'0'..=b'9' | b'@' | b'[' | b'(' | b'{' | b':')
 }
 
-/// The first anchor from `at` on. Blocks without one are passed at the speed of memory.
-fn next_anchor(text: &[u8], mut at: usize) -> Option<usize> {
-    const BLOCK: usize = 32;
-    loop {
-        let Some(block) = text.get(at..at + BLOCK) else {
-            return text[at..].iter().position(|byte| is_anchor(*byte)).map(|place| at + place);
-        };
+/// Bytes without which nothing can be found: anchors, and what may hide them.
+const fn may_hide(byte: u8) -> bool {
+    is_anchor(byte) || matches!(byte, b'%' | b'&' | b'\\' | 0xEF | 0xF0 | 0xD9 | 0xDB)
+}
+
+/// The first place from `at` on that is `wanted`. Blocks without one are passed at the speed of memory.
+fn first(text: &[u8], mut at: usize, wanted: impl Fn(u8) -> bool) -> Option<usize> {
+    const BLOCK: usize = 16;
+    while let Some(block) = text.get(at..at + BLOCK) {
         // No early exit: the compiler compares the whole block at once.
         let mut any = false;
         for byte in block {
-            any |= is_anchor(*byte);
+            any |= wanted(*byte);
         }
-        if any && let Some(place) = block.iter().position(|byte| is_anchor(*byte)) {
-            return Some(at + place);
+        if any {
+            break;
         }
         at += BLOCK;
     }
+    text[at..].iter().position(|byte| wanted(*byte)).map(|place| at + place)
 }
 
-/// Finds what is in `text` from where `progress` stands. Unless the text is `whole`, it stops at the first anchor behind
-/// which fewer than [`AHEAD`] bytes are known.
-pub(super) fn scan(
-    kinds: Kinds,
-    text: &[u8],
-    whole: bool,
-    progress: &mut Progress,
-    mut found: impl FnMut(Span),
-) {
-    let mut window = None;
-    while let Some(at) = next_anchor(text, progress.at) {
-        if !whole && text.len() - at < AHEAD {
-            progress.at = at;
-            return;
-        }
-        let window = window.get_or_insert_with(Window::new);
-        let (span, next) = look(window, text, at);
-        progress.at = next;
-        if let Some((start, end, kind)) = span {
-            progress.at = end.max(next);
-            if end > progress.settled {
-                if kinds.has(kind) {
-                    found(Span { start: start.max(progress.settled), end, kind });
-                }
-                progress.settled = end;
-            }
-        }
-    }
-    progress.at = text.len();
+/// Whether anything could be found in `text`.
+pub(super) fn worth_a_look(text: &[u8]) -> bool {
+    first(text, 0, may_hide).is_some()
 }
 
 type Found = (usize, usize, Kind);
 
-/// What is found at the anchor at byte `at`, and the byte from which to go on.
-fn look(window: &mut Window, text: &[u8], at: usize) -> (Option<Found>, usize) {
-    let (unit, len) = fold::unit(&text[at..text.len().min(at + AHEAD)]);
-    let behind = at + len;
-    let found = match unit {
-        Some(b'0'..=b'9') => return word(window, text, at),
-        Some(b'@') => {
-            window.fill(text, at, BEHIND, AHEAD);
-            email::find(window, window.anchor, 1, false)
-        }
-        Some(b'[' | b'(' | b'{') if may_spell_sign(&text[behind..]) => {
-            window.fill(text, at, BEHIND, AHEAD);
-            let width = email::spelled_sign(window, window.anchor);
-            width.and_then(|width| email::find(window, window.anchor, width, true))
-        }
-        Some(b':') if between_hex(text, at) => {
-            window.fill(text, at, 48, 64);
-            network::find(window, window.word_start(window.anchor), &Run::read(window, window.anchor))
-        }
-        _ => None,
-    };
-    (found.map(|found| in_bytes(window, found)), behind)
-}
-
-/// The cheap look at a bracket: `@`, `a` or `c` behind it, or an escape.
-fn may_spell_sign(rest: &[u8]) -> bool {
-    matches!(rest.first(), Some(b'a' | b'A' | b'@' | b' ' | b'c' | b'C' | b'%' | b'&' | b'\\' | 0x80..))
-}
-
-/// The cheap look at a colon: hexadecimal digits, a colon or the edge on both sides.
-fn between_hex(text: &[u8], at: usize) -> bool {
-    let hex = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_hexdigit() || *byte == b':');
-    hex(text.get(at + 1)) && at > 0 && hex(text.get(at - 1))
-}
-
-fn in_bytes(window: &Window, (start, end, kind): Found) -> Found {
-    let (start, end) = window.bytes(start, end);
-    (start, end, kind)
-}
-
-/// What begins with the word whose first digit is at byte `at`.
-fn word(window: &mut Window, text: &[u8], at: usize) -> (Option<Found>, usize) {
-    if let Some(next) = plain(text, at) {
-        return (None, next);
-    }
-    window.fill(text, at, 24, 72);
-    let start = window.word_start(window.anchor);
-    if promising(window, start) {
-        window.fill(text, at, BEHIND, AHEAD);
-        let start = window.word_start(window.anchor);
-        let run = Run::read(window, start);
-        let found = network::find(window, start, &run)
-            .or_else(|| identifier::find(window, start, &run))
-            .or_else(|| phone::find(window, start, &run))
-            .or_else(|| date::find(window, start))
-            .or_else(|| address::find(window, start));
-        if let Some(found) = found {
-            let found = in_bytes(window, found);
-            return (Some(found), found.1);
+impl Scan {
+    pub(super) fn new() -> Self {
+        Self {
+            text: Text::default(),
+            at: 0,
+            settled: 0,
+            labels: RefCell::new(Labels::new()),
+            run: Run::new(),
+            colons: 0,
         }
     }
-    let end = window.word_end(window.anchor);
-    (None, window.bytes(window.anchor, end).1)
+
+    /// Finds what is in `raw` from where the walk stands. Unless it is the `whole` rest of the text, the walk stops at the
+    /// first anchor behind which fewer than [`AHEAD`] units are known.
+    pub(super) fn advance(&mut self, kinds: Kinds, raw: &[u8], whole: bool, mut found: impl FnMut(Span)) {
+        let known = if whole { raw.len() } else { raw.len().saturating_sub(ESCAPE) };
+        loop {
+            let to = known.min(self.text.folded() + BLOCK);
+            self.text.fold(raw, to);
+            let last = self.text.folded() >= known;
+            self.walk(kinds, whole && last, &mut found);
+            let past = self.at.saturating_sub(BEHIND + 1);
+            if past >= BLOCK / 2 {
+                self.text.forget(past);
+                self.at -= past;
+                self.colons = self.colons.saturating_sub(past);
+                self.labels.get_mut().forget(past);
+                self.run.clear();
+            }
+            if last {
+                return;
+            }
+        }
+    }
+
+    fn walk(&mut self, kinds: Kinds, whole: bool, found: &mut impl FnMut(Span)) {
+        while let Some(at) = first(self.text.units(), self.at, is_anchor) {
+            self.at = at;
+            if !whole && self.text.units().len() - at <= AHEAD {
+                return;
+            }
+            let (span, next) = self.look(kinds, at);
+            self.at = next;
+            if let Some((start, end, kind)) = span {
+                self.at = end.max(next);
+                let (start, end) = (self.text.byte(start), self.text.byte(end));
+                if end > self.settled {
+                    found(Span { start: start.max(self.settled), end, kind });
+                    self.settled = end;
+                }
+            }
+        }
+        self.at = self.text.units().len();
+    }
+
+    /// What is found at the anchor `at`, and where to go on.
+    fn look(&mut self, kinds: Kinds, at: usize) -> (Option<Found>, usize) {
+        let units = self.text.units();
+        let window = Window::new(units, at, self.text.begun(), kinds, &self.labels);
+        match units[at] {
+            b'@' if kinds.has(Kind::Email) => (email::find(&window, at, 1, false), at + 1),
+            b':' => (network::colons(&window, at, &mut self.colons), at + 1),
+            b'0'..=b'9' => {
+                let start = window.word_start(at);
+                let end = window.word_end(at);
+                let run = &mut self.run;
+                let found = network::find(&window, start, end, &mut self.colons)
+                    .or_else(|| numbered(&window, start, end, run))
+                    .or_else(|| date::find(&window, start))
+                    .or_else(|| address::find(&window, start));
+                (found, end)
+            }
+            b'[' | b'(' | b'{' if kinds.has(Kind::Email) => {
+                let width = email::spelled_sign(&window, at);
+                (width.and_then(|width| email::find(&window, at, width, true)), at + 1)
+            }
+            _ => (None, at + 1),
+        }
+    }
+
+    /// The byte before which nothing is found any more.
+    pub(super) fn decided(&self) -> usize {
+        self.text.byte(self.at.saturating_sub(BEHIND)).max(self.settled)
+    }
+
+    /// The first byte that is not folded yet.
+    pub(super) fn needs(&self) -> usize {
+        self.text.folded()
+    }
+
+    /// The first `count` bytes of the text are gone.
+    pub(super) fn shift(&mut self, count: usize) {
+        self.text.shift(count);
+        self.settled = self.settled.saturating_sub(count);
+    }
 }
 
-/// Most numbers of a text: at most four digits between plain ASCII that no longer value can have there. Where to go on.
-fn plain(text: &[u8], at: usize) -> Option<usize> {
-    let len = text[at..].iter().take(6).take_while(|byte| byte.is_ascii_digit()).count();
-    let behind = at + len;
-    if len > 4 || at > 0 && is_word(text[at - 1]) {
+/// What is told by its letters and digits, from the word at `start` on.
+fn numbered(window: &Window, start: usize, end: usize, run: &mut Run) -> Option<Found> {
+    let country = identifier::country_before(window, start, end);
+    if country.is_none() && !identifier::may_begin(window, start, end) {
         return None;
     }
-    let next = |at: usize| text.get(at).copied().unwrap_or(b'\n');
-    let ends = match next(behind) {
-        b';' | b'"' | b'<' | b'>' | b'!' | b'?' | b'|' | b']' | b'}' | b'+' | b'*' | b'=' | b'\n' => true,
-        b',' | b'.' => {
-            let after = next(behind + 1);
-            after.is_ascii_digit() && next(behind) == b',' || after == b'\n' || after == b'"'
+    if let Some(before) = country {
+        run.read(window.units, before);
+        if let Some(found) = identifier::banking(window, before, run) {
+            return Some(found);
         }
-        _ => false,
-    };
-    (ends && len < 4 && len > 0).then_some(behind)
-}
-
-/// The cheap look at a word with digits: whether any detector could want it.
-fn promising(window: &Window, start: usize) -> bool {
-    let run = Run::read(window, start);
-    // Groups of a number, an address of a machine, a date; or words that begin an address.
-    run.digits() >= 6
-        || run.chars().len() >= 11
-        || matches!(window.get(window.word_end(start)), b'.' | b':')
-        || window.slice(start.saturating_sub(3), start).contains(&b':')
-        || date::may_begin(window, start)
-        || address::may_begin(window, start)
+    }
+    run.read(window.units, start);
+    network::labelled(window, start, run)
+        .or_else(|| identifier::find(window, start, run))
+        .or_else(|| phone::find(window, start, run))
 }
 
 #[cfg(test)]
@@ -182,8 +187,8 @@ mod tests {
             for at in 0..100 {
                 let mut text = vec![b'x'; 100];
                 text[at] = byte;
-                assert_eq!(next_anchor(&text, 0), Some(at));
-                assert_eq!(next_anchor(&text, at + 1), None);
+                assert_eq!(first(&text, 0, is_anchor), Some(at));
+                assert_eq!(first(&text, at + 1, is_anchor), None);
             }
         }
     }

@@ -4,9 +4,8 @@ use std::cmp::Reverse;
 
 use super::{
     Detectors, Kind,
-    scan::{self, Progress},
-    seen::{Seen, Walk},
-    window::{AHEAD, BEHIND},
+    scan::Scan,
+    seen::{self, Seen, Walk},
 };
 
 /// What a piece of text is.
@@ -21,17 +20,17 @@ pub enum What {
 }
 
 /// Reads one text in chunks cut anywhere and says what may leave. Holds back [`MAX_MATCH`](super::MAX_MATCH) bytes at
-/// most, and keeps half as many behind them to look back at; how the text was cut does not show in the pieces' bounds,
+/// most; how the text was cut does not show in the pieces' bounds,
 /// except that plain text is given as soon as it may leave.
 ///
 /// A piece never ends within a UTF-8 character, provided that the text is UTF-8.
 pub struct Scrubber {
     detectors: Detectors,
-    /// What has left but can be looked back at, then what waits.
+    /// What was not forgotten: what has left but is still needed, then what waits.
     held: Vec<u8>,
     /// How much of `held` has left.
     left: usize,
-    progress: Progress,
+    scan: Scan,
     walk: Walk,
     marks: Vec<Mark>,
 }
@@ -49,7 +48,7 @@ impl Scrubber {
             detectors,
             held: Vec::new(),
             left: 0,
-            progress: Progress::default(),
+            scan: Scan::new(),
             walk: Walk::default(),
             marks: Vec::new(),
         }
@@ -72,14 +71,14 @@ impl Scrubber {
         self.advance(true, seen, &mut give);
         self.held.clear();
         self.left = 0;
-        self.progress = Progress::default();
+        self.scan = Scan::new();
         self.walk = Walk::default();
         self.marks.clear();
     }
 
     fn advance(&mut self, whole: bool, seen: &Seen, give: &mut impl FnMut(What, &[u8])) {
-        let Self { detectors, held, left, progress, walk, marks } = self;
-        scan::scan(detectors.kinds, held, whole, progress, |span| {
+        let Self { detectors, held, left, scan, walk, marks } = self;
+        scan.advance(detectors.kinds, held, whole, |span| {
             marks.push(Mark { start: span.start, end: span.end, what: What::Found(span.kind) });
         });
         walk.advance(seen, held, whole, |start, end, tag| {
@@ -89,8 +88,7 @@ impl Scrubber {
         let safe = if whole {
             held.len()
         } else {
-            let decided = progress.at.saturating_sub(BEHIND).max(progress.settled);
-            boundary(held, decided.min(held.len().saturating_sub(AHEAD)))
+            boundary(held, scan.decided().min(held.len().saturating_sub(seen::AHEAD)))
         };
         marks.sort_by_key(|mark| (mark.start, Reverse(mark.end)));
         let ready = marks.iter().take_while(|mark| mark.start < safe).count();
@@ -110,11 +108,10 @@ impl Scrubber {
             give(What::Plain, &held[*left..safe]);
             *left = safe;
         }
-        let forgotten = (*left).min(progress.at.saturating_sub(BEHIND)).min(walk.needs());
+        let forgotten = (*left).min(walk.needs()).min(scan.needs());
         held.drain(..forgotten);
         *left -= forgotten;
-        progress.at -= forgotten;
-        progress.settled = progress.settled.saturating_sub(forgotten);
+        scan.shift(forgotten);
         walk.forget(forgotten);
         for mark in marks {
             // What begins before `left` was given, or begins later.

@@ -4,16 +4,17 @@ use std::collections::HashMap;
 
 use super::{
     fold,
-    window::{AHEAD, is_word},
+    text::ESCAPE,
+    window::is_word,
 };
 
 /// How many values are remembered; later ones are not.
 const MOST: usize = 1024;
 /// The longest value, in words and in bytes of the text.
 const WORDS: usize = 6;
-const BYTES: usize = AHEAD - ESCAPE - 32;
-/// The longest escape of one character.
-const ESCAPE: usize = 24;
+const BYTES: usize = 200;
+/// How many bytes at the end of what is known a value may still begin in.
+pub(super) const AHEAD: usize = BYTES + ESCAPE + 32;
 /// How many units may stand between two words of a value.
 const GAP: usize = 3;
 

@@ -1,17 +1,17 @@
-//! What can be found in free text, and sets of it.
+//! DetectorKinds of personal data that free text can hold, as policies name them; `redact::detect` finds them.
 
 use serde::{Deserialize, Serialize};
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $variant:ident $name:literal finds $finds:literal checks $checks:literal misses $misses:literal;)*) => {
-        /// One kind of personal data that free text can hold. Serialises as its [`name`](Kind::name).
+        /// One kind of personal data that free text can hold. Serialises as its [`name`](DetectorKind::name).
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(rename_all = "snake_case")]
-        pub enum Kind {
+        pub enum DetectorKind {
             $($(#[$doc])* $variant,)*
         }
 
-        impl Kind {
+        impl DetectorKind {
             /// Every kind, in the order of the documentation.
             pub const ALL: &[Self] = &[$(Self::$variant),*];
 
@@ -111,19 +111,19 @@ kinds! {
         misses "any of them without a label";
 }
 
-/// A set of [`Kind`]s.
+/// A set of [`DetectorKind`]s.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Kinds(u32);
+pub struct DetectorKinds(u32);
 
-impl Kinds {
+impl DetectorKinds {
     /// No kind.
     pub const NONE: Self = Self(0);
     /// Every kind.
-    pub const ALL: Self = Self((1 << Kind::ALL.len()) - 1);
+    pub const ALL: Self = Self((1 << DetectorKind::ALL.len()) - 1);
 
     /// This set and one more.
     #[must_use]
-    pub const fn with(self, kind: Kind) -> Self {
+    pub const fn with(self, kind: DetectorKind) -> Self {
         Self(self.0 | 1 << kind as u32)
     }
 
@@ -134,7 +134,7 @@ impl Kinds {
     }
 
     /// Whether the set has this kind.
-    pub const fn has(self, kind: Kind) -> bool {
+    pub const fn has(self, kind: DetectorKind) -> bool {
         self.0 & 1 << kind as u32 != 0
     }
 
@@ -144,19 +144,8 @@ impl Kinds {
     }
 }
 
-impl FromIterator<Kind> for Kinds {
-    fn from_iter<I: IntoIterator<Item = Kind>>(kinds: I) -> Self {
+impl FromIterator<DetectorKind> for DetectorKinds {
+    fn from_iter<I: IntoIterator<Item = DetectorKind>>(kinds: I) -> Self {
         kinds.into_iter().fold(Self::NONE, Self::with)
     }
-}
-
-/// Where something was found: byte offsets of the text as it was given, and what it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Span {
-    /// Offset of its first byte.
-    pub start: usize,
-    /// Offset behind its last byte.
-    pub end: usize,
-    /// What it is.
-    pub kind: Kind,
 }
