@@ -53,12 +53,12 @@ kinds! {
     Nir "nir"
         finds "15 characters, Corsica's `2A` and `2B` included; 13 behind « sécu », « NIR »"
         checks "sex, month, department, key (97 − n mod 97); behind a label also the rarer months and sexes"
-        misses "13 characters without a label, a wrong key";
+        misses "13 characters without a label, a wrong key, one spelled digit by digit behind other small numbers";
     /// Identifiant national élève or étudiant.
     Ine "ine"
         finds "INE-BEA (10 digits, letter); RNIE (9 digits, 2 letters), apprentices' and university's (NNE) behind « INE », « identifiant national »"
         checks "BEA: letter (n mod 23); NNE: last digit; RNIE has no public key: a label within 64 bytes"
-        misses "RNIE and NNE without a label";
+        misses "RNIE and NNE without a label, NNE in groups";
     /// An account number.
     Iban "iban"
         finds "IBAN of every country, French RIB behind « RIB » or « compte »"

@@ -93,7 +93,8 @@ pub(super) const OTHERS: &[&str] = &[
     "ferme",
 ];
 /// Among the first, those that need a capital and something behind it: « 2 place », « 3 cours ».
-const DOUBTFUL: Names = Names::new(&["r", "cours", "route", "place", "pl", "lot", "sq", "fg", "av", "imp", "che"]);
+const DOUBTFUL: Names =
+    Names::new(&["r", "cours", "route", "place", "pl", "lot", "sq", "fg", "av", "imp", "che"]);
 pub(super) const LABEL: &[&str] = &[
     "adresse*",
     "habite*",
@@ -299,8 +300,9 @@ fn city(window: &Window, at: usize) -> Option<usize> {
         let from = end + 1;
         let to = word(window, from);
         let next = window.slice(from, to);
-        let number =
-            next.iter().all(u8::is_ascii_digit) && next.len() <= 2 && last(window, end).eq_ignore_ascii_case(b"cedex");
+        let number = next.iter().all(u8::is_ascii_digit)
+            && next.len() <= 2
+            && last(window, end).eq_ignore_ascii_case(b"cedex");
         let small = PARTICLES.has(next)
             && is_capital(&[window.get(to + 1)])
             && matches!(window.get(to), b' ' | b'\'');
@@ -433,7 +435,9 @@ fn street_name(window: &Window, mut at: usize) -> Option<(usize, usize, bool)> {
             if !heavy {
                 break;
             }
-        } else if !PARTICLES.has(part) || [&b"a"[..], b"et", b"en"].iter().any(|word| part.eq_ignore_ascii_case(word)) && words > 0 {
+        } else if !PARTICLES.has(part)
+            || [&b"a"[..], b"et", b"en"].iter().any(|word| part.eq_ignore_ascii_case(word)) && words > 0
+        {
             break;
         }
         let initial = window.get(to) == b'.' && to - at <= 3 && window.get(to + 1) == b' ';

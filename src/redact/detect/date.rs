@@ -101,8 +101,53 @@ pub(super) const DAYS: &[&str] = &[
     "date",
 ];
 /// Names of months; at the same places, their numbers.
-const MONTHS: Names = Names::new(&["janvier", "janv", "jan", "january", "fevrier", "fevr", "fev", "february", "feb", "mars", "march", "mar", "avril", "avr", "april", "apr", "mai", "may", "juin", "june", "jun", "juillet", "juil", "july", "jul", "aout", "august", "aug", "septembre", "sept", "september", "sep", "octobre", "oct", "october", "novembre", "nov", "november", "decembre", "dec", "december"]);
-const MONTH_OF: [u32; 41] = [1, 1, 1, 1, 2, 2, 2, 2, 2, 3, 3, 3, 4, 4, 4, 4, 5, 5, 6, 6, 6, 7, 7, 7, 7, 8, 8, 8, 9, 9, 9, 9, 10, 10, 10, 11, 11, 11, 12, 12, 12];
+const MONTHS: Names = Names::new(&[
+    "janvier",
+    "janv",
+    "jan",
+    "january",
+    "fevrier",
+    "fevr",
+    "fev",
+    "february",
+    "feb",
+    "mars",
+    "march",
+    "mar",
+    "avril",
+    "avr",
+    "april",
+    "apr",
+    "mai",
+    "may",
+    "juin",
+    "june",
+    "jun",
+    "juillet",
+    "juil",
+    "july",
+    "jul",
+    "aout",
+    "august",
+    "aug",
+    "septembre",
+    "sept",
+    "september",
+    "sep",
+    "octobre",
+    "oct",
+    "october",
+    "novembre",
+    "nov",
+    "november",
+    "decembre",
+    "dec",
+    "december",
+]);
+const MONTH_OF: [u32; 41] = [
+    1, 1, 1, 1, 2, 2, 2, 2, 2, 3, 3, 3, 4, 4, 4, 4, 5, 5, 6, 6, 6, 7, 7, 7, 7, 8, 8, 8, 9, 9, 9, 9, 10, 10,
+    10, 11, 11, 11, 12, 12, 12,
+];
 
 /// The date of birth whose first digits begin at unit `start`.
 pub(super) fn find(window: &Window, start: usize) -> Option<(usize, usize, Kind)> {
@@ -262,9 +307,8 @@ fn of_birth(window: &Window, start: usize, year_alone: bool) -> bool {
     }
     let mut end = trim(window, start);
     for _ in 0..2 {
-        let day = window.words(start, REACH, |hit| {
-            (hit.label == Label::Day && hit.end == end).then_some(hit.start)
-        });
+        let day = window
+            .words(start, REACH, |hit| (hit.label == Label::Day && hit.end == end).then_some(hit.start));
         match day {
             Some(from) => end = trim(window, from),
             None => break,

@@ -47,7 +47,8 @@ pub(super) const CARD: &[&str] = &[
     "pan",
     "cvv",
 ];
-pub(super) const COMPANY: &[&str] = &["siren", "siret", "rcs", "entreprise", "societe", "immatricule*", "sirene"];
+pub(super) const COMPANY: &[&str] =
+    &["siren", "siret", "rcs", "entreprise", "societe", "immatricule*", "sirene"];
 pub(super) const ORDER: &[&str] = &[
     "commande*",
     "colis",
@@ -146,8 +147,7 @@ fn nir(window: &Window, start: usize, run: &Run) -> Option<(usize, Kind)> {
         && check::nir_body(chars, false)
         && check::nir_key(chars)
     {
-        let spelled =
-            run.grouped(15, &[&[1, 2, 2, 2, 3, 3, 2], &[13, 2], &[1, 2, 2, 2, 3, 5]]);
+        let spelled = run.grouped(15, &[&[1, 2, 2, 2, 3, 3, 2], &[13, 2], &[1, 2, 2, 2, 3, 5]]);
         return (spelled || check::nir_body(chars, true) || labelled()).then_some((run.end(15), Kind::Nir));
     }
     let chars = run.first(13, gaps)?;
@@ -187,8 +187,7 @@ fn uai(window: &Window, run: &Run) -> Option<(usize, Kind)> {
 fn tax_id(window: &Window, run: &Run) -> Option<(usize, Kind)> {
     window.wants(Kind::TaxId).then_some(())?;
     let digits = run.first_digits(13, USUAL)?;
-    let spelled =
-        run.solid(13) || run.grouped(13, &[&[2, 2, 3, 3, 3], &[1, 3, 3, 3, 3], &[10, 3]]);
+    let spelled = run.solid(13) || run.grouped(13, &[&[2, 2, 3, 3, 3], &[1, 3, 3, 3, 3], &[10, 3]]);
     (spelled && check::tax_id(digits)).then_some((run.end(13), Kind::TaxId))
 }
 
@@ -253,8 +252,7 @@ fn company(window: &Window, start: usize, run: &Run) -> Option<(usize, Kind)> {
     if let Some(digits) = run.first_digits(14, USUAL)
         && check::siret(digits)
     {
-        let spelled =
-            run.grouped(14, &[&[14], &[9, 5], &[3, 3, 3, 5], &[3, 3, 3, 2, 3], &[3, 3, 3, 3, 2]]);
+        let spelled = run.grouped(14, &[&[14], &[9, 5], &[3, 3, 3, 5], &[3, 3, 3, 2, 3], &[3, 3, 3, 3, 2]]);
         // One in a hundred times of day in one piece passes both keys.
         let time = run.solid(14)
             && (digits.starts_with(b"19") || digits.starts_with(b"20"))

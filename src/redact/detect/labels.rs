@@ -92,7 +92,6 @@ static WORDS: LazyLock<Words> = LazyLock::new(|| {
             id += 1;
         }
     }
-    // The lists are constants: a test builds them.
     #[expect(clippy::expect_used, reason = "a few hundred short constants always fit")]
     let automaton = DFA::builder().ascii_case_insensitive(true).build(spelled).expect("lists of words");
     #[expect(clippy::expect_used, reason = "the builder's default supports searches without anchor")]

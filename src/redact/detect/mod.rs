@@ -28,9 +28,9 @@ mod phone;
 mod scan;
 mod scrub;
 mod seen;
-mod text;
 #[cfg(test)]
 mod tests;
+mod text;
 mod window;
 
 pub use crate::policy::set::{DetectorKind as Kind, DetectorKinds as Kinds};

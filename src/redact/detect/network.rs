@@ -117,7 +117,11 @@ pub(super) fn find(
     };
     let beside = |mark: u8| before == mark || behind == mark;
     match end - start {
-        _ if beside(b':') && let Some(found) = colons(window, start, looked) => Some(found),
+        _ if beside(b':')
+            && let Some(found) = colons(window, start, looked) =>
+        {
+            Some(found)
+        }
         4 if beside(b'.') => groups(5, b'.').find_map(|start| cisco(window, start)),
         2 if beside(b'-') => groups(3, b'-').find_map(|start| bytes(window, start, b'-')),
         1..=3 if behind == b'.' => dotted(window, start),
@@ -146,7 +150,8 @@ pub(super) fn colons(window: &Window, at: usize, looked: &mut usize) -> Option<(
         return None;
     }
     // `ip:2001:db8::1`, `mac:aa:bb…`: a label's last letters may look hexadecimal, and its colon is not the address's.
-    let label = window.slice(start, end).iter().position(|unit| *unit == b':').map_or(end, |at| start + at + 1);
+    let label =
+        window.slice(start, end).iter().position(|unit| *unit == b':').map_or(end, |at| start + at + 1);
     let from = if is_word(window.prev(start)) || label == start + 1 && window.get(label) != b':' {
         label
     } else {

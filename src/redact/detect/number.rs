@@ -31,6 +31,8 @@ pub(super) struct Run {
     gaps: [u64; GAPS],
     /// Where to read on; `None` where the row has ended.
     next: Option<usize>,
+    /// The length of the group before the first character, 0 where the row begins.
+    before: usize,
 }
 
 impl Run {
@@ -44,18 +46,34 @@ impl Run {
             ends: 0,
             gaps: [0; GAPS],
             next: None,
+            before: 0,
         }
     }
 
     /// Nothing is known any more: units have moved.
     pub(super) fn clear(&mut self) {
-        (self.from, self.len, self.digits, self.ends, self.gaps, self.next) = (0, 0, 0, 0, [0; GAPS], None);
+        (self.from, self.len, self.digits, self.ends, self.gaps) = (0, 0, 0, 0, [0; GAPS]);
+        (self.next, self.before) = (None, 0);
+    }
+
+    /// Whether the word at `start` is the second group of the row that was read last.
+    pub(super) fn goes_on(&self, start: usize) -> bool {
+        let group = self.ends.trailing_zeros() as usize + 1;
+        group < self.len && self.units[self.from + group] == start
+    }
+
+    /// Whether this is somewhere within a table or count of small numbers: at most two digits before, and five groups of at
+    /// most two behind. Only a telephone number is sought there.
+    pub(super) fn within_small(&self) -> bool {
+        let inner = !self.ends;
+        matches!(self.before, 1 | 2) && self.leading() >= 10 && inner & inner >> 1 & low(9) == 0
     }
 
     /// Reads the row that begins at unit `start`. Where it is the tail of the row that was read before, it is not read again.
     pub(super) fn read(&mut self, units: &[u8], start: usize) {
-        let group = self.ends.trailing_zeros() as usize + 1;
-        if group < self.len && self.units[self.from + group] == start {
+        if self.goes_on(start) {
+            let group = self.ends.trailing_zeros() as usize + 1;
+            self.before = group;
             self.from += group;
             self.len -= group;
             self.digits >>= group;
@@ -63,7 +81,7 @@ impl Run {
             for gap in &mut self.gaps {
                 *gap >>= group;
             }
-        } else {
+        } else if self.len == 0 || self.units[self.from] != start {
             self.clear();
             self.next = Some(start);
         }
@@ -125,8 +143,8 @@ impl Run {
 
     /// Whether all gaps within the first `count` characters are `allowed`.
     fn joined(&self, count: usize, allowed: u8) -> bool {
-        let others = self.gaps.iter().enumerate().filter(|(kind, _)| allowed >> kind & 1 == 0);
-        others.fold(0, |sum, (_, gaps)| sum | gaps) & low(count - 1) == 0
+        let bar = |(kind, gaps): (usize, &u64)| gaps & u64::from(allowed >> kind & 1).wrapping_sub(1);
+        self.gaps.iter().enumerate().map(bar).fold(0, |sum, gaps| sum | gaps) & low(count - 1) == 0
     }
 
     /// How many digits the row begins with.

@@ -2,8 +2,8 @@
 
 use super::{
     Kind,
-    number::{DASH, DOT, PAREN, Run, SLASH, SPACE},
     labels::Label,
+    number::{DASH, DOT, PAREN, Run, SLASH, SPACE},
     window::Window,
 };
 
@@ -76,7 +76,8 @@ pub(super) fn find(window: &Window, start: usize, run: &Run) -> Option<(usize, u
     }
     let chars = run.chars();
     let end = if chars.starts_with(b"00") {
-        abroad_after(run, 2).filter(|_| chars.starts_with(b"0033") || !window.after(start, 20, Label::PhoneOrder))?
+        abroad_after(run, 2)
+            .filter(|_| chars.starts_with(b"0033") || !window.after(start, 20, Label::PhoneOrder))?
     } else if chars.starts_with(b"33") {
         // Without a sign: only a mobile number in one piece.
         let digits = run.first_digits(11, 0)?;

@@ -128,11 +128,8 @@ impl Scan {
                 let start = window.word_start(at);
                 let end = window.word_end(at);
                 let run = &mut self.run;
-                let found = network::find(&window, start, end, &mut self.colons)
-                    .or_else(|| numbered(&window, start, end, run))
-                    .or_else(|| date::find(&window, start))
-                    .or_else(|| address::find(&window, start));
-                (found, end)
+                let found = network::find(&window, start, end, &mut self.colons);
+                (found.or_else(|| numbered(&window, start, end, run)), end)
             }
             b'[' | b'(' | b'{' if kinds.has(Kind::Email) => {
                 let width = email::spelled_sign(&window, at);
@@ -159,22 +156,29 @@ impl Scan {
     }
 }
 
-/// What is told by its letters and digits, from the word at `start` on.
+/// What begins with the word from `start` to `end`.
 fn numbered(window: &Window, start: usize, end: usize, run: &mut Run) -> Option<Found> {
-    let country = identifier::country_before(window, start, end);
-    if country.is_none() && !identifier::may_begin(window, start, end) {
-        return None;
-    }
-    if let Some(before) = country {
-        run.read(window.units, before);
-        if let Some(found) = identifier::banking(window, before, run) {
-            return Some(found);
+    if run.goes_on(start) {
+        run.read(window.units, start);
+        if run.within_small() {
+            return (window.get(start) == b'0').then(|| phone::find(window, start, run)).flatten();
         }
     }
-    run.read(window.units, start);
-    network::labelled(window, start, run)
-        .or_else(|| identifier::find(window, start, run))
-        .or_else(|| phone::find(window, start, run))
+    let country = identifier::country_before(window, start, end);
+    let found = country.and_then(|before| {
+        run.read(window.units, before);
+        identifier::banking(window, before, run)
+    });
+    let identified = || {
+        if country.is_none() && !identifier::may_begin(window, start, end) {
+            return None;
+        }
+        run.read(window.units, start);
+        network::labelled(window, start, run)
+            .or_else(|| identifier::find(window, start, run))
+            .or_else(|| phone::find(window, start, run))
+    };
+    found.or_else(identified).or_else(|| date::find(window, start)).or_else(|| address::find(window, start))
 }
 
 #[cfg(test)]

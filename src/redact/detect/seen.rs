@@ -2,11 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{
-    fold,
-    text::ESCAPE,
-    window::is_word,
-};
+use super::{fold, text::ESCAPE, window::is_word};
 
 /// How many values are remembered; later ones are not.
 const MOST: usize = 1024;

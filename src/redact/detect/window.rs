@@ -110,12 +110,7 @@ impl<'a> Window<'a> {
     }
 
     /// Calls `tell` with the words of lists in the `reach` units before `at`, last first, until it returns something.
-    pub(super) fn words<T>(
-        &self,
-        at: usize,
-        reach: usize,
-        tell: impl FnMut(&Hit) -> Option<T>,
-    ) -> Option<T> {
+    pub(super) fn words<T>(&self, at: usize, reach: usize, tell: impl FnMut(&Hit) -> Option<T>) -> Option<T> {
         let from = at.saturating_sub(reach).max(self.from);
         let mut labels = self.labels.borrow_mut();
         labels.before(self.units, at).filter(|hit| hit.start >= from).find_map(tell)
@@ -129,7 +124,8 @@ impl<'a> Window<'a> {
     /// Where the last of these words in the `reach` units before `at` ends. What stands before another long number belongs
     /// to that one.
     pub(super) fn nearest(&self, at: usize, reach: usize, label: Label) -> Option<usize> {
-        let (start, end) = self.words(at, reach, |hit| (hit.label == label).then_some((hit.start, hit.end)))?;
+        let (start, end) =
+            self.words(at, reach, |hit| (hit.label == label).then_some((hit.start, hit.end)))?;
         let mut digits = 0;
         for unit in self.slice(start, at).iter().rev() {
             digits = if unit.is_ascii_digit() { digits + 1 } else { 0 };

@@ -4,6 +4,7 @@
 //! capitals, escaped; lookalikes keep the lengths and first digits of what they imitate, and their keys are random, so
 //! that some pass by chance as they would in life.
 
+mod keys;
 mod lookalikes;
 mod values;
 

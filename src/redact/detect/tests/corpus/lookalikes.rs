@@ -161,7 +161,7 @@ pub(super) fn add(dice: &mut Dice, message: &mut Message) {
 /// Digits whose last one is not Luhn's.
 fn wrong_key(dice: &mut Dice, count: usize) -> String {
     let digits = dice.digits(count - 1);
-    let right = super::values::luhn_digit(&digits);
+    let right = super::keys::luhn_digit(&digits);
     format!("{digits}{}", (u64::from(right) + dice.range(1, 9)) % 10)
 }
 

@@ -1,6 +1,6 @@
-//! Personal values in their usual spellings, right by their keys (computed here anew, not with the detectors' code).
+//! Personal values in their usual spellings.
 
-use super::{Dice, Kind, Message};
+use super::{Dice, Kind, Message, keys};
 
 const FIRST: &[&str] =
     &["Léa", "Jean-Pierre", "Chloé", "Mohamed", "Anaïs", "Hugo", "Inès", "Zoë", "Noël", "Maëlys"];
@@ -8,19 +8,20 @@ const LAST: &[&str] =
     &["Dupont", "Lefèvre", "N'Diaye", "Le Goff", "Benali", "Garcia", "Nguyên", "Müller", "d'Almeida"];
 
 pub(super) fn add(dice: &mut Dice, message: &mut Message) {
-    match dice.range(0, 19) {
+    match dice.range(0, 20) {
         0..=2 => email(dice, message),
         3..=6 => phone(dice, message),
-        7 => nir(dice, message),
-        8 => ine(dice, message),
-        9 => iban(dice, message),
-        10 => card(dice, message),
-        11 => siret(dice, message),
-        12 => others(dice, message),
+        7 => keys::nir(dice, message),
+        8 => keys::ine(dice, message),
+        9 => keys::iban(dice, message),
+        10 => keys::card(dice, message),
+        11 => keys::siret(dice, message),
+        12 => keys::others(dice, message),
         13..=15 => address(dice, message),
         16 | 17 => birth(dice, message),
         18 => ip(dice, message),
-        _ => mac(dice, message),
+        19 => mac(dice, message),
+        _ => device(dice, message),
     }
 }
 
@@ -146,182 +147,6 @@ fn phone(dice: &mut Dice, message: &mut Message) {
         "{} demander Léa",
     ]);
     message.plant(Kind::Phone, frame, value.trim_end());
-}
-
-pub(super) fn luhn_digit(digits: &str) -> u32 {
-    let sum: u32 = digits
-        .bytes()
-        .rev()
-        .enumerate()
-        .map(|(at, digit)| {
-            let value = u32::from(digit - b'0') * if at % 2 == 0 { 2 } else { 1 };
-            value / 10 + value % 10
-        })
-        .sum();
-    (10 - sum % 10) % 10
-}
-
-fn with_luhn(digits: &str) -> String {
-    format!("{digits}{}", luhn_digit(digits))
-}
-
-/// Groups of these lengths, joined.
-fn grouped(text: &str, lens: &[usize], mark: &str) -> String {
-    let mut at = 0;
-    let parts: Vec<&str> = lens
-        .iter()
-        .map(|len| {
-            at += len;
-            &text[at - len..at]
-        })
-        .collect();
-    parts.join(mark)
-}
-
-fn nir(dice: &mut Dice, message: &mut Message) {
-    let department = match dice.range(0, 9) {
-        0 => "2A".to_owned(),
-        1 => "2B".to_owned(),
-        _ => format!("{:02}", dice.range(1, 95)),
-    };
-    let body = format!(
-        "{}{}{:02}{department}{:03}{:03}",
-        dice.range(1, 2),
-        dice.digits(2),
-        dice.range(1, 12),
-        dice.range(1, 900),
-        dice.range(1, 999)
-    );
-    let number: u64 = body.replace("2A", "19").replace("2B", "18").parse().unwrap();
-    // `replace` must only touch the department.
-    let number = if department.starts_with('2')
-        && department.len() == 2
-        && !department.bytes().all(|b| b.is_ascii_digit())
-    {
-        format!("{}{}{}", &body[..5], if department == "2A" { "19" } else { "18" }, &body[7..])
-            .parse()
-            .unwrap()
-    } else {
-        number
-    };
-    let whole = format!("{body}{:02}", 97 - number % 97);
-    let value = match dice.range(0, 4) {
-        0 => whole,
-        1 => grouped(&whole, &[1, 2, 2, 2, 3, 3, 2], " "),
-        2 => grouped(&whole, &[13, 2], " "),
-        3 => grouped(&whole, &[1, 2, 2, 2, 3, 3, 2], "\u{A0}"),
-        _ => grouped(&whole, &[1, 2, 2, 2, 3, 3, 2], "."),
-    };
-    let frame = dice.pick(&[
-        "N° de sécurité sociale : {}",
-        "NIR {}",
-        "{}",
-        "sécu {}, mutuelle",
-        "({})",
-        "carte vitale n°{}",
-        "assuré;{};oui",
-    ]);
-    message.plant(Kind::Nir, frame, &value);
-}
-
-fn ine(dice: &mut Dice, message: &mut Message) {
-    let letters = b"ABCDEFGHJKLMNPRSTUVWXYZ";
-    let mut letter = || char::from(letters[dice.range(0, 22) as usize]);
-    let (one, two) = (letter(), letter());
-    if dice.chance(50) {
-        let digits = dice.digits(10);
-        let number: u64 = digits.parse().unwrap();
-        let value = format!("{digits}{}", char::from(letters[(number % 23) as usize]));
-        let frame = dice.pick(&["INE : {}", "{}", "élève {} (3e)", "\"{}\"", "inscrit sous le numéro {}."]);
-        message.plant(Kind::Ine, frame, &value);
-    } else {
-        let value = format!("{}{one}{two}", dice.digits(9));
-        let frame =
-            dice.pick(&["INE : {}", "n° INE {}", "Identifiant national : {}.", "INE={}&x", "ine;{};5e"]);
-        message.plant(Kind::Ine, frame, &if dice.chance(20) { value.to_lowercase() } else { value });
-    }
-}
-
-fn iban(dice: &mut Dice, message: &mut Message) {
-    let (country, bban) = match dice.range(0, 4) {
-        0 => ("DE", dice.digits(18)),
-        1 => ("BE", dice.digits(12)),
-        2 => ("GB", format!("NWBK{}", dice.digits(14))),
-        _ => ("FR", format!("{}{}{}", dice.digits(19), dice.pick(&["A", "7", "0"]), dice.digits(3))),
-    };
-    let rest = format!("{bban}{country}00").chars().fold(0_u32, |rest, char| {
-        let value = char.to_digit(36).unwrap();
-        (rest * if value > 9 { 100 } else { 10 } + value) % 97
-    });
-    let whole = format!("{country}{:02}{bban}", 98 - rest);
-    let fours: Vec<&str> =
-        (0..whole.len()).step_by(4).map(|at| &whole[at..whole.len().min(at + 4)]).collect();
-    let value = match dice.range(0, 4) {
-        0 => whole.clone(),
-        1 => fours.join("\u{A0}"),
-        2 => whole.to_lowercase(),
-        3 => fours.join("-"),
-        _ => fours.join(" "),
-    };
-    let frame = dice.pick(&["IBAN : {}", "{}", "virement sur {} avant lundi", "({})", "compte {}."]);
-    message.plant(Kind::Iban, frame, &value);
-}
-
-fn card(dice: &mut Dice, message: &mut Message) {
-    let (head, len) = match dice.range(0, 5) {
-        0 => ("37".to_owned(), 15),
-        1 => (dice.range(2221, 2720).to_string(), 16),
-        2 => (dice.range(51, 55).to_string(), 16),
-        _ => ("4".to_owned(), 16),
-    };
-    let whole = with_luhn(&format!("{head}{}", dice.digits(len - 1 - head.len())));
-    let mark = dice.pick(&[" ", "", "-", "\u{A0}", "."]);
-    let lens: &[usize] = if len == 15 { &[4, 6, 5] } else { &[4, 4, 4, 4] };
-    let frame = dice.pick(&[
-        "Carte : {}",
-        "CB {} exp 12/27",
-        "{}",
-        "payé avec {}",
-        "({})",
-        "numéro {}, cryptogramme 123",
-    ]);
-    message.plant(Kind::Card, frame, &grouped(&whole, lens, mark));
-}
-
-fn siret(dice: &mut Dice, message: &mut Message) {
-    let siren = with_luhn(&dice.digits(8));
-    let whole = with_luhn(&format!("{siren}{:04}", dice.range(1, 60)));
-    let value = match dice.range(0, 3) {
-        0 => whole,
-        1 => grouped(&whole, &[3, 3, 3, 5], " "),
-        2 => grouped(&whole, &[9, 5], " "),
-        _ => grouped(&whole, &[3, 3, 3, 5], "\u{A0}"),
-    };
-    let frame = dice.pick(&[
-        "SIRET : {}",
-        "{}",
-        "Mme Martin, auto-entrepreneuse ({})",
-        "n° siret {}.",
-        "établissement {}",
-    ]);
-    message.plant(Kind::Siret, frame, &value);
-}
-
-fn others(dice: &mut Dice, message: &mut Message) {
-    if dice.chance(50) {
-        let head = format!("{}{}", dice.range(0, 3), dice.digits(9));
-        let whole = format!("{head}{:03}", head.parse::<u64>().unwrap() % 511);
-        let value = if dice.chance(50) { whole } else { grouped(&whole, &[2, 2, 3, 3, 3], " ") };
-        message.plant(Kind::TaxId, dice.pick(&["Numéro fiscal : {}", "SPI {}.", "{}"]), &value);
-    } else {
-        let head = format!("0{:02}{}", dice.range(1, 95), dice.digits(4));
-        let letter = b"ABCDEFGHJKLMNPRSTUVWXYZ"[(head.parse::<u64>().unwrap() % 23) as usize];
-        message.plant(
-            Kind::Uai,
-            dice.pick(&["UAI {}", "({})", "établissement {}, Lyon"]),
-            &format!("{head}{}", char::from(letter)),
-        );
-    }
 }
 
 fn address(dice: &mut Dice, message: &mut Message) {
@@ -514,4 +339,33 @@ fn mac(dice: &mut Dice, message: &mut Message) {
         dice.pick(&["MAC {}", "Wi-Fi : {}.", "adresse mac={}", "tablette {} perdue"]),
         &value,
     );
+}
+
+fn device(dice: &mut Dice, message: &mut Message) {
+    let hex = |dice: &mut Dice, count: usize| -> String {
+        (0..count).map(|_| char::from(b"0123456789abcdef"[dice.range(0, 15) as usize])).collect()
+    };
+    let (value, frames): (String, &[&str]) = match dice.range(0, 3) {
+        0 => {
+            let digits = format!("35{}", dice.digits(12));
+            (format!("{digits}{}", keys::luhn_digit(&digits)), &["IMEI {}", "n° IMEI : {}.", "imei={}&x=1"])
+        }
+        1 => (hex(dice, 16), &["android_id={}", "Android ID : {}", "appareil {}, tablette de Léa"]),
+        _ => {
+            let uuid = [8, 4, 4, 4, 12].map(|count| hex(dice, count)).join("-");
+            let value = if dice.chance(50) { uuid.to_uppercase() } else { uuid };
+            (
+                value,
+                &[
+                    "IDFA: {}",
+                    "\"device_id\": \"{}\"",
+                    "identifiant publicitaire {}",
+                    "gaid={}",
+                    "appareil : {}.",
+                ],
+            )
+        }
+    };
+    let frame = dice.pick(frames);
+    message.plant(Kind::DeviceId, frame, &value);
 }
