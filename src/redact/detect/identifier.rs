@@ -173,7 +173,7 @@ fn ine(window: &Window, start: usize, run: &Run) -> Option<(usize, Kind)> {
 
 fn uai(window: &Window, run: &Run) -> Option<(usize, Kind)> {
     window.wants(Kind::Uai).then_some(())?;
-    let chars = run.first(8, SPACE)?;
+    let chars = run.first(8, SPACE).filter(|chars| chars[7].is_ascii_uppercase())?;
     let department = match &chars[..3] {
         b"620" | b"720" => true,
         [b'9', b'7', b'1'..=b'8'] => true,

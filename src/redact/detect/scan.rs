@@ -41,6 +41,9 @@ const fn may_hide(byte: u8) -> bool {
 /// The first place from `at` on that is `wanted`. Blocks without one are passed at the speed of memory.
 fn first(text: &[u8], mut at: usize, wanted: impl Fn(u8) -> bool) -> Option<usize> {
     const BLOCK: usize = 16;
+    if text.get(at).is_some_and(|byte| wanted(*byte)) {
+        return Some(at);
+    }
     while let Some(block) = text.get(at..at + BLOCK) {
         // No early exit: the compiler compares the whole block at once.
         let mut any = false;
