@@ -18,6 +18,7 @@
 mod action;
 mod audience;
 mod charset;
+pub mod detect;
 mod error;
 mod events;
 #[cfg(test)]

@@ -205,6 +205,16 @@ fn the_table_of_presets_is_that_of_the_code() {
     generated("docs/policy.md", "presets", &table);
 }
 
+#[test]
+fn the_table_of_detectors_is_that_of_the_code() {
+    let mut table = String::from("| kind | finds | checks | misses |\n|---|---|---|---|\n");
+    for kind in rempart::redact::detect::Kind::ALL {
+        let cells = [kind.finds(), kind.checks(), kind.misses()].join(" | ");
+        table.push_str(&format!("| `{}` | {cells} |\n", kind.name()));
+    }
+    generated("docs/policy.md", "detectors", &table);
+}
+
 /// The keys of the language, as the parser's types spell them.
 fn keys() -> BTreeSet<String> {
     let field = Regex::new(r#"(?:rename = "(\w+)"\)\]\s*)?pub\(crate\) (\w+):"#).unwrap();

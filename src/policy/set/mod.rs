@@ -4,11 +4,13 @@
 //! nothing that can fail at request time; live things (pools, key caches, counters) are built from them elsewhere.
 
 mod charter;
+mod detector;
 mod gateway;
 mod path;
 mod route;
 
 pub use charter::*;
+pub use detector::*;
 pub use gateway::*;
 pub use path::*;
 pub use route::*;
