@@ -25,6 +25,7 @@ fn plan() -> Plan {
     let category = |name: &str, field: &str, otherwise| Category {
         name: name.into(),
         article: "2".into(),
+        detect: rempart::policy::set::DetectorKinds::NONE,
         fields: vec![field.into()],
         otherwise,
     };

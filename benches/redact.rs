@@ -26,6 +26,7 @@ fn charter() -> Charter {
     let category = |name: &str, field: &str, otherwise| Category {
         name: name.into(),
         article: "2".into(),
+        detect: rempart::policy::set::DetectorKinds::NONE,
         fields: vec![field.into()],
         otherwise,
     };

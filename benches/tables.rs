@@ -24,6 +24,7 @@ fn task(audience: Audience) -> Task {
     let category = |name: &str, otherwise| Category {
         name: name.into(),
         article: "2".into(),
+        detect: rempart::policy::set::DetectorKinds::NONE,
         fields: Vec::new(),
         otherwise,
     };

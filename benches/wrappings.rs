@@ -25,6 +25,7 @@ fn task() -> Task {
         categories: vec![Category {
             name: "name".into(),
             article: "2".into(),
+            detect: rempart::policy::set::DetectorKinds::NONE,
             fields: vec!["full_name".into()],
             otherwise: Action::Mask,
         }],

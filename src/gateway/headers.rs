@@ -76,6 +76,8 @@ impl Screen {
         for name in headers.keys() {
             match self.class(name) {
                 Some(FieldClass::NotPersonal) => {}
+                // Compilation lets no header be one.
+                Some(FieldClass::FreeText) => judged.push((name.clone(), None)),
                 Some(FieldClass::Category(category)) if self.visible.contains(category) => {}
                 Some(FieldClass::Category(category)) => judged.push((name.clone(), Some(category))),
                 None if is_named(name.as_str(), &hidden) => judged.push((name.clone(), None)),
@@ -185,6 +187,7 @@ mod tests {
         let category = |name: &str, fields: &[&str], otherwise| Category {
             name: name.into(),
             article: "2".into(),
+            detect: crate::policy::set::DetectorKinds::NONE,
             fields: fields.iter().map(|&field| field.into()).collect(),
             otherwise,
         };

@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderValue, header};
 
 use super::respond::Unreadable;
-use crate::redact::{Format, FormatError, MediaType};
+use crate::redact::{Charset, Format, FormatError, MediaType};
 
 /// What is known of a body before it is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,8 +17,17 @@ pub enum Media {
     /// Something else, as far as its type can be believed: the first bytes decide as well. A part of it may pass unseen,
     /// for that is how browsers read films and documents.
     Other,
+    /// `text/plain`, under which platforms send JSON as well; the first bytes decide.
+    Plain(Charset),
     /// A stream of parts, which may begin long after its head: its type must be believed.
     Stream,
+}
+
+impl Media {
+    /// Whether the type says nothing of what the body is.
+    pub fn is_doubtful(&self) -> bool {
+        matches!(self, Self::Doubtful | Self::Plain(_))
+    }
 }
 
 /// Reads `Content-Type` (RFC 9110 8.3).
@@ -53,6 +62,14 @@ pub fn media(headers: &HeaderMap) -> Result<Media, Unreadable> {
     match format {
         Ok(Some(format)) if excel => Ok(Media::Spreadsheet(format)),
         Ok(Some(format)) => Ok(Media::Known(format)),
+        Ok(None) if essence == b"text/plain" => {
+            let charset = media_type.parameter("charset").map_err(|_| Unreadable::Charset)?;
+            Ok(match charset.map(|name| Charset::named(name)) {
+                None => Media::Plain(Charset::Unstated),
+                Some(Some(charset)) => Media::Plain(charset),
+                Some(None) => Media::Doubtful,
+            })
+        }
         Ok(None) => Ok(unread(&essence)),
         Err(FormatError::Charset) => Err(Unreadable::Charset),
         Err(FormatError::Parameter) => Err(Unreadable::MediaType),

@@ -16,7 +16,7 @@ use super::{
     respond::Unreadable,
 };
 use crate::{
-    policy::set::{Classification, PersonalData},
+    policy::set::{Classification, LooseFormat, PersonalData},
     redact::{Audience, Format, Pace, Plan, Sniffed, Tally, Task, sniff},
     secret::DomainKey,
 };
@@ -180,6 +180,11 @@ impl Reader<'_> {
         hold(Box::new(Redaction::new(body, codings, &format, task)), format.pace()).await
     }
 
+    /// Whether the route lets this format be read.
+    fn reads(&self, format: LooseFormat) -> bool {
+        matches!(self.data, PersonalData::Declared(data) if data.formats.contains(&format))
+    }
+
     fn screen(&self, plan: &Arc<Plan>) -> Screen {
         let (rules, declared) = match self.data {
             PersonalData::Declared(data) => (Arc::clone(&data.headers), true),
@@ -200,7 +205,7 @@ impl Reader<'_> {
     ) -> bool {
         let Ok(media) = media else { return true };
         if *media == Media::Stream || status == StatusCode::PARTIAL_CONTENT || body.is_end_stream() {
-            return *media == Media::Doubtful;
+            return media.is_doubtful();
         }
         self.format(asked, &Coding::of(headers), media.clone(), body)
             .await
@@ -231,8 +236,7 @@ impl Reader<'_> {
             media => {
                 let believed = media == Media::Other && !self.declared();
                 // Elsewhere `require.config({…});` begins a script like any other.
-                let expected =
-                    |name: &[u8]| media == Media::Doubtful && (self.declared() || asked.calls(name));
+                let expected = |name: &[u8]| media.is_doubtful() && (self.declared() || asked.calls(name));
                 // Tables come in UTF-16 too, whose mark could hide JSON elsewhere.
                 let table = matches!(media, Media::Known(Format::Table { .. }));
                 let look = |start: &[u8]| {
@@ -246,6 +250,9 @@ impl Reader<'_> {
                 Ok(match (json, media) {
                     (Some(json), _) => Some(json),
                     (None, Media::Known(format)) => Some(format),
+                    (None, Media::Plain(charset)) if self.reads(LooseFormat::Text) => {
+                        Some(Format::Text(charset))
+                    }
                     (None, _) => None,
                 })
             }

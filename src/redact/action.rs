@@ -223,7 +223,7 @@ fn generalised<'a>(how: &Generalisation, today: Option<Date>, value: &'a str, ki
 }
 
 /// A text as a JSON string.
-fn quote(text: &str) -> Box<[u8]> {
+pub(super) fn quote(text: &str) -> Box<[u8]> {
     let mut out = Vec::with_capacity(text.len() + 2);
     quote_into(text, &mut out);
     out.into()

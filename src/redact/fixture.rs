@@ -11,6 +11,7 @@ pub(super) fn task(unknown: Option<Unknown>) -> Task {
     let category = |name: &str, otherwise| Category {
         name: name.into(),
         article: "2".into(),
+        detect: crate::policy::set::DetectorKinds::NONE,
         fields: vec![name.into()],
         otherwise,
     };

@@ -7,6 +7,7 @@ use super::{
     charset::Transcoder,
     events::Events,
     form::FormRedactor,
+    free_text::TextRedactor,
     multipart::{MultipartRedactor, is_boundary},
     table::{Header, TableRedactor},
     texts::{Lines, Loose, Sequence},
@@ -78,6 +79,8 @@ pub enum Format {
     },
     /// One XML document (XML 1.0).
     Xml,
+    /// Plain text, by detectors; no type means it by itself, the route says so.
+    Text(Charset),
 }
 
 /// How long what is safe may be held back, so that an error in a short body is an answer of its own.
@@ -187,7 +190,7 @@ impl Format {
 
     /// Whether it leaves in another charset than its type says: UTF-8.
     pub fn is_rewritten(&self) -> bool {
-        matches!(self, Self::Table { charset, .. } if charset.is_rewritten())
+        matches!(self, Self::Table { charset, .. } | Self::Text(charset) if charset.is_rewritten())
     }
 
     /// Its reader, for one body.
@@ -205,6 +208,7 @@ impl Format {
             Self::Form => Box::new(FormRedactor::new(task)),
             Self::Multipart { boundary, form } => Box::new(MultipartRedactor::new(task, boundary, *form)),
             Self::Xml => Box::new(XmlRedactor::new(task)),
+            Self::Text(charset) => Box::new(Transcoder::new(*charset, TextRedactor::new(task))),
         }
     }
 
@@ -212,7 +216,7 @@ impl Format {
     pub fn is_sure(&self) -> bool {
         match self {
             Self::Json | Self::Lines | Self::Sequence | Self::Texts | Self::Wrapped | Self::Events => true,
-            Self::Table { .. } | Self::Form | Self::Multipart { .. } | Self::Xml => false,
+            Self::Table { .. } | Self::Form | Self::Multipart { .. } | Self::Xml | Self::Text(_) => false,
         }
     }
 
@@ -221,7 +225,7 @@ impl Format {
         match self {
             Self::Events => Pace::Events,
             Self::Lines | Self::Sequence => Pace::Records,
-            Self::Json | Self::Texts | Self::Wrapped | Self::Xml => Pace::Document,
+            Self::Json | Self::Texts | Self::Wrapped | Self::Xml | Self::Text(_) => Pace::Document,
             Self::Table { .. } | Self::Form | Self::Multipart { .. } => Pace::Document,
         }
     }

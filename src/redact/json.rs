@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use emit::Emitter;
 pub(super) use scan::unescape;
-use utf8::Utf8;
+pub(super) use utf8::Utf8;
 
 use super::{Audience, Plan, RedactError, Tally};
 use crate::secret::DomainKey;

@@ -25,6 +25,7 @@ mod events;
 mod fixture;
 mod form;
 mod format;
+mod free_text;
 mod json;
 mod judge;
 #[doc(hidden)]

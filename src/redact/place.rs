@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::plan::{CATEGORY, Facts, GROUP, Kept, NOT_PERSONAL, Plan, RECORD, SUBJECT};
+use super::plan::{CATEGORY, FREE_TEXT, Facts, GROUP, Kept, NOT_PERSONAL, Plan, RECORD, SUBJECT};
 use crate::policy::set::CategoryId;
 
 /// What the plan says of a value.
@@ -162,6 +162,8 @@ impl Place {
 
     fn field(&self, state: u32, otherwise: u8) -> Field {
         let Facts { class, flags, .. } = self.plan.facts(state, &self.kept);
+        // Free text is looked through in JSON and plain text; elsewhere it is a text that nobody classified.
+        let class = if class == FREE_TEXT { 0 } else { class };
         Field { state, class: if class == 0 { otherwise } else { class }, flags }
     }
 }

@@ -16,12 +16,15 @@ use jiff::civil::Date;
 
 use super::action::{Kind, Means, Remedy};
 use crate::policy::set::{
-    CategoryId, CategorySet, Charter, Classification, FieldClass, PersonalData, Sees, Segment, Unknown,
+    CategoryId, CategorySet, Charter, Classification, DetectorKind, DetectorKinds, FieldClass, PersonalData,
+    Sees, Segment, Unknown,
 };
 use crate::secret::DomainKey;
 
 /// Class of a field that its owner declared not personal.
 pub(super) const NOT_PERSONAL: u8 = 1;
+/// Class of a text in which anything may stand. No charter has so many categories.
+pub(super) const FREE_TEXT: u8 = u8::MAX;
 /// Classes from here on are categories.
 pub(super) const CATEGORY: u8 = 2;
 /// The value, if an object, is a record.
@@ -43,7 +46,7 @@ pub(super) const ALIVE: u8 = 8;
 /// # use rempart::secret::*;
 /// # let charter = Charter { title: String::new(), version: String::new(), purposes: vec![], recipients: vec![],
 /// #     anonymous: RecipientId(0), cookies: vec![], categories: vec![Category { name: "email".into(),
-/// #     article: "2".into(), fields: vec!["courriel".into(), "email".into()], otherwise: Action::Mask }] };
+/// #     article: "2".into(), detect: rempart::policy::set::DetectorKinds::NONE, fields: vec!["courriel".into(), "email".into()], otherwise: Action::Mask }] };
 /// # let key = Arc::new(MasterSecret::from_bytes(&[7; 32])?.derive(Domain::Api, ""));
 /// let plan = Arc::new(Plan::compile(&charter, &PersonalData::Undeclared));
 /// let mut redactor = JsonRedactor::new(plan, Arc::new(Audience::default()), key);
@@ -59,6 +62,8 @@ pub struct Plan {
     names: Names,
     automaton: Automaton,
     remedies: Vec<Remedy>,
+    /// What is looked for in free text, by category.
+    detect: Vec<DetectorKinds>,
     /// Categories that a field of this plan can have.
     categories: CategorySet,
     /// Every category of the charter.
@@ -94,10 +99,21 @@ impl Plan {
                 categories.insert(category);
             }
         }
+        let free = |data: &&Classification| {
+            !data.formats.is_empty() || data.fields.iter().any(|field| field.class == FieldClass::FreeText)
+        };
+        if data.as_ref().is_some_and(free) {
+            for (category, place) in charter.categories.iter().zip(0..) {
+                if !category.detect.is_empty() {
+                    categories.insert(CategoryId(place));
+                }
+            }
+        }
         Self {
             names,
             automaton,
             remedies: charter.categories.iter().map(Remedy::of).collect(),
+            detect: charter.categories.iter().map(|category| category.detect).collect(),
             categories,
             all,
             unknown: data.map_or(Unknown::Pass, |data| data.unknown),
@@ -173,6 +189,17 @@ impl Plan {
     /// What hides a category; an unknown one cannot come out of a compiled policy, and would be removed.
     pub(super) fn remedy(&self, category: CategoryId) -> &Remedy {
         self.remedies.get(category.index()).unwrap_or(&Remedy::REMOVE)
+    }
+
+    /// What is looked for in a free text of which these categories are visible.
+    pub(super) fn detected(&self, visible: CategorySet) -> DetectorKinds {
+        let hidden = self.detect.iter().zip(0..).filter(|(_, place)| !visible.contains(CategoryId(*place)));
+        hidden.fold(DetectorKinds::NONE, |all, (kinds, _)| all.union(*kinds))
+    }
+
+    /// The category of what a detector found.
+    pub(super) fn category_of(&self, kind: DetectorKind) -> Option<CategoryId> {
+        self.detect.iter().zip(0..).find(|(kinds, _)| kinds.has(kind)).map(|(_, place)| CategoryId(place))
     }
 
     #[inline(always)]

@@ -19,6 +19,7 @@ fn charter() -> Charter {
     let category = |name: &str, fields: &[&str], otherwise| Category {
         name: name.into(),
         article: "2".into(),
+        detect: crate::policy::set::DetectorKinds::NONE,
         fields: fields.iter().map(|&field| field.into()).collect(),
         otherwise,
     };

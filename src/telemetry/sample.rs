@@ -27,6 +27,7 @@ fn charter() -> Charter {
     let category = |name: &str| Category {
         name: name.to_owned(),
         article: "2".to_owned(),
+        detect: crate::policy::set::DetectorKinds::NONE,
         fields: vec![name.to_owned()],
         otherwise: Action::Mask,
     };

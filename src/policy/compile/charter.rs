@@ -13,8 +13,8 @@ use crate::policy::{
         SeesDocument, Texts,
     },
     set::{
-        Action, Category, CategoryId, CategorySet, Charter, LegalBasis, Purpose, Recipient, RecipientId,
-        Sees, fold_field_name,
+        Action, Category, CategoryId, CategorySet, Charter, DetectorKind, DetectorKinds, LegalBasis, Purpose,
+        Recipient, RecipientId, Sees, fold_field_name,
     },
 };
 
@@ -150,10 +150,11 @@ fn purposes(context: &mut Context<'_>, at: &At, document: &CharterDocument) -> (
 fn categories(context: &mut Context<'_>, at: &At, entries: &EntriesOf<CategoryDocument>) -> Vec<Category> {
     // Folded name → the category that has it, as it was written there.
     let mut taken: HashMap<String, (usize, &str, At)> = HashMap::new();
+    let mut detected = DetectorKinds::NONE;
     let mut categories = Vec::new();
     for (place, (name, entry)) in entries.iter().enumerate() {
         let at = at.key(name);
-        if matches!(name.as_str(), "all" | "not_personal") {
+        if matches!(name.as_str(), "all" | "not_personal" | "free_text") {
             let message = format!("`{name}` has a meaning of its own and cannot name a category");
             context.error_at_key(&at, message, "choose another name");
         }
@@ -161,6 +162,7 @@ fn categories(context: &mut Context<'_>, at: &At, entries: &EntriesOf<CategoryDo
             name: name.clone(),
             article: String::new(),
             fields: Vec::new(),
+            detect: DetectorKinds::NONE,
             otherwise: Action::Remove,
         };
         if let Some(entry) = entry {
@@ -171,6 +173,17 @@ fn categories(context: &mut Context<'_>, at: &At, entries: &EntriesOf<CategoryDo
                 && let Some(action) = action::compile(context, &at.key("otherwise"), action)
             {
                 category.otherwise = action;
+            }
+            for (index, kind) in entry.detect.iter().flatten().enumerate() {
+                let (Some(kind), at) = (kind, at.key("detect").item(index)) else { continue };
+                let table = DetectorKind::ALL.iter().map(|kind| (kind.name(), *kind)).collect::<Vec<_>>();
+                let Some(kind) = context.choice(&at, "a detector", kind, &table) else { continue };
+                if detected.has(kind) {
+                    let message = format!("`{}` is looked for twice", kind.name());
+                    context.error(&at, message, "a detector belongs to one category");
+                }
+                detected = detected.with(kind);
+                category.detect = category.detect.with(kind);
             }
             for (index, field) in entry.fields.iter().flatten().enumerate() {
                 let (Some(field), at) = (field, at.key("fields").item(index)) else { continue };

@@ -195,6 +195,9 @@ fn class(context: &mut Context<'_>, at: &At, name: &str, scope: &Scope<'_>) -> O
     if name == "not_personal" {
         return Some(FieldClass::NotPersonal);
     }
+    if name == "free_text" {
+        return Some(FieldClass::FreeText);
+    }
     let place = context.refer(at, &scope.charter.categories, "category", "charter.categories", name)?;
     Some(FieldClass::Category(CategoryId(place as u8)))
 }
@@ -212,6 +215,10 @@ fn headers(
         let Some(class) = category.as_deref().and_then(|name| class(context, &at, name, scope)) else {
             continue;
         };
+        if class == FieldClass::FreeText {
+            let help = "a category, or `not_personal`";
+            context.error(&at, "a header field is no free text", help);
+        }
         if rules.iter().any(|(known, _)| *known == header) {
             context.error_at_key(&at, format!("`{text}` is classified twice"), "header names have no case");
         }

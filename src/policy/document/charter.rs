@@ -50,6 +50,9 @@ pub(crate) struct CategoryDocument {
     /// Field names that mean this category wherever they stand; compared without case, `_`, `-` and spaces, and
     /// belonging to one category only. Default: none, the category is only used by routes.
     pub(crate) fields: Option<List<String>>,
+    /// What of this category is looked for in free text: names of [detectors](#detectors), each in one category only.
+    /// Default: nothing.
+    pub(crate) detect: Option<List<String>>,
     /// What those who may not see it get. Mandatory.
     pub(crate) otherwise: Option<WordOr<ActionDocument>>,
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::DetectorKinds;
+
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -126,6 +128,8 @@ pub struct Category {
     pub article: String,
     /// Field names that mean this category wherever they stand, compared as [`fold_field_name`] writes them.
     pub fields: Vec<String>,
+    /// What of it is looked for in free text.
+    pub detect: DetectorKinds,
     /// What those who may not see it get instead.
     pub otherwise: Action,
 }

@@ -163,6 +163,8 @@ pub enum FieldClass {
     Category(CategoryId),
     /// Not personal, stated by the owner: passes, even where the charter knows its name.
     NotPersonal,
+    /// A text in which anything may stand: passes without what the charter's detectors find in it.
+    FreeText,
 }
 
 /// What happens to a field that nothing classifies.

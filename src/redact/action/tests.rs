@@ -6,7 +6,13 @@ fn key() -> DomainKey {
 }
 
 fn written(action: Action, value: &str, kind: Kind) -> String {
-    let category = Category { name: "x".into(), article: "2".into(), fields: Vec::new(), otherwise: action };
+    let category = Category {
+        name: "x".into(),
+        article: "2".into(),
+        detect: crate::policy::set::DetectorKinds::NONE,
+        fields: Vec::new(),
+        otherwise: action,
+    };
     let (key, mut out) = (key(), Vec::new());
     let means = Means { key: &key, today: Some(jiff::civil::date(2026, 11, 23)) };
     Remedy::of(&category).write(means, value.as_bytes(), kind, &mut out);
@@ -43,8 +49,13 @@ fn actions() -> Vec<Action> {
 #[test]
 fn each_action_writes_json_and_its_constants_are_what_it_writes() {
     for action in actions() {
-        let category =
-            Category { name: "x".into(), article: "2".into(), fields: Vec::new(), otherwise: action.clone() };
+        let category = Category {
+            name: "x".into(),
+            article: "2".into(),
+            detect: crate::policy::set::DetectorKinds::NONE,
+            fields: Vec::new(),
+            otherwise: action.clone(),
+        };
         let remedy = Remedy::of(&category);
         for kind in [Kind::Text, Kind::Number, Kind::Boolean] {
             for value in
@@ -90,6 +101,7 @@ fn nobody_has_an_age_without_a_date() {
     let category = Category {
         name: "birth".into(),
         article: "2".into(),
+        detect: crate::policy::set::DetectorKinds::NONE,
         fields: Vec::new(),
         otherwise: Action::Generalise(Generalisation::AgeBand),
     };
@@ -100,8 +112,13 @@ fn nobody_has_an_age_without_a_date() {
 
 #[test]
 fn texts_have_their_stand_ins_as_texts() {
-    let category =
-        |otherwise| Category { name: "x".into(), article: "2".into(), fields: Vec::new(), otherwise };
+    let category = |otherwise| Category {
+        name: "x".into(),
+        article: "2".into(),
+        detect: crate::policy::set::DetectorKinds::NONE,
+        fields: Vec::new(),
+        otherwise,
+    };
     let key = key();
     let means = Means { key: &key, today: None };
     for (action, expected) in [
@@ -129,8 +146,13 @@ fn what_an_action_made_is_known_again() {
             | Action::PseudonymAs(_) => true,
             Action::Remove | Action::Null | Action::Generalise(_) | Action::Tokenise => continue,
         };
-        let category =
-            Category { name: "x".into(), article: "2".into(), fields: Vec::new(), otherwise: action.clone() };
+        let category = Category {
+            name: "x".into(),
+            article: "2".into(),
+            detect: crate::policy::set::DetectorKinds::NONE,
+            fields: Vec::new(),
+            otherwise: action.clone(),
+        };
         let remedy = Remedy::of(&category);
         for value in ["Jean Dupont", "jean@lycee.fr", "12", "0b8a4e1c9f5d4b5e8c117a8e3f0c2d4b"] {
             let made = remedy.stand_in(means, value, Kind::Text).into_text().unwrap();

@@ -10,9 +10,10 @@ use jiff::civil::Date;
 
 use super::relate::{Opening, Records};
 use super::visit::{Kind, Site, Start, Visit, Watch};
-use crate::policy::set::{CategoryId, CategorySet};
+use crate::policy::set::{CategoryId, CategorySet, DetectorKinds};
 use crate::redact::action::{self, Means, NULL};
-use crate::redact::plan::{CATEGORY, NOT_PERSONAL, Plan};
+use crate::redact::free_text;
+use crate::redact::plan::{CATEGORY, FREE_TEXT, NOT_PERSONAL, Plan};
 use crate::redact::{Audience, Tally};
 use crate::secret::DomainKey;
 
@@ -70,11 +71,17 @@ enum End {
     Went,
     /// It went, and what stands for it is written when its text is known.
     Goes(CategoryId, action::Kind),
+    /// It leaves without what is found in it when its text is known.
+    Scrubbed(DetectorKinds, action::Kind),
 }
 
 enum Verdict {
-    Keep { known: bool },
+    Keep {
+        known: bool,
+    },
     Hide(CategoryId),
+    /// A free text.
+    Scrub,
     Drop,
 }
 
@@ -240,6 +247,8 @@ impl Pass<'_> {
             0 if parent.known || !self.state.strict => Verdict::Keep { known: parent.known },
             0 => self.judge_unknown(parent, site, scalar),
             NOT_PERSONAL => Verdict::Keep { known: true },
+            FREE_TEXT if scalar => Verdict::Scrub,
+            FREE_TEXT => self.judge_unknown(parent, site, scalar),
             code => {
                 let category = CategoryId(code - CATEGORY);
                 if parent.visible.contains(category) {
@@ -295,6 +304,23 @@ impl Pass<'_> {
         self.substitute(at, parent, start, with);
         self.state.end = end;
         if end == End::Went { Watch::End } else { Watch::Value }
+    }
+
+    /// A free text leaves without what is found in it.
+    fn scrub(&mut self, at: usize, start: Start, parent: &mut Scope, kind: Kind) -> Watch {
+        let kinds = self.plan.detected(parent.visible);
+        let kind = match kind {
+            Kind::Text => action::Kind::Text,
+            Kind::Number => action::Kind::Number,
+            Kind::Boolean | Kind::Null => action::Kind::Boolean,
+        };
+        if kinds.is_empty() || kind == action::Kind::Boolean {
+            self.keep(parent, start);
+            return Watch::Nothing;
+        }
+        self.substitute(at, parent, start, b"");
+        self.state.end = End::Scrubbed(kinds, kind);
+        Watch::Value
     }
 
     /// A hidden array or object: how its inside is walked.
@@ -369,6 +395,7 @@ impl Visit for Pass<'_> {
                     Watch::Nothing
                 }
                 Verdict::Hide(category) => self.hide(at, start, parent, category, kind),
+                Verdict::Scrub => self.scrub(at, start, parent, kind),
                 Verdict::Drop => {
                     self.discard_or_null(at, parent, start);
                     self.state.end = End::Went;
@@ -392,6 +419,11 @@ impl Visit for Pass<'_> {
             (End::Went, _) => {}
             // Longer than what is kept of a value: nothing can be said about it.
             (_, None) => self.out.extend_from_slice(NULL),
+            (End::Scrubbed(kinds, kind), Some(value)) => {
+                let means = Means { key: &self.state.key, today: self.state.today };
+                let tally = &mut self.state.tally;
+                free_text::write_scalar(self.plan, means, kinds, (value, kind), tally, self.out);
+            }
             (End::Goes(category, kind), Some(value)) => {
                 let means = Means { key: &self.state.key, today: self.state.today };
                 self.plan.remedy(category).write(means, value, kind, self.out);
@@ -411,7 +443,7 @@ impl Visit for Pass<'_> {
                     Mode::Judge
                 }
                 Verdict::Hide(category) => self.hide_all(at, start, parent, category, object),
-                Verdict::Drop => {
+                Verdict::Drop | Verdict::Scrub => {
                     self.discard_or_null(at, parent, start);
                     Mode::Silence
                 }

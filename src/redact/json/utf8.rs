@@ -5,7 +5,7 @@ use super::RedactError;
 /// Cuts chunks so that no piece ends inside a character, and refuses what is not UTF-8 (overlong forms and surrogates
 /// included) where it stands.
 #[derive(Debug, Default)]
-pub(super) struct Utf8 {
+pub(in crate::redact) struct Utf8 {
     carried: [u8; 4],
     length: usize,
     started: bool,
@@ -18,7 +18,7 @@ const BLOCK: usize = 16 * 1024;
 
 impl Utf8 {
     /// Gives `piece` each run of whole characters.
-    pub(super) fn cut(
+    pub(in crate::redact) fn cut(
         &mut self,
         mut input: &[u8],
         mut piece: impl FnMut(&[u8]) -> Result<(), RedactError>,
@@ -66,7 +66,7 @@ impl Utf8 {
     }
 
     /// The end of the document: no character may be open.
-    pub(super) fn finish(&self) -> Result<(), RedactError> {
+    pub(in crate::redact) fn finish(&self) -> Result<(), RedactError> {
         if self.length > 0 { Err(RedactError::Truncated) } else { Ok(()) }
     }
 

@@ -122,7 +122,8 @@ impl<'a> Reference<'a> {
 
     fn value(&mut self, tree: &Tree, known: bool) -> Option<Tree> {
         let known = match self.class() {
-            Some(FieldClass::NotPersonal) => true,
+            // Its texts have a test of their own: no scenario of the laws has one.
+            Some(FieldClass::NotPersonal | FieldClass::FreeText) => true,
             Some(FieldClass::Category(category)) => {
                 let visible = self.records.last().map_or(self.audience.sees.any, |record| record.visible);
                 if !visible.contains(category) {

@@ -172,6 +172,7 @@ fn charter(source: &mut Source<'_>, names: bool) -> Charter {
         .map(|(fields, name)| Category {
             name: name.into(),
             article: "2".into(),
+            detect: crate::policy::set::DetectorKinds::NONE,
             fields: if names { fields.iter().map(|&field| field.into()).collect() } else { Vec::new() },
             otherwise: match source.below(16) {
                 0 => Action::Remove,

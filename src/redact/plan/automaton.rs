@@ -8,7 +8,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::names::{Names, Spelling, Symbol};
-use super::{ALIVE, CATEGORY, GROUP, NOT_PERSONAL, RECORD, SUBJECT};
+use super::{ALIVE, CATEGORY, FREE_TEXT, GROUP, NOT_PERSONAL, RECORD, SUBJECT};
 use crate::policy::set::{Classification, FieldClass, JsonPath, Segment};
 
 /// Table entries computed ahead: 1 MiB.
@@ -100,6 +100,7 @@ impl Automaton {
             for (rule, field) in data.fields.iter().enumerate() {
                 let (class, folds) = match field.class {
                     FieldClass::NotPersonal => (NOT_PERSONAL, false),
+                    FieldClass::FreeText => (FREE_TEXT, true),
                     FieldClass::Category(category) => (CATEGORY + category.0, true),
                 };
                 all.add(&field.path, Goal::Field { rule, class }, folds, names);

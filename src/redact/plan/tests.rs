@@ -13,6 +13,7 @@ fn compile(fields: &[&str]) -> Arc<Plan> {
         categories: vec![Category {
             name: "x".into(),
             article: "2".into(),
+            detect: crate::policy::set::DetectorKinds::NONE,
             fields: Vec::new(),
             otherwise: Action::Null,
         }],

@@ -100,6 +100,7 @@ fn what_stands_for_adjacent_roots_stays_apart() {
         categories: vec![crate::policy::set::Category {
             name: "name".into(),
             article: "2".into(),
+            detect: crate::policy::set::DetectorKinds::NONE,
             fields: Vec::new(),
             otherwise: Action::Null,
         }],

@@ -145,7 +145,7 @@ impl Names {
         let last = folded.last()?;
         let fits = |rule: &&Rule| match rule.class {
             FieldClass::Category(_) => folded.ends_with(&rule.folded),
-            FieldClass::NotPersonal => {
+            FieldClass::NotPersonal | FieldClass::FreeText => {
                 path.len() >= rule.exact.len()
                     && path[path.len() - rule.exact.len()..]
                         .iter()
@@ -174,7 +174,7 @@ impl Names {
                     return Some(Named { category, exact: place + 1 == parts.len() });
                 }
                 // Its owner said so of this very name.
-                Some(FieldClass::NotPersonal) => continue,
+                Some(FieldClass::NotPersonal | FieldClass::FreeText) => continue,
                 None => {}
             }
             if let Some(category) = self.with_operator(&path[..path.len() - 1], part) {

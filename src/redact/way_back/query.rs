@@ -75,7 +75,7 @@ impl RequestPlan {
     fn pair(&self, sender: Sender<'_>, piece: &str) -> Result<Option<Sensitive<String>>, Denied> {
         let Some((name, value)) = form_urlencoded::parse(piece.as_bytes()).next() else { return Ok(None) };
         let (category, exact) = match self.names.parameter(&name) {
-            Some(FieldClass::NotPersonal) => return Ok(None),
+            Some(FieldClass::NotPersonal | FieldClass::FreeText) => return Ok(None),
             Some(FieldClass::Category(category)) => (Some(category), true),
             None => match self.names.mentioned(&[], &name) {
                 Some(named) => (Some(named.category), named.exact),

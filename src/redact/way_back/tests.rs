@@ -12,6 +12,7 @@ fn charter() -> Charter {
     let category = |name: &str, fields: &[&str], otherwise| Category {
         name: name.into(),
         article: "2".into(),
+        detect: crate::policy::set::DetectorKinds::NONE,
         fields: fields.iter().map(|&field| field.into()).collect(),
         otherwise,
     };
@@ -60,6 +61,7 @@ fn token(value: &str) -> String {
     let category = Category {
         name: "account".into(),
         article: "2".into(),
+        detect: crate::policy::set::DetectorKinds::NONE,
         fields: Vec::new(),
         otherwise: Action::Tokenise,
     };

@@ -65,6 +65,7 @@ pub(in crate::redact) fn policy(actions: [u8; 4]) -> Charter {
             .map(|((fields, name), action)| Category {
                 name: name.into(),
                 article: "2".into(),
+                detect: crate::policy::set::DetectorKinds::NONE,
                 fields: fields.iter().map(|&field| field.into()).collect(),
                 otherwise: match action % 6 {
                     0 => Action::Remove,

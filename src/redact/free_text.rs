@@ -1,0 +1,215 @@
+//! Free text without the personal data that detectors find in it.
+
+use super::{
+    Redact, RedactError, Tally, Task,
+    action::{Kind, Means, NULL, quote},
+    detect::{Detectors, Kinds, Scrubber, Seen, Span, What},
+    json::Utf8,
+    plan::Plan,
+};
+
+/// Writes a JSON text or number without what is found in it; a number in which something is found becomes `null`.
+pub(super) fn write_scalar(
+    plan: &Plan,
+    means: Means<'_>,
+    kinds: Kinds,
+    (value, kind): (&[u8], Kind),
+    tally: &mut Tally,
+    out: &mut Vec<u8>,
+) {
+    let mut spans = Vec::new();
+    Detectors::new(kinds).find(value, &mut spans);
+    // Keys and texts are UTF-8 here: nothing is replaced.
+    let text = String::from_utf8_lossy(value);
+    match kind {
+        Kind::Text => {
+            let mut left = String::with_capacity(text.len());
+            let mut from = 0;
+            for Span { start, end, kind } in spans {
+                left.push_str(text.get(from..start).unwrap_or_default());
+                push_stand_in(plan, means, kind, text.get(start..end).unwrap_or_default(), tally, &mut left);
+                from = end;
+            }
+            left.push_str(text.get(from..).unwrap_or_default());
+            out.extend_from_slice(&quote(&left));
+        }
+        Kind::Number | Kind::Boolean => match spans.first() {
+            Some(span) => {
+                plan.category_of(span.kind).inspect(|category| tally.redacted(*category));
+                out.extend_from_slice(NULL);
+            }
+            None => out.extend_from_slice(value),
+        },
+    }
+}
+
+fn push_stand_in(
+    plan: &Plan,
+    means: Means<'_>,
+    kind: super::detect::Kind,
+    found: &str,
+    tally: &mut Tally,
+    out: &mut String,
+) {
+    let Some(category) = plan.category_of(kind) else { return };
+    tally.redacted(category);
+    let stand_in = plan.remedy(category).stand_in(means, found, Kind::Text).into_text();
+    out.push_str(stand_in.as_deref().unwrap_or("[…]"));
+}
+
+/// Plain text, for routes that say that it may be read.
+pub(super) struct TextRedactor {
+    task: Task,
+    utf8: Utf8,
+    scrubber: Scrubber,
+    tally: Tally,
+}
+
+impl TextRedactor {
+    pub(super) fn new(task: Task) -> Self {
+        let kinds = task.plan.detected(task.audience.sees.any);
+        Self {
+            utf8: Utf8::default(),
+            scrubber: Scrubber::new(Detectors::new(kinds)),
+            task,
+            tally: Tally::default(),
+        }
+    }
+
+    /// What may leave of a piece of text.
+    fn give(task: &Task, tally: &mut Tally, out: &mut Vec<u8>, what: What, piece: &[u8]) {
+        let What::Found(kind) = what else { return out.extend_from_slice(piece) };
+        let means = Means { key: &task.key, today: task.audience.today };
+        let mut stand_in = String::new();
+        push_stand_in(&task.plan, means, kind, &String::from_utf8_lossy(piece), tally, &mut stand_in);
+        out.extend_from_slice(stand_in.as_bytes());
+    }
+}
+
+impl Redact for TextRedactor {
+    fn push(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<(), RedactError> {
+        let Self { task, utf8, scrubber, tally } = self;
+        utf8.cut(input, |text| {
+            scrubber.push(text, &Seen::default(), |what, piece| Self::give(task, tally, out, what, piece));
+            Ok(())
+        })
+    }
+
+    fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), RedactError> {
+        let Self { task, utf8, scrubber, tally } = self;
+        utf8.finish()?;
+        scrubber.finish(&Seen::default(), |what, piece| Self::give(task, tally, out, what, piece));
+        Ok(())
+    }
+
+    fn tally(&self) -> Tally {
+        self.tally.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{
+        policy::set::{
+            Action, Category, CategoryId, CategorySet, Charter, Classification, DetectorKinds, FieldClass,
+            FieldRule, LooseFormat, PersonalData, RecipientId, Sees, Unknown,
+        },
+        redact::{Audience, Charset, Format},
+        secret::{Domain, MasterSecret},
+    };
+
+    /// A route with a free text `note`, and a reader who sees these categories: 0 is e-mail, 1 is telephone.
+    fn task(seen: u64) -> Task {
+        let category = |name: &str, kind: super::super::detect::Kind, otherwise| Category {
+            name: name.into(),
+            article: "2".into(),
+            fields: Vec::new(),
+            detect: DetectorKinds::NONE.with(kind),
+            otherwise,
+        };
+        use super::super::detect::Kind;
+        let charter = Charter {
+            title: String::new(),
+            version: String::new(),
+            purposes: Vec::new(),
+            categories: vec![
+                category("email", Kind::Email, Action::Mask),
+                category("contact", Kind::Phone, Action::Remove),
+            ],
+            recipients: Vec::new(),
+            anonymous: RecipientId(0),
+            cookies: Vec::new(),
+        };
+        let data = PersonalData::Declared(Classification {
+            fields: vec![
+                FieldRule { path: "$..note".parse().unwrap(), class: FieldClass::FreeText },
+                FieldRule { path: "$..title".parse().unwrap(), class: FieldClass::NotPersonal },
+            ],
+            formats: vec![LooseFormat::Text],
+            unknown: Unknown::Deny,
+            record_bytes: 1 << 16,
+            ..Classification::default()
+        });
+        let key = MasterSecret::from_bytes(&[7; 32]).unwrap().derive(Domain::Api, "");
+        let sees = Sees { any: CategorySet(seen), ..Sees::default() };
+        Task {
+            plan: Arc::new(Plan::compile(&charter, &data)),
+            audience: Arc::new(Audience { sees, ..Audience::default() }),
+            key: Arc::new(key),
+        }
+    }
+
+    fn redact(format: &Format, seen: u64, body: &str, size: usize) -> (String, Tally) {
+        let mut redactor = format.redactor(task(seen));
+        let mut out = Vec::new();
+        body.as_bytes().chunks(size).for_each(|chunk| redactor.push(chunk, &mut out).unwrap());
+        redactor.finish(&mut out).unwrap();
+        (String::from_utf8(out).unwrap(), redactor.tally())
+    }
+
+    #[test]
+    fn a_free_text_leaves_without_what_is_found_in_it() {
+        let body = r#"{"title":"x@y.fr","note":"Écris à jean\u0040x.fr ou au 06 12 34 56 78 \"vite\"","other":"z","list":[{"note":612345678}]}"#;
+        let plain = Format::Json;
+        for size in [1, 7, 1000] {
+            let (out, tally) = redact(&plain, 0, body, size);
+            assert_eq!(
+                out,
+                r#"{"title":"x@y.fr","note":"Écris à *** ou au […] \"vite\"","list":[{"note":612345678}]}"#,
+            );
+            assert_eq!((tally.by_category[0], tally.by_category[1], tally.unknown), (1, 1, 1));
+            let (out, _) = redact(&plain, 0b01, body, size);
+            assert!(out.contains("jean@x.fr") && !out.contains("06 12"), "{out}");
+        }
+    }
+
+    #[test]
+    fn plain_text_leaves_without_what_is_found_in_it_however_it_is_cut() {
+        let body = "Bonjour,\r\nécris à jean@x.fr, ou appelle le 06.12.34.56.78.\nMerci";
+        for size in [1, 3, 64, 1000] {
+            let (out, tally) = redact(&Format::Text(Charset::Utf8), 0, body, size);
+            assert_eq!(out, "Bonjour,\r\nécris à ***, ou appelle le […].\nMerci");
+            assert_eq!((tally.by_category[0], tally.by_category[1]), (1, 1));
+        }
+        let (out, _) = redact(&Format::Text(Charset::Utf8), 0b11, body, 5);
+        assert_eq!(out, body);
+    }
+
+    #[test]
+    fn what_is_no_utf_8_is_refused() {
+        let mut redactor = Format::Text(Charset::Utf8).redactor(task(0));
+        let mut out = Vec::new();
+        let pushed = redactor.push(b"a\xffb", &mut out).and_then(|()| redactor.finish(&mut out));
+        assert!(pushed.is_err(), "{out:?}");
+    }
+
+    #[test]
+    fn who_sees_all_that_is_looked_for_sees_the_text() {
+        assert!(task(0).plan.is_identity(&Sees { any: CategorySet(0b11), ..Sees::default() }));
+        assert!(!task(0).plan.is_identity(&Sees { any: CategorySet(0b01), ..Sees::default() }));
+        assert_eq!(task(0).plan.category_of(super::super::detect::Kind::Phone), Some(CategoryId(1)));
+    }
+}
