@@ -38,17 +38,28 @@ impl Content {
 pub struct Replay {
     /// Read already.
     seen: VecDeque<Bytes>,
+    /// How many of them the present look has had.
+    looked: usize,
     rest: UpstreamBody<Payload>,
 }
 
 impl Replay {
     /// A body of which nothing was read.
     pub fn new(rest: UpstreamBody<Payload>) -> Self {
-        Self { seen: VecDeque::new(), rest }
+        Self { seen: VecDeque::new(), looked: 0, rest }
     }
 
-    /// Reads one more piece without giving it away; `None` at the end.
+    /// The next look begins at the beginning.
+    pub fn look_again(&mut self) {
+        self.looked = 0;
+    }
+
+    /// Shows one more piece without giving it away; `None` at the end.
     pub async fn look(&mut self) -> Result<Option<&Bytes>, UpstreamError> {
+        if self.looked < self.seen.len() {
+            self.looked += 1;
+            return Ok(self.seen.get(self.looked - 1));
+        }
         loop {
             match std::future::poll_fn(|cx| Pin::new(&mut self.rest).poll_frame(cx)).await {
                 None => return Ok(None),
@@ -56,6 +67,7 @@ impl Replay {
                 Some(Ok(frame)) => {
                     if let Ok(data) = frame.into_data() {
                         self.seen.push_back(data);
+                        self.looked += 1;
                         return Ok(self.seen.back());
                     }
                 }

@@ -277,6 +277,8 @@ impl Reader<'_> {
             Err(error) => return Err((*error).into()),
         };
         let mut decoder = coding.map(|coding| Decoder::new(coding, self.cap));
+        // Another look may have come before.
+        body.look_again();
         let mut start = Vec::new();
         let mut block = vec![0; if decoder.is_some() { BLOCK } else { 0 }];
         // White space without end, or a call whose argument has none in sight: the parser may have it.

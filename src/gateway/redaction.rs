@@ -25,6 +25,8 @@ pub struct Redaction<S> {
     decoder: Option<Decoder>,
     redactor: Box<dyn Redact>,
     encoder: Option<Encoder>,
+    /// Nothing has come yet.
+    empty: bool,
     /// The client must be able to decode each piece at once.
     flushes: bool,
     block: Vec<u8>,
@@ -65,6 +67,7 @@ where
             decoder,
             redactor: format.redactor(task),
             encoder: codings.to.map(Encoder::new),
+            empty: true,
             flushes: format.pace() != Pace::Document,
             block,
             state: State::Reading,
@@ -122,6 +125,7 @@ where
             }
             None => {
                 out.reserve(data.len());
+                self.empty &= data.is_empty();
                 Ok(self.redactor.push(&data, out)?)
             }
         }
@@ -137,6 +141,7 @@ where
         if written == 0 {
             self.state = State::Reading;
         }
+        self.empty &= written == 0;
         Ok(self.redactor.push(&self.block[..written], out)?)
     }
 
@@ -144,7 +149,10 @@ where
         if let Some(decoder) = &mut self.decoder {
             decoder.finish()?;
         }
-        self.redactor.finish(out)?;
+        // No document, as behind many a redirect: in chunks or coded it is as empty as with a length of 0.
+        if !self.empty {
+            self.redactor.finish(out)?;
+        }
         self.state = State::Done;
         Ok(())
     }

@@ -68,10 +68,10 @@ impl Reader<'_> {
             self.blank()?;
         }
         let Some(mut name) = self.name()? else { return Some(Front::Plain) };
-        // As Express writes it.
+        // `typeof cb === 'function' && cb(`, as Express writes it, or others with less space or other quotes.
         if name == b"typeof" && self.skip(b" ")? {
             let Some(tested) = self.name()? else { return Some(Front::Plain) };
-            if !self.skip(b" === 'function' && ")? {
+            if !self.tests_for_function()? {
                 return Some(Front::Plain);
             }
             match self.name()? {
@@ -81,6 +81,24 @@ impl Reader<'_> {
         }
         let called = !name.is_empty() && self.skip(b"(")?;
         Some(if called { Front::Call(self.at) } else { Front::Plain })
+    }
+
+    /// ` === 'function' && `, if it is there.
+    fn tests_for_function(&mut self) -> Option<bool> {
+        self.blank()?;
+        let compares = self.skip(b"===")? || self.skip(b"==")?;
+        if compares {
+            self.blank()?;
+        }
+        let tests = compares && (self.skip(b"'function'")? || self.skip(b"\"function\"")?);
+        if tests {
+            self.blank()?;
+        }
+        let goes_on = tests && self.skip(b"&&")?;
+        if goes_on {
+            self.blank()?;
+        }
+        Some(goes_on)
     }
 
     /// Goes over this, if it is there.

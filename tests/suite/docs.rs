@@ -8,6 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::catalogue;
 use regex::Regex;
 use rempart::{
     policy::{
@@ -213,6 +214,24 @@ fn the_table_of_detectors_is_that_of_the_code() {
         table.push_str(&format!("| `{}` | {cells} |\n", kind.name()));
     }
     generated("docs/policy.md", "detectors", &table);
+}
+
+#[test]
+fn the_catalogue_of_leaks_is_that_of_the_tests() {
+    let mut table = String::new();
+    let mut theme = String::new();
+    for row in catalogue::row::rows() {
+        if row.theme != theme {
+            theme.clone_from(&row.theme);
+            table.push_str(&format!(
+                "\n## {theme}\n\n| what comes | why | the learner gets | the teacher gets | all others get |\n\
+                 |---|---|---|---|---|\n"
+            ));
+        }
+        let cells = [&row.name, &row.why, &row.told("learner"), &row.told("teacher"), &row.told("anonymous")];
+        table.push_str(&format!("| {} |\n", cells.map(|cell| cell.replace('|', "\\|")).join(" | ")));
+    }
+    generated("docs/catalogue.md", "catalogue", &table);
 }
 
 /// The keys of the language, as the parser's types spell them.

@@ -15,6 +15,7 @@ mod support;
 
 mod attack_gateway;
 mod canary;
+mod catalogue;
 mod deploy;
 mod docs;
 mod forwarding;

@@ -62,6 +62,8 @@ fn calls_have_exactly_one_form() {
         ("cb(", ")"),
         ("/**/cb(", ");"),
         ("/**/ typeof cb === 'function' && cb(", ");"),
+        ("typeof cb===\"function\"&&cb(", ")"),
+        ("typeof cb  ==  'function' \n&& cb(", ")"),
         ("angular.callbacks._0(\n", "\n)\n;\n"),
         ("$.x[0].y(", ");"),
     ] {

@@ -69,6 +69,8 @@ pub struct Reply {
     pub body: Bytes,
     /// Whether the body ended well.
     pub complete: bool,
+    /// What came behind it.
+    pub trailers: HeaderMap,
 }
 
 impl Client {
@@ -285,18 +287,18 @@ impl Reply {
     /// Reads a body to its end, or to where it breaks.
     pub async fn read(response: http::Response<Incoming>) -> Self {
         let (head, mut body) = response.into_parts();
-        let (mut bytes, mut complete) = (Vec::new(), true);
+        let (mut bytes, mut complete, mut trailers) = (Vec::new(), true, HeaderMap::new());
         while let Some(frame) = timeout(PATIENCE, body.frame()).await.expect("a body in time") {
             match frame.map(hyper::body::Frame::into_data) {
                 Ok(Ok(data)) => bytes.extend_from_slice(&data),
-                Ok(Err(_trailers)) => {}
+                Ok(Err(frame)) => trailers.extend(frame.into_trailers().unwrap_or_default()),
                 Err(_) => {
                     complete = false;
                     break;
                 }
             }
         }
-        Self { status: head.status, headers: head.headers, body: bytes.into(), complete }
+        Self { status: head.status, headers: head.headers, body: bytes.into(), complete, trailers }
     }
 
     /// The body as JSON.
