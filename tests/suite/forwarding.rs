@@ -375,17 +375,17 @@ async fn a_web_socket_opens_only_where_both_sides_agree() {
 #[tokio::test]
 async fn a_platform_in_trouble_is_an_answer_in_time() {
     let upstream = Upstream::start(|request| match request.target().as_str() {
-        "/hang" => Answer(vec![Step::Pause(Duration::from_secs(3)), Step::Close]),
+        "/hang" => Answer(vec![Step::Pause(Duration::from_secs(6)), Step::Close]),
         "/garbage" => Answer::raw("no HTTP\r\n\r\n").then(Step::Close),
         _ => ok(request),
     });
-    let plain = PLAIN_ROUTE.replace("upstream: school", "upstream: school\n    response_timeout: 400 ms");
+    let plain = PLAIN_ROUTE.replace("upstream: school", "upstream: school\n    response_timeout: 1 s");
     let (gateway, client) = start("", &plain, &upstream);
     let mut connection = client.connect(Version::H2).await;
     let begun = std::time::Instant::now();
     let reply = connection.send(&Ask::get("/hang")).await;
     assert_eq!(reply.status, 504);
-    assert!(begun.elapsed() < Duration::from_secs(2));
+    assert!(begun.elapsed() < Duration::from_secs(5));
     assert_eq!(reply.header("content-type"), ["application/problem+json"]);
     assert_eq!(connection.send(&Ask::get("/garbage")).await.status, 502);
     // A pooled connection that the platform has closed meanwhile costs nobody an answer.

@@ -269,7 +269,7 @@ async fn nobody_writes_or_sends_back_what_they_do_not_see() {
     assert_eq!(world.client.send(&ask).await.status, 400);
     let journal = world.gateway.wait_journal(10);
     let journal = format!("{journal:?}");
-    assert!(journal.contains("hidden_write") && !journal.contains("2012"), "{journal}");
+    assert!(journal.contains("hidden_write") && !journal.contains("2012-"), "a value stands in the journal");
     stop(world.gateway).await;
 }
 
