@@ -64,7 +64,7 @@ pub fn media(headers: &HeaderMap) -> Result<Media, Unreadable> {
         Ok(Some(format)) => Ok(Media::Known(format)),
         Ok(None) if essence == b"text/plain" => {
             let charset = media_type.parameter("charset").map_err(|_| Unreadable::Charset)?;
-            Ok(match charset.map(|name| Charset::named(name)) {
+            Ok(match charset.map(Charset::named) {
                 None => Media::Plain(Charset::Unstated),
                 Some(Some(charset)) => Media::Plain(charset),
                 Some(None) => Media::Doubtful,
