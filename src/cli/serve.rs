@@ -227,19 +227,26 @@ impl Reloader {
     /// Reads, validates and swaps; whatever is wrong leaves the last good set serving.
     fn reload(&self) {
         let Some(folder) = &self.folder else { return };
-        let outcome = source::load(folder).map_err(ServeError::Policy).and_then(|policy| self.swap(policy));
-        let outcome = match outcome {
-            Ok(outcome) => outcome,
+        let swapped = source::load(folder).map_err(ServeError::Policy).and_then(|policy| self.swap(policy));
+        let outcome = swapped.as_ref().map_or(ReloadOutcome::Refused, |swapped| swapped.outcome);
+        // Before the events: who has read one finds what it says in the metrics.
+        telemetry::policy_reloaded(outcome, SystemTime::now());
+        match swapped {
+            Ok(Swapped { policy, renewed, .. }) => {
+                telemetry::event(Event::PolicyLoaded { policy: &policy });
+                if renewed {
+                    let certificates = policy.gateway.certificates.len();
+                    telemetry::event(Event::CertificatesReloaded { certificates });
+                }
+            }
             Err(error) => {
                 let errors = if let ServeError::Policy(report) = &error { report.errors.len() } else { 1 };
                 telemetry::event(Event::PolicyRefused { errors });
-                ReloadOutcome::Refused
             }
-        };
-        telemetry::policy_reloaded(outcome, SystemTime::now());
+        }
     }
 
-    fn swap(&self, policy: PolicySet) -> Result<ReloadOutcome, ServeError> {
+    fn swap(&self, policy: PolicySet) -> Result<Swapped, ServeError> {
         let current = self.snapshot.load_full();
         // The digest is of the policy files; certificates and keys may have changed under the same one.
         let outcome = match policy.digest == current.policy.digest {
@@ -256,10 +263,14 @@ impl Reloader {
         let live = Live::new(&policy.gateway, &self.tickets)?;
         self.live.store(Arc::new(live));
         self.snapshot.store(Arc::new(snapshot));
-        telemetry::event(Event::PolicyLoaded { policy: &policy });
-        if renewed {
-            telemetry::event(Event::CertificatesReloaded { certificates: policy.gateway.certificates.len() });
-        }
-        Ok(outcome)
+        Ok(Swapped { outcome, policy, renewed })
     }
+}
+
+/// What a reload put in the place of what was.
+struct Swapped {
+    outcome: ReloadOutcome,
+    policy: Arc<PolicySet>,
+    /// Whether a certificate is another than before.
+    renewed: bool,
 }

@@ -3,6 +3,21 @@
 use super::{Audience, place::Field, plan::Plan};
 use crate::policy::set::CategorySet;
 
+/// What a field says of the record that it stands in.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Relation {
+    /// Whose it is.
+    pub(super) subject: bool,
+    /// To which group it belongs.
+    pub(super) group: bool,
+}
+
+impl From<Field> for Relation {
+    fn from(field: Field) -> Self {
+        Self { subject: field.is_subject(), group: field.is_group() }
+    }
+}
+
 /// Gathered while one record is read.
 #[derive(Debug, Default)]
 pub(super) struct Whose {
@@ -26,11 +41,18 @@ enum Subject {
 
 impl Whose {
     /// A subject or group field of the record; `None` where it has no text to compare.
-    pub(super) fn named(&mut self, field: Field, value: Option<&[u8]>, plan: &Plan, audience: &Audience) {
-        if field.is_group() {
+    pub(super) fn named(
+        &mut self,
+        field: impl Into<Relation>,
+        value: Option<&[u8]>,
+        plan: &Plan,
+        audience: &Audience,
+    ) {
+        let Relation { subject, group } = field.into();
+        if group {
             self.grouped |= value.is_some_and(|group| audience.shares(group));
         }
-        if !field.is_subject() {
+        if !subject {
             return;
         }
         let one = plan.subject_is_one();

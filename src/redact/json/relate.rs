@@ -12,6 +12,7 @@ use std::sync::Arc;
 use super::visit::Site;
 use crate::policy::set::CategorySet;
 use crate::redact::plan::Plan;
+use crate::redact::whose::{Relation, Whose};
 use crate::redact::{Audience, Tally};
 
 /// Levels of records with a guess of their own.
@@ -43,8 +44,7 @@ struct Open {
     guess: CategorySet,
     /// Its place among the verdicts.
     verdict: usize,
-    subject: Subject,
-    grouped: bool,
+    whose: Whose,
 }
 
 /// How things stood behind a record's opening brace: what a second walk begins from.
@@ -61,16 +61,10 @@ pub(super) struct Opening {
     pub(super) tally: Tally,
 }
 
-/// The subject that a record names.
-enum Subject {
-    Unknown,
-    Named {
-        text: Vec<u8>,
-        own: bool,
-        ward: bool,
-    },
-    /// Several, one of them perhaps forged: nobody's.
-    Disputed,
+impl From<Site> for Relation {
+    fn from(site: Site) -> Self {
+        Self { subject: site.subject(), group: site.group() }
+    }
 }
 
 impl Records {
@@ -101,38 +95,14 @@ impl Records {
                 guess
             }
         };
-        self.open.push(Open { opening, guess, verdict, subject: Subject::Unknown, grouped: false });
+        self.open.push(Open { opening, guess, verdict, whose: Whose::default() });
         guess
     }
 
     /// The innermost open record names a subject or a group.
     pub(super) fn named(&mut self, site: Site, value: Option<&[u8]>) {
         let Some(record) = self.open.last_mut() else { return };
-        if site.group() {
-            record.grouped |= value.is_some_and(|group| self.audience.shares(group));
-        }
-        if !site.subject() {
-            return;
-        }
-        let one = self.plan.subject_is_one();
-        let (own, ward) = match value {
-            Some(text) => (self.audience.is_self(text), self.audience.answers_for(text)),
-            None => (false, false),
-        };
-        match (&mut record.subject, value) {
-            (subject @ Subject::Unknown, Some(text)) => {
-                // Where a record may name several, only whether one of them counts is remembered.
-                let text = if one { text.to_vec() } else { Vec::new() };
-                *subject = Subject::Named { text, own, ward };
-            }
-            (Subject::Named { own: any_own, ward: any_ward, .. }, _) if !one => {
-                *any_own |= own;
-                *any_ward |= ward;
-            }
-            (_, None) if !one => {}
-            (Subject::Named { text, .. }, Some(value)) if text == value => {}
-            (subject, _) => *subject = Subject::Disputed,
-        }
+        record.whose.named(site, value, &self.plan, &self.audience);
     }
 
     /// The innermost record ends. `true` where it was the outermost undecided one and a guess was wrong: it is open
@@ -198,7 +168,7 @@ impl Records {
         self.wrong = false;
         self.next = record.verdict + 1;
         let guess = self.verdicts[record.verdict];
-        self.open.push(Open { guess, subject: Subject::Unknown, grouped: false, ..record });
+        self.open.push(Open { guess, whose: Whose::default(), ..record });
     }
 
     /// The outermost record that is not decided, and what is visible in it, as far as is known.
@@ -214,22 +184,10 @@ impl Records {
     }
 
     fn visible(&self, record: &Open, end: u64) -> CategorySet {
-        let sees = &self.audience.sees;
-        let mut visible = sees.any;
         if end - record.opening.at > self.plan.record_bytes() {
-            return visible;
+            return self.audience.sees.any;
         }
-        if let Subject::Named { own, ward, .. } = record.subject {
-            for (related, categories) in [(own, sees.own), (ward, sees.ward)] {
-                if related {
-                    visible = visible.union(categories);
-                }
-            }
-        }
-        if record.grouped {
-            visible = visible.union(sees.group);
-        }
-        visible
+        record.whose.visible(&self.audience)
     }
 
     #[cfg(test)]
