@@ -88,15 +88,22 @@ impl Core {
         self.closing.get()
     }
 
-    /// Moves the clock, takes new settings over, compares deadlines.
-    fn tick(&self) {
-        self.clock.advance(self.started.elapsed());
+    /// The settings that hold now. All workers take new ones over at the same moment, with their next connection or
+    /// tick: nobody is shown an old certificate after somebody was shown the new one.
+    fn settings(&self) -> Arc<Live> {
         let live = self.source.load();
         if !Arc::ptr_eq(&live, &self.live.borrow()) {
             *self.http1.borrow_mut() = serve::http1_rules(&live.limits);
             *self.live.borrow_mut() = Arc::clone(&live);
             self.share_load();
         }
+        Arc::clone(&live)
+    }
+
+    /// Moves the clock, takes new settings over, compares deadlines.
+    fn tick(&self) {
+        self.clock.advance(self.started.elapsed());
+        let live = self.settings();
         let now = self.clock.now();
         self.trackers.borrow_mut().retain(|tracker| {
             if tracker.is_over() {
@@ -240,7 +247,7 @@ where
         + Unpin
         + 'static,
 {
-    let live = core.live.borrow().clone();
+    let live = core.settings();
     let config = match (tls, &live.tls) {
         (true, Some(config)) => Some(config.clone()),
         // Never plain text on a TLS socket.
