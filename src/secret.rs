@@ -128,7 +128,9 @@ impl MasterSecret {
         // No epoch holds a NUL: the two keys are unrelated.
         let seal = expand(&[epoch.as_bytes(), b"\0seal"]);
         let seal = aead::UnboundKey::new(&aead::AES_256_GCM_SIV, seal.as_ref()).map(aead::LessSafeKey::new);
-        DomainKey { hmac, seal: seal.ok().map(Arc::new) }
+        let mut key = DomainKey { hmac, seal: seal.ok().map(Arc::new), name: [0; KEY_NAME] };
+        key.name = key.tag(&[b"\0name"]).first_chunk().copied().unwrap_or_default();
+        key
     }
 }
 
@@ -144,12 +146,19 @@ impl fmt::Debug for MasterSecret {
 pub struct DomainKey {
     hmac: hmac::Key,
     seal: Option<Arc<aead::LessSafeKey>>,
+    /// What tells this key from the one before it, without saying anything about it.
+    name: [u8; KEY_NAME],
 }
 
 /// Bytes of the name of a key in what it sealed.
 const KEY_NAME: usize = 3;
 /// Bytes of an AES-256-GCM-SIV tag.
 const SEAL_TAG: usize = 16;
+
+/// The same for every value: what RFC 8452 makes of it is not.
+fn nonce() -> aead::Nonce {
+    aead::Nonce::assume_unique_for_key([0; aead::NONCE_LEN])
+}
 
 /// Why something sealed cannot be opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -164,14 +173,16 @@ pub enum SealError {
 
 impl DomainKey {
     /// Seals a value for a context: the same value gives the same bytes, and only [`DomainKey::open`] with the same
-    /// context gives it back. The nonce is the context's, so that equal values show as equal within one context, which
-    /// is what a stand-in is for, and never across two (RFC 8452 section 4 on repeated nonces). `None` where the
-    /// library refuses, which no value that fits in memory makes it do.
+    /// context gives it back. Equal values show as equal within one context, which is what a stand-in is for, and never
+    /// across two: the context is authenticated, and the real nonce is made of both (RFC 8452 sections 4 and 9). `None`
+    /// where the library refuses, which no value that fits in memory makes it do.
     pub fn seal(&self, context: &[u8], value: &[u8]) -> Option<Vec<u8>> {
-        let mut sealed = value.to_vec();
         let key = self.seal.as_ref()?;
-        key.seal_in_place_append_tag(self.nonce(context), aead::Aad::from(context), &mut sealed).ok()?;
-        sealed.splice(..0, self.name());
+        let mut sealed = Vec::with_capacity(KEY_NAME + value.len() + SEAL_TAG);
+        sealed.extend_from_slice(&self.name);
+        sealed.extend_from_slice(value);
+        let tag = key.seal_in_place_separate_tag(nonce(), aead::Aad::from(context), &mut sealed[KEY_NAME..]);
+        sealed.extend_from_slice(tag.ok()?.as_ref());
         Some(sealed)
     }
 
@@ -181,7 +192,7 @@ impl DomainKey {
     /// [`SealError`] where this key did not seal it for this context.
     pub fn open(&self, context: &[u8], sealed: &[u8]) -> Result<Sensitive<Vec<u8>>, SealError> {
         let (name, sealed) = sealed.split_at_checked(KEY_NAME).ok_or(SealError::Forged)?;
-        if name != self.name() {
+        if name != self.name {
             return Err(SealError::OtherKey);
         }
         if sealed.len() < SEAL_TAG {
@@ -189,23 +200,10 @@ impl DomainKey {
         }
         let mut sealed = sealed.to_vec();
         let key = self.seal.as_ref().ok_or(SealError::OtherKey)?;
-        let opened = key.open_in_place(self.nonce(context), aead::Aad::from(context), &mut sealed);
+        let opened = key.open_in_place(nonce(), aead::Aad::from(context), &mut sealed);
         let length = opened.map_err(|_| SealError::Forged)?.len();
         sealed.truncate(length);
         Ok(Sensitive::new(sealed))
-    }
-
-    /// What tells this key from the one before it, without saying anything about it.
-    fn name(&self) -> [u8; KEY_NAME] {
-        let mut name = [0; KEY_NAME];
-        name.copy_from_slice(&self.tag(&[b"\0name"])[..KEY_NAME]);
-        name
-    }
-
-    fn nonce(&self, context: &[u8]) -> aead::Nonce {
-        let mut nonce = [0; aead::NONCE_LEN];
-        nonce.copy_from_slice(&self.tag(&[b"\0nonce", context])[..aead::NONCE_LEN]);
-        aead::Nonce::assume_unique_for_key(nonce)
     }
 
     /// The tag of several parts, each preceded by its length so that two splits never collide.

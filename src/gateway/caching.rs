@@ -7,6 +7,7 @@
 //! The platform's tag is sealed because it is often a hash of the whole document: who has it, or may ask whether it is
 //! still good, can try values for what was redacted until the hash fits.
 
+use bytes::{BufMut, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::secret::DomainKey;
@@ -36,9 +37,6 @@ static OF_THE_BYTES: [HeaderName; 7] = [
     header::ACCEPT_RANGES,
 ];
 
-/// Bytes that make a sealed tag one of ours, and its key stream one of a kind.
-const SEAL: usize = 16;
-
 /// Longest tag that is sealed.
 const TAG_BYTES: usize = 512;
 
@@ -52,41 +50,23 @@ pub struct Tags<'a> {
 }
 
 impl Tags<'_> {
-    /// The inside of a tag, encrypted under a synthetic nonce: the same tag gives the same text, another one nothing alike.
-    fn seal(&self, inside: &[u8], view: &str) -> Vec<u8> {
-        let nonce = self.nonce(inside, view);
-        let mut sealed = nonce.to_vec();
-        sealed.extend(self.mask(inside, &nonce));
-        hex(&sealed)
+    /// The inside of a tag, sealed for a view: the same tag gives the same text, another one nothing alike.
+    fn seal(&self, inside: &[u8], view: &str) -> Option<Vec<u8>> {
+        self.key.seal(view.as_bytes(), inside)
     }
 
     /// What was sealed; `None` if it was not sealed here for this view.
     fn open(&self, sealed: &[u8], view: &str) -> Option<Vec<u8>> {
-        let sealed = unhex(sealed)?;
-        let (nonce, masked) = sealed.split_at_checked(SEAL)?;
-        let inside = self.mask(masked, nonce);
-        (self.nonce(&inside, view) == nonce).then_some(inside)
-    }
-
-    fn nonce(&self, inside: &[u8], view: &str) -> [u8; SEAL] {
-        let mut nonce = [0; SEAL];
-        nonce.copy_from_slice(&self.key.tag(&[b"nonce", view.as_bytes(), inside])[..SEAL]);
-        nonce
-    }
-
-    fn mask(&self, text: &[u8], nonce: &[u8]) -> Vec<u8> {
-        let mut masked = Vec::with_capacity(text.len());
-        for (number, block) in (0u64..).zip(text.chunks(32)) {
-            let stream = self.key.tag(&[b"stream", nonce, &number.to_be_bytes()]);
-            masked.extend(block.iter().zip(stream).map(|(byte, key)| byte ^ key));
-        }
-        masked
+        let opened = self.key.open(view.as_bytes(), &unhex(sealed)?).ok()?;
+        Some(opened.expose().clone())
     }
 }
 
-fn hex(bytes: &[u8]) -> Vec<u8> {
+fn put_hex(text: &mut BytesMut, bytes: &[u8]) {
     let digit = |nibble: u8| b"0123456789abcdef"[usize::from(nibble & 15)];
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect()
+    for byte in bytes {
+        text.put_slice(&[digit(byte >> 4), digit(*byte)]);
+    }
 }
 
 fn unhex(digits: &[u8]) -> Option<Vec<u8>> {
@@ -149,10 +129,10 @@ pub fn ask_for_whole(headers: &mut HeaderMap) {
 
 /// Makes a protected response's head say what was really sent.
 pub fn protect(headers: &mut HeaderMap, tags: &Tags<'_>) {
-    let no_store = headers
-        .get_all(header::CACHE_CONTROL)
-        .iter()
-        .any(|value| memchr::memmem::find(&value.as_bytes().to_ascii_lowercase(), b"no-store").is_some());
+    let says_no_store = |value: &HeaderValue| {
+        value.as_bytes().windows(b"no-store".len()).any(|word| word.eq_ignore_ascii_case(b"no-store"))
+    };
+    let no_store = headers.get_all(header::CACHE_CONTROL).iter().any(says_no_store);
     let control = if no_store { "private, no-store" } else { "private, no-cache" };
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(control));
     headers.append(header::VARY, HeaderValue::from_static("Cookie, Authorization"));
@@ -181,8 +161,14 @@ fn mark(tag: &[u8], tags: &Tags<'_>) -> Option<HeaderValue> {
         return None;
     }
     let view = (tags.view)();
-    let open = if weak { &b"W/\""[..] } else { b"\"" };
-    HeaderValue::from_bytes(&[open, &tags.seal(inside, &view), MARK, view.as_bytes(), b"\""].concat()).ok()
+    let sealed = tags.seal(inside, &view)?;
+    let mut text = BytesMut::with_capacity(2 * sealed.len() + MARK.len() + VIEW_DIGITS + 4);
+    text.put_slice(if weak { b"W/\"" } else { b"\"" });
+    put_hex(&mut text, &sealed);
+    for part in [MARK, view.as_bytes(), b"\""] {
+        text.put_slice(part);
+    }
+    HeaderValue::from_maybe_shared(text.freeze()).ok()
 }
 
 /// A tag that looks like one of the gateway's.

@@ -21,7 +21,7 @@ pub use body::{Download, Upload, UploadError};
 pub use progress::{Clock, HeadSigns, Instant, Phase, Progress};
 use tokio::task::AbortHandle;
 
-use crate::telemetry::TlsVersion;
+use crate::{identity::Recall, telemetry::TlsVersion};
 
 /// A client connection.
 #[derive(Debug)]
@@ -33,6 +33,7 @@ pub struct Connection {
     /// The name asked for in the handshake (SNI, RFC 6066 §3), lower case.
     pub server_name: Option<String>,
     tracker: Rc<Tracker>,
+    recall: Recall,
 }
 
 impl Connection {
@@ -44,7 +45,7 @@ impl Connection {
         tracker: Rc<Tracker>,
     ) -> Self {
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-        Self { peer, tls, server_name, tracker }
+        Self { peer, tls, server_name, tracker, recall: Recall::default() }
     }
 
     /// Ends when the server gives the connection up: a deadline passed, or the drain is over.
@@ -52,6 +53,11 @@ impl Connection {
     /// For what outlives its exchange, such as a tunnel after `101`: whoever holds the upgraded stream stops then.
     pub async fn aborted(&self) {
         poll_fn(|context| self.tracker.poll_tunnel(context)).await;
+    }
+
+    /// What identification remembers of it.
+    pub fn recall(&self) -> &Recall {
+        &self.recall
     }
 
     /// What the timers watch.

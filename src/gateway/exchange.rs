@@ -2,16 +2,13 @@
 //!
 //! Tower carries what is generic around this (concurrency, load shedding: `server`); the privacy steps are a plain sequence.
 
-use std::{
-    rc::Rc,
-    sync::Arc,
-    time::{Instant, SystemTime},
-};
+use std::{rc::Rc, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header, request::Parts};
 use http_body::Body as _;
 use hyper::upgrade::OnUpgrade;
+use jiff::{Timestamp, tz::Offset};
 
 use super::{
     body::{Body, Content, Replay},
@@ -139,7 +136,8 @@ impl Exchange<'_> {
 
         // 4. identify: nobody is asked where nothing depends on the answer.
         let jar = cookies::parse_cookie_headers(&head.headers).map_err(|_| ExchangeError::HeadersTooLarge)?;
-        let credentials = Credentials { headers: &head.headers, cookies: &jar };
+        let recall = self.connection.recall();
+        let credentials = Credentials { headers: &head.headers, cookies: &jar, recall };
         let caller = self.identify(snapshot, route, &credentials, &target.host_field, ledger).await?;
 
         // 5. protect the account: the guess is counted before the platform sees it.
@@ -147,7 +145,7 @@ impl Exchange<'_> {
         let (payload, attempt) = self.protect(snapshot, route, &head, &target, &client, upload).await?;
 
         // 6. judge the way back: nobody filters by, changes or sends back what they may not see; tokens become values.
-        let audience = Arc::new(audience(snapshot, caller));
+        let audience = Arc::new(audience(snapshot, caller, ledger.time()));
         let (payload, rewritten) = match snapshot.requests(route.id) {
             // Who sees everything of anybody is given no stand-in and no token.
             Some(plan) if !plan.is_open(&audience.sees) => {
@@ -196,7 +194,7 @@ impl Exchange<'_> {
         if let Some(headers) = before.filter(|_| session_changed || route.authentication.is_some()) {
             // They were parsed before.
             let jar = cookies::parse_cookie_headers(&headers).unwrap_or_default();
-            let credentials = Credentials { headers: &headers, cookies: &jar };
+            let credentials = Credentials { headers: &headers, cookies: &jar, recall };
             snapshot.identity.forget(policy, &route.identity, &credentials);
         }
         if status == StatusCode::SWITCHING_PROTOCOLS {
@@ -289,7 +287,7 @@ impl Exchange<'_> {
             return Ok(Caller::anonymous(&policy.charter));
         }
         let asker = Asker { view: self.view, host };
-        let now = SystemTime::now();
+        let now = ledger.time().into();
         let identified: Identified =
             snapshot.identity.identify(policy, &route.identity, credentials, &asker, now).await;
         ledger.caller(&identified);
@@ -423,21 +421,22 @@ impl Exchange<'_> {
     /// Leaves in the response's head what may reach the client; says whether the caller's session changed.
     fn clean_response(&self, snapshot: &Snapshot, headers: &mut HeaderMap, ledger: &mut Ledger) -> bool {
         forwarded::clean_response(headers);
-        let outcome = cookies::filter_response(&snapshot.policy.charter.cookies, headers, SystemTime::now());
+        let outcome =
+            cookies::filter_response(&snapshot.policy.charter.cookies, headers, ledger.time().into());
         ledger.cookies(Direction::Response, outcome.dropped);
         outcome.session_changed
     }
 }
 
 /// The caller as the redactor sees them.
-fn audience(snapshot: &Snapshot, caller: Caller) -> Audience {
+fn audience(snapshot: &Snapshot, caller: Caller, now: Timestamp) -> Audience {
     Audience {
         sees: snapshot.policy.charter.sees(&caller.recipients),
         subject: caller.subject,
         groups: caller.groups,
         wards: caller.wards,
         // One day for everybody: an age is a band of years.
-        today: Some(jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date()),
+        today: Some(Offset::UTC.to_datetime(now).date()),
     }
 }
 

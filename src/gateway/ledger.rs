@@ -53,6 +53,11 @@ impl Ledger {
         }
     }
 
+    /// When the exchange began.
+    pub fn time(&self) -> Timestamp {
+        self.record.time
+    }
+
     /// How it came.
     pub fn arrived(&mut self, method: &Method, version: http::Version, tls: Option<TlsVersion>) {
         self.record.method = MethodLabel::from(method);

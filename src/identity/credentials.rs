@@ -1,9 +1,37 @@
 //! Where a caller's credentials stand in a request. What could be read in two ways is refused, not interpreted.
 
+use std::cell::RefCell;
+
 use http::{HeaderMap, HeaderName, header::AUTHORIZATION};
 
 use super::RejectReason;
-use crate::policy::set::TokenSource;
+use crate::{
+    policy::set::TokenSource,
+    secret::{DomainKey, Sensitive},
+};
+
+/// Longest token that a connection remembers, in bytes: ten thousand connections then hold some megabytes.
+const RECALLED: usize = 1024;
+
+/// The token that a connection brought last, with its keyed hash: a page of forty calls brings one token forty times.
+#[derive(Debug, Default)]
+pub struct Recall(RefCell<Option<(Sensitive<Box<[u8]>>, [u8; 32])>>);
+
+impl Recall {
+    /// The hash of a token under the key of the identity caches, of which a process has one.
+    pub(super) fn tag(&self, token: &[u8], key: &DomainKey) -> [u8; 32] {
+        if let Some((known, tag)) = &*self.0.borrow()
+            && **known.expose() == *token
+        {
+            return *tag;
+        }
+        let tag = key.tag(&[token]);
+        if token.len() <= RECALLED {
+            *self.0.borrow_mut() = Some((Sensitive::new(token.into()), tag));
+        }
+        tag
+    }
+}
 
 /// What a request brings to say who it comes from.
 #[derive(Clone, Copy)]
@@ -12,6 +40,8 @@ pub struct Credentials<'a> {
     pub headers: &'a HeaderMap,
     /// Its cookies, parsed, before any is dropped: name and value, in order.
     pub cookies: &'a [(&'a [u8], &'a [u8])],
+    /// What their connection brought before.
+    pub recall: &'a Recall,
 }
 
 impl<'a> Credentials<'a> {
@@ -105,7 +135,8 @@ mod tests {
             (vec![pair("s", "\"\"")], Ok(None)),
             (vec![pair("ss", "1")], Ok(None)),
         ] {
-            let credentials = Credentials { headers: &headers, cookies: &cookies };
+            let recall = Recall::default();
+            let credentials = Credentials { headers: &headers, cookies: &cookies, recall: &recall };
             assert_eq!(credentials.cookie("s"), expected);
         }
     }

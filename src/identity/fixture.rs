@@ -18,7 +18,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, jwk::Jwk};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
-use super::{Credentials, Fetch, FetchError, Identified, Identity, LocalBoxFuture, Outcome};
+use super::{Credentials, Fetch, FetchError, Identified, Identity, LocalBoxFuture, Outcome, Recall};
 use crate::{
     policy::set::{
         AddressMode, Charter, ClaimPaths, ClientLimits, Endpoint, ForwardAuthSettings, GatewaySettings,
@@ -380,7 +380,7 @@ impl Room {
         fetch: &dyn Fetch,
         now: SystemTime,
     ) -> Identified {
-        let credentials = Credentials { headers, cookies };
+        let credentials = Credentials { headers, cookies, recall: &Recall::default() };
         self.identity.identify(&self.policy, &self.all(), &credentials, fetch, now).await
     }
 
@@ -399,7 +399,8 @@ impl Room {
 
     pub(super) fn forget(&self, session: &str) {
         let cookies = cookies(&[("session", session)]);
-        let credentials = Credentials { headers: &HeaderMap::new(), cookies: &cookies };
+        let credentials =
+            Credentials { headers: &HeaderMap::new(), cookies: &cookies, recall: &Recall::default() };
         self.identity.forget(&self.policy, &self.all(), &credentials);
     }
 }

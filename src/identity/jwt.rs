@@ -12,7 +12,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value};
 
 use super::{
-    Answer, Credentials, Fetch, RejectReason,
+    Answer, Credentials, Fetch, Recall, RejectReason,
     cache::{Answers, Weigh, answers},
     claims::Claims,
     clock::numeric_date,
@@ -72,7 +72,7 @@ impl Tokens {
             Ok(None) => return Answer::Absent,
             Err(reason) => return Answer::Rejected(reason),
         };
-        match self.verify(token, settings, paths, fetch, now).await {
+        match self.verify(token, credentials.recall, settings, paths, fetch, now).await {
             Ok(Some(claims)) => Answer::Known(claims),
             Ok(None) => Answer::Unavailable,
             Err(reason) => Answer::Rejected(reason),
@@ -83,6 +83,7 @@ impl Tokens {
     async fn verify(
         &self,
         token: &[u8],
+        recall: &Recall,
         settings: &JwtSettings,
         paths: &ClaimPaths,
         fetch: &dyn Fetch,
@@ -91,7 +92,7 @@ impl Tokens {
         if token.len() > TOKEN_BYTES {
             return Err(RejectReason::CredentialTooLong);
         }
-        let tag = self.key.tag(&[token]);
+        let tag = recall.tag(token, &self.key);
         if let (Some(set), Some(verified)) = (self.keys.fresh(now), self.verified.get(&tag))
             && verified.generation == set.generation
         {

@@ -32,7 +32,7 @@ use self::{
     claims::Claims, fingerprint::fingerprint, forward_auth::Sessions, jwk::Algorithm, jwks::Jwks, jwt::Tokens,
 };
 pub use self::{
-    credentials::Credentials,
+    credentials::{Credentials, Recall},
     fetch::{Fetch, FetchError, LocalBoxFuture},
     forward_auth::SESSION_BYTES,
     jwk::KeySetError,

@@ -4,7 +4,7 @@ use http::HeaderMap;
 use serde_json::json;
 
 use crate::{
-    identity::{Caller, Credentials, FetchError, Outcome, RejectReason as R, fixture::*},
+    identity::{Caller, Credentials, FetchError, Outcome, Recall, RejectReason as R, fixture::*},
     policy::set::{KeySource, ProviderId, ProviderKind},
 };
 
@@ -57,7 +57,7 @@ async fn a_provider_that_cannot_answer_hands_over_to_nobody() {
 async fn routes_choose_their_providers() {
     let room = both();
     let headers = bearer(&P256.token());
-    let credentials = Credentials { headers: &headers, cookies: &[] };
+    let credentials = Credentials { headers: &headers, cookies: &[], recall: &Recall::default() };
     for (providers, expected) in [
         (vec![], Outcome::Absent),
         (vec![ProviderId(1)], Outcome::Absent),

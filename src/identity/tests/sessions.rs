@@ -317,7 +317,9 @@ fn cores_share_answers_and_questions() {
                         let session = session.to_string();
                         let sent = cookies(&[("session", &session)]);
                         let empty = HeaderMap::new();
-                        let credentials = crate::identity::Credentials { headers: &empty, cookies: &sent };
+                        let recall = crate::identity::Recall::default();
+                        let credentials =
+                            crate::identity::Credentials { headers: &empty, cookies: &sent, recall: &recall };
                         let providers = [crate::policy::set::ProviderId(0)];
                         let identified =
                             identity.identify(&policy, &providers, &credentials, &platform, noon()).await;
