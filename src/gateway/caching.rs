@@ -136,9 +136,7 @@ pub fn protect(headers: &mut HeaderMap, tags: &Tags<'_>) {
     let control = if no_store { "private, no-store" } else { "private, no-cache" };
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(control));
     headers.append(header::VARY, HeaderValue::from_static("Cookie, Authorization"));
-    for name in &FOR_SHARED_CACHES {
-        headers.remove(name);
-    }
+    take_out(headers, &FOR_SHARED_CACHES);
     if let Some(tag) = headers.remove(header::ETAG)
         && let Some(value) = mark(tag.as_bytes(), tags)
     {
@@ -148,7 +146,14 @@ pub fn protect(headers: &mut HeaderMap, tags: &Tags<'_>) {
 
 /// Takes out what speaks of the bytes that the platform sent and not of those that leave.
 pub fn forget_representation(headers: &mut HeaderMap) {
-    for name in &OF_THE_BYTES {
+    take_out(headers, &OF_THE_BYTES);
+}
+
+/// A name that is there is found sooner than several that are not.
+fn take_out(headers: &mut HeaderMap, names: &'static [HeaderName]) {
+    let found: Vec<&HeaderName> =
+        headers.keys().filter_map(|name| names.iter().find(|one| *one == name)).collect();
+    for name in found {
         headers.remove(name);
     }
 }

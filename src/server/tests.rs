@@ -289,8 +289,12 @@ async fn tls_client(address: SocketAddr, alpn: &[&[u8]], name: &str) -> TlsStrea
 
 /// A client that looks at no certificate: these tests are about the other end.
 pub(super) fn trusting_client() -> rustls::ClientConfig {
+    trusting_client_of(rustls::ALL_VERSIONS)
+}
+
+fn trusting_client_of(versions: &[&'static rustls::SupportedProtocolVersion]) -> rustls::ClientConfig {
     rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(versions)
         .unwrap()
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(Trusting))

@@ -130,3 +130,25 @@ async fn metrics_and_probes_have_their_own_listener() {
     }
     running.stop();
 }
+
+#[tokio::test]
+async fn sessions_resume_though_tickets_wait_for_the_first_answer() {
+    for (versions, spoken) in [(&rustls::version::TLS13, "1.3"), (&rustls::version::TLS12, "1.2")] {
+        let running = serve(limits(), timeouts());
+        let mut config = trusting_client_of(&[versions]);
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let connector = TlsConnector::from(Arc::new(config));
+        for kind in ["full", "resumed", "resumed"] {
+            let stream = TcpStream::connect(running.https()).await.unwrap();
+            let name = ServerName::try_from("ecole.example.fr").unwrap();
+            let mut stream = within(connector.connect(name, stream)).await.unwrap();
+            running.notes.hears(&format!("handshake {spoken} {kind}")).await;
+            for _ in 0..2 {
+                stream.write_all(b"GET /about HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+                let answer = answer_on(&mut stream).await;
+                assert!(answer.ends_with("127.0.0.1 true ecole.example.fr HTTP/1.1"), "{answer}");
+            }
+        }
+        running.stop();
+    }
+}
