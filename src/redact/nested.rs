@@ -51,13 +51,13 @@ fn is_invisible(c: char) -> bool {
     matches!(c, '\u{feff}' | '\u{200b}'..='\u{200f}' | '\u{2060}')
 }
 
-/// Whether names could follow: an object, or a list of objects, lists or texts. Also as other languages print them
-/// (`{'a': 1}`), which cannot be read. `[draft] a title` is a text.
+/// Whether names could follow: an object, or a list of objects, lists or texts, or of anything with an object somewhere
+/// behind it. Also as other languages print them (`{'a': 1}`), which cannot be read. `[draft] a title` is a text.
 pub(super) fn begins(text: &str) -> bool {
     let mut rest = text.chars().filter(|&c| !c.is_whitespace() && !is_invisible(c));
     match rest.next() {
         Some('{') => true,
-        Some('[') => matches!(rest.next(), Some('{' | '[' | '"' | '\'' | '(')),
+        Some('[') => matches!(rest.next(), Some('{' | '[' | '"' | '\'' | '(')) || rest.any(|c| c == '{'),
         _ => false,
     }
 }
@@ -77,6 +77,9 @@ mod tests {
             ("[1] voir plus bas", Nested::Same),
             ("{\"a\":1}", Nested::Same),
             (" [ {\"a\": \"b\"} ]", Nested::Same),
+            ("[1, null]", Nested::Same),
+            ("[1, {\"nom\":\"Jean\"}]", Nested::Redacted("[1, {\"nom\":\"***\"}]".into())),
+            ("[null, {'nom': 'Jean'}]", Nested::Unreadable),
             ("{\"nom\":\"Jean\",\"a\":1}", Nested::Redacted("{\"nom\":\"***\",\"a\":1}".into())),
             ("\u{feff} [{\"Nom\":\"Jean\"}]", Nested::Redacted("[{\"Nom\":\"***\"}]".into())),
             ("{'nom': 'Jean'}", Nested::Unreadable),
