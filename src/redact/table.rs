@@ -369,11 +369,11 @@ impl Rows {
         let (mut named, mut elsewhere) = (0, false);
         let element = self.place.element(self.index);
         self.place.enter(element, true);
-        // Where a rule takes every name, a name says nothing.
-        let any = self.place.resolve("").field;
         for (cell, column) in row.cells.iter().zip(&self.columns) {
-            let field = self.place.resolve(value(text, *cell).trim()).field;
-            if field.is_personal() && field.class != any.class {
+            let name = value(text, *cell);
+            let field = self.place.resolve(name.trim()).field;
+            // A rule for every name takes every text.
+            if field.is_personal() && self.place.knows(name.trim()) {
                 named += 1;
                 elsewhere |= field.class != column.named.field.class;
             }
