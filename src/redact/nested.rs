@@ -19,8 +19,8 @@ pub(super) enum Nested {
 impl Nested {
     /// Whether a text that begins so is worth the call: a document may stand behind white space.
     pub(super) fn may_begin(first: u8) -> bool {
-        // The last three: what a byte order mark and the spaces that cannot be seen begin with.
-        matches!(first, b'{' | b'[' | b' ' | b'\t' | b'\r' | b'\n' | 0x0b | 0x0c | 0xc2 | 0xe2 | 0xef)
+        // The last five: what a byte order mark and the spaces beyond ASCII begin with.
+        matches!(first, b'{' | b'[' | b' ' | b'\t'..=b'\r' | 0xc2 | 0xe1..=0xe3 | 0xef)
     }
 
     /// Reads a text by the charter's field names: the route's paths say nothing of it. A record around it opens to it
@@ -81,6 +81,8 @@ mod tests {
             ("[1, {\"nom\":\"Jean\"}]", Nested::Redacted("[1, {\"nom\":\"***\"}]".into())),
             ("[null, {'nom': 'Jean'}]", Nested::Unreadable),
             ("{\"nom\":\"Jean\",\"a\":1}", Nested::Redacted("{\"nom\":\"***\",\"a\":1}".into())),
+            ("\u{1680}{\"Nom\":\"Jean\"}", Nested::Redacted("{\"Nom\":\"***\"}".into())),
+            ("\u{3000}[{\"Nom\":\"Jean\"}]", Nested::Redacted("[{\"Nom\":\"***\"}]".into())),
             ("\u{feff} [{\"Nom\":\"Jean\"}]", Nested::Redacted("[{\"Nom\":\"***\"}]".into())),
             ("{'nom': 'Jean'}", Nested::Unreadable),
             ("[{'nom': 'Jean'}]", Nested::Unreadable),
