@@ -230,14 +230,18 @@ pub(super) fn quote(text: &str) -> Box<[u8]> {
 }
 
 fn quote_into(text: &str, out: &mut Vec<u8>) {
+    let special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20);
+    let mut rest = text.as_bytes();
     out.push(b'"');
-    for byte in text.bytes() {
-        match byte {
-            b'"' | b'\\' => out.extend([b'\\', byte]),
-            0..0x20 => out.extend(format!("\\u{byte:04x}").bytes()),
-            _ => out.push(byte),
+    while let Some(at) = rest.iter().position(special) {
+        out.extend_from_slice(&rest[..at]);
+        match rest[at] {
+            byte @ (b'"' | b'\\') => out.extend([b'\\', byte]),
+            byte => out.extend(format!("\\u{byte:04x}").bytes()),
         }
+        rest = &rest[at + 1..];
     }
+    out.extend_from_slice(rest);
     out.push(b'"');
 }
 

@@ -5,8 +5,6 @@
 
 use std::borrow::Cow;
 
-use percent_encoding::percent_decode;
-
 use super::judge::{Judge, Refused, Verdict};
 use super::nested::Nested;
 use super::place::{Named, Place};
@@ -138,7 +136,7 @@ impl Pairs {
             Verdict::Drop => None,
         };
         let Some(stand_in) = stand_in else { return Ok(()) };
-        let name = pair.split(|&byte| byte == b'=').next().unwrap_or_default();
+        let name = memchr::memchr(b'=', pair).map_or(pair, |at| &pair[..at]);
         if stand_in.is_empty() {
             self.pass(pair, out);
             return Ok(());
@@ -164,17 +162,32 @@ impl Pairs {
 /// [`RedactError::Malformed`] for a `%` that escapes nothing, which readers take differently, and for an escaped NUL;
 /// [`RedactError::NotUtf8`].
 fn decode(raw: &[u8]) -> Result<Cow<'_, str>, RedactError> {
-    if memchr::memchr2(b'%', b'+', raw).is_none() {
+    let Some(first) = memchr::memchr2(b'%', b'+', raw) else {
         return std::str::from_utf8(raw).map(Cow::Borrowed).map_err(|_| RedactError::NotUtf8);
+    };
+    let mut text = Vec::with_capacity(raw.len());
+    text.extend_from_slice(&raw[..first]);
+    let mut rest = &raw[first..];
+    while let Some((&byte, behind)) = rest.split_first() {
+        rest = behind;
+        text.push(match byte {
+            b'+' => b' ',
+            b'%' => {
+                let ([high, low], behind) = behind.split_first_chunk().ok_or(RedactError::Malformed)?;
+                rest = behind;
+                match (hexadecimal(*high), hexadecimal(*low)) {
+                    (Some(0), Some(0)) | (None, _) | (_, None) => return Err(RedactError::Malformed),
+                    (Some(high), Some(low)) => high << 4 | low,
+                }
+            }
+            byte => byte,
+        });
     }
-    let is_hex = |at: usize| raw.get(at).is_some_and(u8::is_ascii_hexdigit);
-    let whole = memchr::memchr_iter(b'%', raw).all(|at| is_hex(at + 1) && is_hex(at + 2));
-    if !whole {
-        return Err(RedactError::Malformed);
-    }
-    let spaced: Vec<u8> = raw.iter().map(|&byte| if byte == b'+' { b' ' } else { byte }).collect();
-    let text = percent_decode(&spaced).decode_utf8().map_err(|_| RedactError::NotUtf8)?.into_owned();
-    if text.contains('\0') { Err(RedactError::Malformed) } else { Ok(Cow::Owned(text)) }
+    String::from_utf8(text).map(Cow::Owned).map_err(|_| RedactError::NotUtf8)
+}
+
+fn hexadecimal(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).map(|value| value as u8)
 }
 
 #[cfg(test)]

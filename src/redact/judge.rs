@@ -89,6 +89,9 @@ impl Judge {
 
     /// A cell, a form value or a text part that could hold a JSON text, where these categories are visible. Counts.
     pub(super) fn nested(&mut self, text: &str, visible: CategorySet) -> Nested {
+        if !text.as_bytes().first().is_some_and(|&first| Nested::may_begin(first)) {
+            return Nested::Same;
+        }
         let (nested, tally) = Nested::of(text, &self.task, visible);
         self.tally.add(&tally);
         nested

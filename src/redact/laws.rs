@@ -3,7 +3,9 @@
 //! Each law takes bytes and reads from them a charter, a route, a caller, a document and a way to cut it; it panics if
 //! the engine breaks its word. Not part of the product's interface.
 
+mod bodies;
 mod reference;
+mod requests;
 mod scenario;
 mod source;
 #[cfg(test)]
@@ -15,6 +17,11 @@ use std::sync::Arc;
 use reference::{Reference, Tree};
 use scenario::{CANARY, Scenario};
 
+pub use bodies::{
+    chunking_never_shows_in_any_body, no_canary_survives_in_a_form, no_canary_survives_in_a_table,
+    no_canary_survives_in_a_text, no_canary_survives_in_parts, no_canary_survives_in_xml,
+};
+pub use requests::{nothing_hidden_is_asked_for, nothing_hidden_is_written};
 pub use wrappings::{chunking_never_shows_in_any_wrapping, wrappings_change_nothing};
 
 use super::{Audience, Plan};

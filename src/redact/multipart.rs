@@ -6,7 +6,7 @@
 
 mod head;
 
-use memchr::memmem::{self, Finder};
+use memchr::memmem::Finder;
 
 use super::judge::{Judge, Refused, Verdict};
 use super::nested::{self, Nested};
@@ -411,7 +411,7 @@ impl Boundary {
     fn pass(&mut self, piece: &[u8], out: &mut Vec<u8>) -> Result<(), RedactError> {
         let keep = self.finder.needle().len() - 1;
         self.tail.extend_from_slice(&piece[..piece.len().min(keep)]);
-        let meets = memmem::find(&self.tail, self.finder.needle()).is_some();
+        let meets = self.finder.find(&self.tail).is_some();
         if meets || self.finder.find(piece).is_some() {
             return Err(RedactError::Malformed);
         }

@@ -19,8 +19,8 @@ pub(super) enum Nested {
 impl Nested {
     /// Whether a text that begins so is worth the call: a document may stand behind white space.
     pub(super) fn may_begin(first: u8) -> bool {
-        // The last three: what a byte order mark and the spaces that cannot be seen begin with.
-        matches!(first, b'{' | b'[' | b' ' | b'\t' | b'\r' | b'\n' | 0x0b | 0x0c | 0xc2 | 0xe2 | 0xef)
+        // The last five: what a byte order mark and the spaces beyond ASCII begin with.
+        matches!(first, b'{' | b'[' | b' ' | b'\t'..=b'\r' | 0xc2 | 0xe1..=0xe3 | 0xef)
     }
 
     /// Reads a text by the charter's field names: the route's paths say nothing of it. A record around it opens to it
@@ -51,13 +51,13 @@ fn is_invisible(c: char) -> bool {
     matches!(c, '\u{feff}' | '\u{200b}'..='\u{200f}' | '\u{2060}')
 }
 
-/// Whether names could follow: an object, or a list of objects, lists or texts. Also as other languages print them
-/// (`{'a': 1}`), which cannot be read. `[draft] a title` is a text.
+/// Whether names could follow: an object, or a list of objects, lists or texts, or of anything with an object somewhere
+/// behind it. Also as other languages print them (`{'a': 1}`), which cannot be read. `[draft] a title` is a text.
 pub(super) fn begins(text: &str) -> bool {
     let mut rest = text.chars().filter(|&c| !c.is_whitespace() && !is_invisible(c));
     match rest.next() {
         Some('{') => true,
-        Some('[') => matches!(rest.next(), Some('{' | '[' | '"' | '\'' | '(')),
+        Some('[') => matches!(rest.next(), Some('{' | '[' | '"' | '\'' | '(')) || rest.any(|c| c == '{'),
         _ => false,
     }
 }
@@ -77,7 +77,12 @@ mod tests {
             ("[1] voir plus bas", Nested::Same),
             ("{\"a\":1}", Nested::Same),
             (" [ {\"a\": \"b\"} ]", Nested::Same),
+            ("[1, null]", Nested::Same),
+            ("[1, {\"nom\":\"Jean\"}]", Nested::Redacted("[1, {\"nom\":\"***\"}]".into())),
+            ("[null, {'nom': 'Jean'}]", Nested::Unreadable),
             ("{\"nom\":\"Jean\",\"a\":1}", Nested::Redacted("{\"nom\":\"***\",\"a\":1}".into())),
+            ("\u{1680}{\"Nom\":\"Jean\"}", Nested::Redacted("{\"Nom\":\"***\"}".into())),
+            ("\u{3000}[{\"Nom\":\"Jean\"}]", Nested::Redacted("[{\"Nom\":\"***\"}]".into())),
             ("\u{feff} [{\"Nom\":\"Jean\"}]", Nested::Redacted("[{\"Nom\":\"***\"}]".into())),
             ("{'nom': 'Jean'}", Nested::Unreadable),
             ("[{'nom': 'Jean'}]", Nested::Unreadable),

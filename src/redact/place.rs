@@ -115,9 +115,8 @@ impl Place {
         let mut open = 0;
         if !field.is_known() && name.contains(SEPARATORS) {
             let mut class = 0;
-            let steps = || name.split(SEPARATORS).map(str::trim).filter(|step| !step.is_empty());
             // Of a name without end the last steps: the charter's names count at any depth.
-            for step in steps().skip(steps().count().saturating_sub(MAX_STEPS)) {
+            for step in steps(name).skip(steps(name).count().saturating_sub(MAX_STEPS)) {
                 if open > 0 {
                     self.enter(field, true);
                 }
@@ -139,6 +138,12 @@ impl Place {
         let class = if field.is_known() { field.class } else { one.class };
         let relation = if field.flags & (SUBJECT | GROUP) != 0 { field } else { one };
         Named { field: Field { class, ..field }, relation }
+    }
+
+    /// Whether a rule or the charter has this name, or one of the steps in it.
+    pub(super) fn knows(&self, name: &str) -> bool {
+        let known = |name: &str| self.plan.symbol(name.as_bytes()) != 0;
+        known(name) || steps(name).any(known)
     }
 
     /// Goes into a value; `object` where it has members, so that it may be a record.
@@ -166,4 +171,9 @@ impl Place {
         let class = if class == FREE_TEXT { 0 } else { class };
         Field { state, class: if class == 0 { otherwise } else { class }, flags }
     }
+}
+
+/// The steps of a name that is read as a path.
+fn steps(name: &str) -> impl Iterator<Item = &str> {
+    name.split(SEPARATORS).map(str::trim).filter(|step| !step.is_empty())
 }

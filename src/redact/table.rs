@@ -370,8 +370,10 @@ impl Rows {
         let element = self.place.element(self.index);
         self.place.enter(element, true);
         for (cell, column) in row.cells.iter().zip(&self.columns) {
-            let field = self.place.resolve(value(text, *cell).trim()).field;
-            if field.is_personal() {
+            let name = value(text, *cell);
+            let field = self.place.resolve(name.trim()).field;
+            // A rule for every name takes every text.
+            if field.is_personal() && self.place.knows(name.trim()) {
                 named += 1;
                 elsewhere |= field.class != column.named.field.class;
             }

@@ -36,7 +36,7 @@ pub(super) fn stand_in<'a>(
         Shape::Token => token(key, &tag),
         Shape::Email => {
             let scheme = value.get(..MAILTO.len()).filter(|scheme| scheme.eq_ignore_ascii_case(MAILTO));
-            format!("{}{}{DOMAIN}", scheme.unwrap_or_default(), token(key, &tag))
+            [scheme.unwrap_or_default(), &token(key, &tag), DOMAIN].concat()
         }
         Shape::Uuid => uuid(key, &tag, !value.is_empty() && !value.contains('-') && is_uuid(value)),
         Shape::Alias => alias::of(key, number_of(&tag)),
@@ -103,7 +103,13 @@ pub(super) fn check(key: &DomainKey, id: &[u8]) -> [u8; 32] {
 /// An identifier and its check, as hexadecimal digits.
 fn marked(key: &DomainKey, id: &[u8]) -> String {
     let check = check(key, id);
-    id.iter().chain(&check[..CHECK]).map(|byte| format!("{byte:02x}")).collect()
+    let mut digits = String::with_capacity(2 * (ID + CHECK));
+    for byte in id.iter().chain(&check[..CHECK]) {
+        for half in [byte >> 4, byte & 15] {
+            digits.push(char::from(b"0123456789abcdef"[usize::from(half)]));
+        }
+    }
+    digits
 }
 
 /// Whether hexadecimal digits are an identifier and its check.
@@ -124,7 +130,7 @@ fn unhex(digits: &str) -> Option<[u8; ID]> {
 }
 
 fn token(key: &DomainKey, tag: &[u8; 32]) -> String {
-    format!("{MARK}{}", marked(key, &tag[..ID]))
+    [MARK, &marked(key, &tag[..ID])].concat()
 }
 
 fn is_token(key: &DomainKey, value: &str) -> bool {

@@ -12,7 +12,7 @@ use crate::redact::{Audience, Format, JsonRedactor, Plan, Redact, RedactError, T
 use crate::secret::{Domain, DomainKey, MasterSecret, Sensitive};
 
 /// Names of members and of path steps; some fold to one name.
-const NAMES: [&str; 16] = [
+pub(super) const NAMES: [&str; 16] = [
     "x",
     "id",
     "name",
@@ -162,6 +162,11 @@ fn drive(
     }
     let result = result.and_then(|()| redactor.finish(&mut out));
     (result, out, redactor.tally())
+}
+
+/// Whether every charter of a scenario with names has this one.
+pub(super) fn is_classified(name: &str) -> bool {
+    ["name", "email", "groups", "birthdate"].contains(&fold_field_name(name).as_str())
 }
 
 fn charter(source: &mut Source<'_>, names: bool) -> Charter {
@@ -334,7 +339,7 @@ fn object(source: &mut Source<'_>, plant: Plant, secret: bool, depth: usize, out
         string(source, name, true, out);
         space(source, out);
         out.push(b':');
-        let named = ["name", "email", "groups", "birthdate"].contains(&fold_field_name(name).as_str());
+        let named = is_classified(name);
         if name == "id" && !secret && !source.one_in(4) {
             relation(source, out);
         } else {

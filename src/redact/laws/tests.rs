@@ -53,6 +53,46 @@ proptest! {
     }
 
     #[test]
+    fn no_canary_survives_in_a_table(data in choices()) {
+        super::no_canary_survives_in_a_table(&data);
+    }
+
+    #[test]
+    fn no_canary_survives_in_a_form(data in choices()) {
+        super::no_canary_survives_in_a_form(&data);
+    }
+
+    #[test]
+    fn no_canary_survives_in_parts(data in choices()) {
+        super::no_canary_survives_in_parts(&data);
+    }
+
+    #[test]
+    fn no_canary_survives_in_xml(data in choices()) {
+        super::no_canary_survives_in_xml(&data);
+    }
+
+    #[test]
+    fn no_canary_survives_in_a_text(data in choices()) {
+        super::no_canary_survives_in_a_text(&data);
+    }
+
+    #[test]
+    fn nothing_hidden_is_asked_for(data in choices()) {
+        super::nothing_hidden_is_asked_for(&data);
+    }
+
+    #[test]
+    fn nothing_hidden_is_written(data in choices()) {
+        super::nothing_hidden_is_written(&data);
+    }
+
+    #[test]
+    fn chunking_never_shows_in_any_body(data in choices()) {
+        super::chunking_never_shows_in_any_body(&data);
+    }
+
+    #[test]
     fn accepts_what_serde_json_accepts(data in choices(), faults in faults()) {
         super::accepts_what_serde_json_accepts(&damaged(&data, &faults));
     }

@@ -1,6 +1,6 @@
 //! The head of a part: the four fields that count (RFC 2046 5.1, RFC 7578 4.8), the rest of it stays here.
 
-use memchr::memmem;
+use memchr::memchr_iter;
 use percent_encoding::percent_decode_str;
 
 use super::MAX_PART_HEAD;
@@ -22,7 +22,7 @@ pub(super) struct Head {
 pub(super) fn end(bytes: &[u8]) -> Result<Option<usize>, RedactError> {
     let end = match bytes {
         [b'\r', b'\n', ..] => Some(2),
-        _ => memmem::find(bytes, b"\r\n\r\n").map(|at| at + 4),
+        _ => memchr_iter(b'\r', bytes).find(|&at| bytes[at..].starts_with(b"\r\n\r\n")).map(|at| at + 4),
     };
     if end.unwrap_or(bytes.len()) > MAX_PART_HEAD { Err(RedactError::TooLong) } else { Ok(end) }
 }
@@ -31,7 +31,11 @@ impl Head {
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, RedactError> {
         let text = std::str::from_utf8(bytes).map_err(|_| RedactError::NotUtf8)?;
         let mut head = Self::default();
-        for line in text.split("\r\n").filter(|line| !line.is_empty()) {
+        for line in text.split_terminator('\n') {
+            let line = line.strip_suffix('\r').ok_or(RedactError::Malformed)?;
+            if line.is_empty() {
+                continue;
+            }
             let (name, value) = line.split_once(':').ok_or(RedactError::Malformed)?;
             let value = value.trim_matches([' ', '\t']);
             // A folded line begins with a space, which is no token.

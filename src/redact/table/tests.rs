@@ -34,6 +34,14 @@ fn columns_leave_as_the_charter_says() {
 }
 
 #[test]
+fn a_rule_for_every_column_makes_no_row_a_header() {
+    let trial = Trial::declared(Unknown::Pass, &[("*", Some(NOTE)), ("nom", Some(NAME))]);
+    assert_eq!(redact(&trial, "id,nom,a\n1,x,y\n2,z,t\n").as_deref(), Ok("id,nom,a\n1,,\n2,,\n"));
+    let deep = Trial::declared(Unknown::Pass, &[("*.*.*", Some(NOTE))]);
+    assert_eq!(redact(&deep, "id,a\n1,u.v.w\n2,t\n").as_deref(), Ok("id,a\n1,u.v.w\n2,t\n"));
+}
+
+#[test]
 fn every_spelling_of_a_name_is_that_name() {
     for header in [
         "nom",

@@ -122,7 +122,8 @@ impl Names {
         for (place, category) in (0..64).zip(&charter.categories) {
             for field in &category.fields {
                 categories.insert(CategoryId(place));
-                by_charter.insert(field.clone(), CategoryId(place));
+                // As in answers: where two categories claim one name, the first keeps it.
+                by_charter.entry(fold_field_name(field)).or_insert(CategoryId(place));
             }
         }
         for (_, class) in &way_back.parameters {

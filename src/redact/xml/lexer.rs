@@ -4,6 +4,8 @@
 //! is pushed, keeps one unfinished tag at most, and gives the bytes as they were written. The tests hold it against
 //! quick-xml.
 
+use memchr::{memchr2, memchr3};
+
 use super::name::{is_unqualified, reference};
 use super::tag::{Attribute, Tag, parse};
 use crate::redact::RedactError;
@@ -113,14 +115,22 @@ impl Lexer {
     }
 
     fn text(&mut self, input: &[u8], brackets: u8, pieces: &mut impl Pieces) -> Result<usize, RedactError> {
-        let end = memchr::memchr2(b'<', b'&', input).unwrap_or(input.len());
-        let text = &input[..end];
-        // `]]>` may not stand in a text (production 14).
-        for at in memchr::memchr_iter(b'>', text) {
-            if (brackets_before(text, at, brackets)) >= 2 {
-                return Err(RedactError::Malformed);
+        let mut from = 0;
+        let end = loop {
+            let found = memchr3(b'<', b'&', b'>', &input[from..]).map(|at| from + at);
+            match found {
+                Some(at) if input[at] == b'>' => {
+                    // `]]>` may not stand in a text (production 14).
+                    if brackets_before(input, at, brackets) >= 2 {
+                        return Err(RedactError::Malformed);
+                    }
+                    from = at + 1;
+                }
+                Some(at) => break at,
+                None => break input.len(),
             }
-        }
+        };
+        let text = &input[..end];
         if end > 0 {
             pieces.text(text, text)?;
         }
@@ -297,26 +307,22 @@ impl Scan {
                         _ => Self::Tag { quote: None },
                     }
                 }
-                Self::Tag { quote: None } => {
-                    match input[at..].iter().position(|byte| matches!(byte, b'>' | b'"' | b'\'')) {
-                        None => return Ok(None),
-                        Some(length) if input[at + length] == b'>' => return Ok(Some(at + length + 1)),
-                        Some(length) => {
-                            *self = Self::Tag { quote: Some(input[at + length]) };
-                            at += length;
-                        }
+                Self::Tag { quote: None } => match memchr3(b'>', b'"', b'\'', &input[at..]) {
+                    None => return Ok(None),
+                    Some(length) if input[at + length] == b'>' => return Ok(Some(at + length + 1)),
+                    Some(length) => {
+                        *self = Self::Tag { quote: Some(input[at + length]) };
+                        at += length;
                     }
-                }
-                Self::Tag { quote: Some(quote) } => {
-                    match input[at..].iter().position(|&byte| byte == quote || byte == b'<') {
-                        None => return Ok(None),
-                        Some(length) if input[at + length] == b'<' => return Err(RedactError::Malformed),
-                        Some(length) => {
-                            *self = Self::Tag { quote: None };
-                            at += length;
-                        }
+                },
+                Self::Tag { quote: Some(quote) } => match memchr2(quote, b'<', &input[at..]) {
+                    None => return Ok(None),
+                    Some(length) if input[at + length] == b'<' => return Err(RedactError::Malformed),
+                    Some(length) => {
+                        *self = Self::Tag { quote: None };
+                        at += length;
                     }
-                }
+                },
                 Self::Reference if byte == b';' => return Ok(Some(at + 1)),
                 Self::Reference if byte.is_ascii_alphanumeric() || byte == b'#' => {}
                 Self::Reference => return Err(RedactError::Malformed),
