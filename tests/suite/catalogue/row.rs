@@ -47,6 +47,8 @@ pub struct Row {
     pub method: String,
     #[serde(default = "ok")]
     status: u16,
+    /// Reason phrase.
+    pub reason: Option<String>,
     /// `Content-Type`; `none` for none.
     #[serde(rename = "type")]
     media_type: Option<String>,
@@ -194,20 +196,20 @@ impl Row {
         }
         let bodiless = self.method == "HEAD" || matches!(self.status, 204 | 304);
         if bodiless {
-            raw.extend(head_of(self.status, &fields));
+            raw.extend(self.head(&fields));
             return Answer::raw(raw);
         }
         let as_one = cut == "whole" && self.trailers.is_empty();
         if self.length_off.is_some() || as_one {
             let length = body.len().saturating_add_signed(self.length_off.unwrap_or(0));
             fields.push(("Content-Length".into(), length.to_string().into_bytes()));
-            raw.extend(head_of(self.status, &fields));
+            raw.extend(self.head(&fields));
             raw.extend(&body);
             let answer = Answer::raw(raw);
             return if self.length_off.is_some() { answer.then(Step::Close) } else { answer };
         }
         fields.push(("Transfer-Encoding".into(), b"chunked".to_vec()));
-        raw.extend(head_of(self.status, &fields));
+        raw.extend(self.head(&fields));
         let mut rest = &body[..];
         let mut sizes = sizes(cut, number);
         while !rest.is_empty() {
@@ -224,6 +226,14 @@ impl Row {
         }
         raw.extend(b"\r\n");
         Answer::raw(raw)
+    }
+
+    fn head(&self, fields: &[(String, Vec<u8>)]) -> Vec<u8> {
+        let raw = head_of(self.status, fields);
+        let Some(reason) = &self.reason else { return raw };
+        let line = format!("HTTP/1.1 {} ", self.status).into_bytes();
+        let end = raw.iter().position(|&byte| byte == b'\r').unwrap();
+        [&line, &bytes(reason)[..], &raw[end..]].concat()
     }
 
     fn coded(&self, coding: &str) -> Vec<u8> {
@@ -287,7 +297,13 @@ impl Row {
     pub fn planted(&self) -> Vec<Canary> {
         let repeat = self.repeat.iter().flat_map(|repeat| [&repeat.item, &repeat.end]);
         let texts = [&self.body, &self.behind].into_iter().chain(repeat).chain(&self.spelt);
-        let lines = self.headers.iter().chain(&self.trailers).chain(&self.interim).chain(&self.media_type);
+        let lines = self
+            .headers
+            .iter()
+            .chain(&self.trailers)
+            .chain(&self.interim)
+            .chain(&self.media_type)
+            .chain(&self.reason);
         let mut planted = Vec::new();
         for text in texts.chain(lines) {
             for part in parts(text) {
