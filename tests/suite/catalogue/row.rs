@@ -11,7 +11,7 @@ use crate::support::upstream::{Answer, Step, head};
 /// Who asks: the learner L1, the teacher of group 6A (of L1 and L2, not of L9), the marketing service, anybody.
 pub const AUDIENCES: [&str; 4] = ["learner", "teacher", "marketing", "anonymous"];
 /// Content codings of the platform's answer.
-pub const CODINGS: [&str; 4] = ["identity", "gzip", "br", "zstd"];
+pub const CODINGS: [&str; 5] = ["identity", "gzip", "br", "zstd", "deflate"];
 /// How its body is cut: not at all, small, at random.
 pub const CUTS: [&str; 3] = ["whole", "small", "random"];
 
@@ -73,9 +73,14 @@ pub struct Row {
     /// Bytes missing at the end of the coded body.
     #[serde(default)]
     missing: usize,
+    /// More of the body, coded for itself behind it.
+    #[serde(default)]
+    member: String,
     /// Bytes behind the coded body.
     #[serde(default)]
     behind: String,
+    /// How the platform breaks off.
+    fate: Option<Fate>,
     /// `Content-Length` is wrong by so much.
     length_off: Option<isize>,
 
@@ -94,6 +99,18 @@ pub struct Row {
     pub refused: Option<String>,
     /// Why it is refused, or cut where something had been sent.
     pub cut: Option<String>,
+}
+
+/// How an answer breaks off behind its body.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+enum Fate {
+    /// A chunk whose size is none.
+    Chunk,
+    /// The end of the connection.
+    Close,
+    /// A reset.
+    Reset,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -124,6 +141,7 @@ enum Charset {
     Utf16Le,
     Utf16Be,
     Utf32Le,
+    Utf32Be,
     Latin1,
 }
 
@@ -152,7 +170,8 @@ fn ok() -> u16 {
 }
 
 fn all_codings() -> Vec<String> {
-    CODINGS.map(str::to_owned).to_vec()
+    // `deflate` only where a row is about codings.
+    CODINGS[..4].iter().map(|&name| name.to_owned()).collect()
 }
 
 /// Every row, file after file.
@@ -199,7 +218,7 @@ impl Row {
             raw.extend(self.head(&fields));
             return Answer::raw(raw);
         }
-        let as_one = cut == "whole" && self.trailers.is_empty();
+        let as_one = cut == "whole" && self.trailers.is_empty() && self.fate.is_none();
         if self.length_off.is_some() || as_one {
             let length = body.len().saturating_add_signed(self.length_off.unwrap_or(0));
             fields.push(("Content-Length".into(), length.to_string().into_bytes()));
@@ -218,6 +237,15 @@ impl Row {
             raw.extend(piece);
             raw.extend(b"\r\n");
             rest = behind;
+        }
+        match self.fate {
+            None => {}
+            Some(Fate::Chunk) => {
+                raw.extend(b"zz\r\nzz\r\n0\r\n\r\n");
+                return Answer::raw(raw);
+            }
+            Some(Fate::Close) => return Answer::raw(raw).then(Step::Close),
+            Some(Fate::Reset) => return Answer::raw(raw).then(Step::Reset),
         }
         raw.extend(b"0\r\n");
         for line in &self.trailers {
@@ -243,6 +271,16 @@ impl Row {
             body.extend(bytes(end));
         }
         let body = self.charset.encode(body);
+        let mut coded = Self::encoded(coding, body);
+        if !self.member.is_empty() {
+            coded.extend(Self::encoded(coding, bytes(&self.member)));
+        }
+        coded.truncate(coded.len().saturating_sub(self.missing));
+        coded.extend(bytes(&self.behind));
+        coded
+    }
+
+    fn encoded(coding: &str, body: Vec<u8>) -> Vec<u8> {
         let mut coded = Vec::new();
         match coding {
             "identity" => coded = body,
@@ -250,6 +288,7 @@ impl Row {
                 let coding = match name {
                     "gzip" => Coding::Gzip,
                     "br" => Coding::Brotli,
+                    "deflate" => Coding::Deflate,
                     _ => Coding::Zstd,
                 };
                 let mut encoder = Encoder::new(coding);
@@ -257,8 +296,6 @@ impl Row {
                 encoder.finish(&mut coded).unwrap();
             }
         }
-        coded.truncate(coded.len().saturating_sub(self.missing));
-        coded.extend(bytes(&self.behind));
         coded
     }
 
@@ -296,7 +333,7 @@ impl Row {
     /// Every canary that the answer holds.
     pub fn planted(&self) -> Vec<Canary> {
         let repeat = self.repeat.iter().flat_map(|repeat| [&repeat.item, &repeat.end]);
-        let texts = [&self.body, &self.behind].into_iter().chain(repeat).chain(&self.spelt);
+        let texts = [&self.body, &self.behind, &self.member].into_iter().chain(repeat).chain(&self.spelt);
         let lines = self
             .headers
             .iter()
@@ -349,6 +386,7 @@ impl Charset {
             Self::Utf16Le => utf8(&text).encode_utf16().flat_map(u16::to_le_bytes).collect(),
             Self::Utf16Be => utf8(&text).encode_utf16().flat_map(u16::to_be_bytes).collect(),
             Self::Utf32Le => utf8(&text).chars().flat_map(|c| u32::from(c).to_le_bytes()).collect(),
+            Self::Utf32Be => utf8(&text).chars().flat_map(|c| u32::from(c).to_be_bytes()).collect(),
             Self::Latin1 => utf8(&text).chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect(),
         }
     }
