@@ -205,6 +205,20 @@ impl Decoder {
     }
 }
 
+/// As much of the inside of compressed bytes as can be had from their beginning, no more than about `most`.
+pub fn unpacked(coding: Coding, start: &[u8], most: usize) -> Vec<u8> {
+    let mut decoder = Decoder::new(coding, (most + BLOCK) as u64);
+    decoder.feed(Bytes::copy_from_slice(start));
+    let (mut inside, mut block) = (Vec::new(), vec![0; BLOCK]);
+    while inside.len() < most {
+        match decoder.decode(&mut block) {
+            Ok(0) | Err(_) => break,
+            Ok(written) => inside.extend_from_slice(&block[..written]),
+        }
+    }
+    inside
+}
+
 /// The codec for a body that begins with `first`.
 fn codec(coding: Coding, first: u8) -> Box<dyn DecodeV2> {
     match coding {

@@ -208,6 +208,8 @@ impl Exchange<'_> {
 
         // 10. redact the body.
         let (mut head_out, body) = response.into_parts();
+        // Free text, which nobody needs (RFC 9112 4).
+        head_out.extensions.remove::<hyper::ext::ReasonPhrase>();
         let asked = Asked {
             method: &head.method,
             query: target.resource.query(),

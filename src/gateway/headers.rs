@@ -1,12 +1,14 @@
 //! Personal data in the fields of a response's head.
 //!
 //! A redacted body is worth little beside `X-User-Email: jean@x.fr`. A field is withheld when the route
-//! classifies it, its name is one of the charter's, or its value is JSON that has such a name, unless the reader sees the
-//! category of anybody: a head has no record that could be the reader's own. Addresses lose the values of parameters
-//! with such names, and files lose their names where the route declares personal data.
+//! classifies it, its name is one of the charter's, or its value is JSON that has such a name, also in Base64, unless the
+//! reader sees the category of anybody: a head has no record that could be the reader's own. Addresses and other fields lose
+//! the values of parameters with such names. Where the route declares personal data, files lose their names, warnings and
+//! timings their texts, and an address of electronic mail or a number with its check digits goes wherever it stands.
 
 use std::{borrow::Cow, sync::Arc};
 
+use base64::{Engine as _, prelude::BASE64_STANDARD_NO_PAD};
 use http::{
     HeaderMap, HeaderName, HeaderValue,
     header::{self, Entry},
@@ -15,7 +17,7 @@ use jiff::civil::Date;
 use percent_encoding::percent_decode;
 use serde_json::Value;
 
-use super::links;
+use super::links::{self, Ends};
 use crate::{
     policy::set::{CategoryId, CategorySet, FieldClass},
     redact::Plan,
@@ -71,6 +73,9 @@ pub struct Screen {
 impl Screen {
     /// Takes out of a head, or out of trailers, what this reader may not see.
     pub(super) fn withhold(&self, headers: &mut HeaderMap) {
+        if self.declared {
+            screen_texts(headers);
+        }
         let hidden = |name: &str| self.hidden(name);
         let mut judged: Vec<(HeaderName, Option<CategoryId>)> = Vec::new();
         for name in headers.keys() {
@@ -81,7 +86,8 @@ impl Screen {
                 Some(FieldClass::Category(category)) if self.visible.contains(category) => {}
                 Some(FieldClass::Category(category)) => judged.push((name.clone(), Some(category))),
                 None if is_named(name.as_str(), &hidden) => judged.push((name.clone(), None)),
-                None if headers.get_all(name).iter().any(|value| tells(value.as_bytes(), &hidden)) => {
+                None if *name == header::SET_COOKIE => {}
+                None if headers.get_all(name).iter().any(|value| self.tells(name, value.as_bytes())) => {
                     judged.push((name.clone(), None));
                 }
                 None => {}
@@ -100,10 +106,15 @@ impl Screen {
                 None => drop(headers.remove(name)),
             }
         }
-        for name in &LINKS {
-            self.screen_links(headers, name);
-        }
-        self.screen_file_name(headers);
+        self.screen_parameters(headers);
+        self.screen_cookies(headers);
+    }
+
+    /// Whether a value shows what this reader may not see.
+    fn tells(&self, name: &HeaderName, value: &[u8]) -> bool {
+        let hidden = |name: &str| self.hidden(name);
+        let found = || self.declared && !self.plan.finds(self.visible, value).is_empty();
+        tells(value, &hidden) || encoded_tells(value, &hidden) || (!is_screened(name) && found())
     }
 
     fn class(&self, name: &HeaderName) -> Option<FieldClass> {
@@ -115,30 +126,126 @@ impl Screen {
         self.plan.charter_category(name).filter(|category| !self.visible.contains(*category))
     }
 
-    /// Parameters with a hidden name lose their value in the addresses of a head.
-    fn screen_links(&self, headers: &mut HeaderMap, name: &HeaderName) {
-        let Entry::Occupied(mut entry) = headers.entry(name) else { return };
-        for value in entry.iter_mut() {
-            let screened = links::screen(value.as_bytes(), |name| self.hidden(name).is_some());
-            if let Some(screened) = screened.and_then(|text| HeaderValue::from_bytes(&text).ok()) {
-                *value = screened;
+    /// Parameters with a hidden name lose their value; addresses also lose what is found in them.
+    fn screen_parameters(&self, headers: &mut HeaderMap) {
+        let names: Vec<HeaderName> = headers.keys().filter(|name| !OPAQUE.contains(name)).cloned().collect();
+        for name in names {
+            let is_link = LINKS.contains(&name);
+            let ruled = !is_link && self.class(&name).is_some();
+            let Entry::Occupied(mut entry) = headers.entry(&name) else { continue };
+            for value in entry.iter_mut().filter(|_| !ruled) {
+                let ends = if is_link { Ends::Address } else { Ends::Parameter };
+                let text = links::screen(value.as_bytes(), ends, |name| self.hidden(name).is_some());
+                let spans = match self.declared && is_link {
+                    true => self.plan.finds(self.visible, text.as_deref().unwrap_or(value.as_bytes())),
+                    false => Vec::new(),
+                };
+                if text.is_none() && spans.is_empty() {
+                    continue;
+                }
+                let mut text = text.unwrap_or_else(|| value.as_bytes().to_vec());
+                for span in spans.iter().rev() {
+                    text.drain(span.start..span.end);
+                }
+                if let Ok(screened) = HeaderValue::from_bytes(&text) {
+                    *value = screened;
+                }
             }
         }
     }
 
-    /// On routes with declared data a file is named after what it is, not after whom it is about.
-    fn screen_file_name(&self, headers: &mut HeaderMap) {
-        if !self.declared {
+    /// A cookie that the charter lists passes as it is, unless it is a document with a hidden name.
+    fn screen_cookies(&self, headers: &mut HeaderMap) {
+        let hidden = |name: &str| self.hidden(name);
+        let shows = |value: &HeaderValue| {
+            let pair = value.as_bytes().split(|&byte| byte == b';').next().unwrap_or_default();
+            let value = pair.split_at(memchr::memchr(b'=', pair).map_or(pair.len(), |at| at + 1)).1;
+            // JSON has semicolons of its own, at which a browser would end it.
+            tells(value.trim_ascii(), &hidden)
+        };
+        if !headers.get_all(header::SET_COOKIE).iter().any(shows) {
             return;
         }
-        if let Some(value) = headers.get_mut(header::CONTENT_DISPOSITION) {
-            *value = links::neutral_disposition(value.as_bytes());
+        let Entry::Occupied(entry) = headers.entry(header::SET_COOKIE) else { return };
+        let fields: Vec<HeaderValue> = entry.remove_entry_mult().1.filter(|value| !shows(value)).collect();
+        for field in fields {
+            headers.append(header::SET_COOKIE, field);
         }
     }
 }
 
+/// On routes with declared data a file is named after what it is, not after whom it is about, and free texts stay here:
+/// those of warnings (RFC 9111 5.5, obsolete) and of timings.
+fn screen_texts(headers: &mut HeaderMap) {
+    if let Some(value) = headers.get_mut(header::CONTENT_DISPOSITION) {
+        *value = links::neutral_disposition(value.as_bytes());
+    }
+    headers.remove(header::WARNING);
+    let timings: Vec<HeaderValue> = headers.get_all(&SERVER_TIMING).iter().filter_map(timing).collect();
+    headers.remove(&SERVER_TIMING);
+    for value in timings {
+        headers.append(&SERVER_TIMING, value);
+    }
+}
+
+static SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+
+/// Names and durations of a `Server-Timing`, without the descriptions; `None` where nothing is left.
+fn timing(value: &HeaderValue) -> Option<HeaderValue> {
+    let mut quoted = false;
+    let mut plain = value.as_bytes().to_vec();
+    // What is quoted is a description, commas included.
+    plain.retain(|byte| {
+        quoted ^= *byte == b'"';
+        !quoted && *byte != b'"'
+    });
+    let metrics = plain.split(|&byte| byte == b',').map(|metric| {
+        let mut parts = metric.split(|&byte| byte == b';').map(<[u8]>::trim_ascii);
+        let name = parts.next().unwrap_or_default();
+        let duration = parts.find(|part| {
+            part.strip_prefix(b"dur=")
+                .is_some_and(|number| number.iter().all(|b| b.is_ascii_digit() || *b == b'.'))
+        });
+        match duration {
+            Some(duration) => [name, b";", duration].concat(),
+            None => name.to_vec(),
+        }
+    });
+    let metrics: Vec<Vec<u8>> = metrics.filter(|metric| !metric.is_empty()).collect();
+    HeaderValue::from_bytes(&metrics.join(&b", "[..])).ok().filter(|value| !value.is_empty())
+}
+
 /// Fields that hold addresses.
 static LINKS: [HeaderName; 4] = [header::LOCATION, header::CONTENT_LOCATION, header::LINK, header::REFRESH];
+
+/// Fields whose values are another's word for word, or are named anew.
+static OPAQUE: [HeaderName; 4] =
+    [header::SET_COOKIE, header::ETAG, header::CONTENT_TYPE, header::CONTENT_DISPOSITION];
+
+/// Fields that are screened piece by piece, or are no texts.
+fn is_screened(name: &HeaderName) -> bool {
+    LINKS.contains(name) || OPAQUE.contains(name)
+}
+
+/// Whether a value is JSON in Base64, alone, behind a word or as the middle of a signed token (RFC 7519), with a hidden
+/// name.
+fn encoded_tells(value: &[u8], hidden: &impl Fn(&str) -> Option<CategoryId>) -> bool {
+    let word = value.trim_ascii().rsplit(|&byte| byte == b' ').next().unwrap_or_default();
+    word.split(|&byte| byte == b'.').take(3).any(|part| {
+        let part: Vec<u8> = part
+            .iter()
+            .filter(|byte| **byte != b'=')
+            .map(|byte| match byte {
+                b'-' => b'+',
+                b'_' => b'/',
+                byte => *byte,
+            })
+            .collect();
+        let text = BASE64_STANDARD_NO_PAD.decode(part).unwrap_or_default();
+        matches!(text.trim_ascii_start(), [b'{' | b'[', ..])
+            && serde_json::from_slice(&text).is_ok_and(|value| has_hidden(&value, hidden))
+    })
+}
 
 fn is_named(name: &str, hidden: &impl Fn(&str) -> Option<CategoryId>) -> bool {
     if REGISTERED.contains(&name) {

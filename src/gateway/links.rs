@@ -1,38 +1,71 @@
-//! Personal data in the addresses and file names of a response's head.
+//! Personal data in the addresses, parameters and file names of a response's head.
 
 use std::borrow::Cow;
 
 use http::HeaderValue;
 use percent_encoding::percent_decode;
 
-/// Takes the values out of query and fragment parameters that `hidden` names; `None` where nothing changes.
+/// Where a value without quotes ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ends {
+    /// At white space too, as in a field of addresses.
+    Address,
+    /// At the next parameter: `full_name=Jean Dupont; page=7`.
+    Parameter,
+}
+
+/// Takes the values out of parameters that `hidden` names; `None` where nothing changes.
 ///
 /// The text may hold several addresses between other words (`Link`, RFC 8288): a value ends where the next parameter, the
-/// address or the text does.
-pub(super) fn screen(text: &[u8], hidden: impl Fn(&str) -> bool) -> Option<Vec<u8>> {
-    let is_end = |byte: u8| matches!(byte, b'&' | b'#' | b'>' | b'"' | b'\'' | b';' | b' ' | b'\t' | b',');
+/// address or the text does. What is quoted is emptied between its quotes.
+pub(super) fn screen(text: &[u8], ends: Ends, hidden: impl Fn(&str) -> bool) -> Option<Vec<u8>> {
+    let blank = |byte: u8| matches!(byte, b' ' | b'\t');
+    // Readers do not agree on where a value ends: it is the latest place.
+    let is_end = |at: usize| {
+        let behind = &text[at + 1..];
+        match (ends, text[at]) {
+            (_, b'&' | b'>' | b'"') | (Ends::Address, b'#' | b' ' | b'\t') | (Ends::Parameter, b';') => true,
+            (_, b'\'') => behind.is_empty(),
+            // The next of several addresses, the next of several parameters.
+            (Ends::Address, b',') => matches!(behind.first(), None | Some(b' ' | b'<')),
+            (Ends::Parameter, b',') => {
+                let word = behind.trim_ascii_start();
+                let length =
+                    word.iter().take_while(|&&byte| byte.is_ascii_alphanumeric() || b"_-*.".contains(&byte));
+                let length = length.count();
+                length > 0 && word[length..].trim_ascii_start().starts_with(b"=")
+            }
+            _ => false,
+        }
+    };
     let mut out: Option<Vec<u8>> = None;
-    let (mut at, mut copied) = (0, 0);
-    while let Some(start) = text[at..].iter().position(|byte| matches!(byte, b'?' | b'&' | b'#' | b';')) {
-        let name = at + start + 1;
-        let equals = text[name..].iter().position(|&byte| byte == b'=' || is_end(byte) || byte == b'?');
-        let Some(equals) = equals.map(|length| name + length) else { break };
-        at = equals;
-        if text[equals] != b'=' {
+    let mut copied = 0;
+    for equals in memchr::memchr_iter(b'=', text) {
+        if equals < copied {
             continue;
         }
-        let decoded: Cow<'_, [u8]> = percent_decode(&text[name..equals]).into();
+        let front = text[..equals].trim_ascii_end();
+        let start = front.iter().rposition(|&byte| blank(byte) || b"&#>\"';,?</(=".contains(&byte));
+        // A segment of a path is no parameter.
+        if start.is_some_and(|at| matches!(front[at], b'/' | b'=')) {
+            continue;
+        }
+        let decoded: Cow<'_, [u8]> = percent_decode(&front[start.map_or(0, |at| at + 1)..]).into();
         let decoded = String::from_utf8_lossy(&decoded);
         // `user[email]` and `user.email` end in the name that counts.
-        let last = decoded.trim_end_matches(']').rsplit(['[', '.']).next().unwrap_or_default();
+        let last = decoded.trim_end_matches([']', '*']).rsplit(['[', '.']).next().unwrap_or_default();
         if !(hidden(&decoded) || hidden(last)) {
             continue;
         }
-        let end =
-            text[equals + 1..].iter().position(|&byte| is_end(byte)).map_or(text.len(), |n| equals + 1 + n);
-        out.get_or_insert_default().extend_from_slice(&text[copied..=equals]);
-        copied = end;
-        at = end;
+        let value = equals + 1 + text[equals + 1..].iter().take_while(|&&byte| blank(byte)).count();
+        let (from, end) = match text.get(value) {
+            Some(quote @ (b'"' | b'\'')) => {
+                (value + 1, memchr::memchr(*quote, &text[value + 1..]).map(|length| value + 1 + length))
+            }
+            _ => (equals + 1, (equals + 1..text.len()).find(|&at| is_end(at))),
+        };
+        out.get_or_insert_default().extend_from_slice(&text[copied..from]);
+        copied = end.unwrap_or(text.len());
     }
     let mut out = out?;
     out.extend_from_slice(&text[copied..]);
@@ -78,8 +111,31 @@ mod tests {
             ("/email=x", None),
             ("/a?email", None),
             ("", None),
+            ("</a>; rel=next; email=\"x y\"; b=c", Some("</a>; rel=next; email=\"\"; b=c")),
+            ("/a?email='x", Some("/a?email='")),
+            ("0;url='/a?b=1&email=o'x'", Some("0;url='/a?b=1&email='")),
+            ("/a?email=x,y;z&b=1", Some("/a?email=&b=1")),
+            ("/a?b=email=x", None),
+            ("/a?email=email=x&b=1", Some("/a?email=&b=1")),
         ] {
-            let screened = screen(text.as_bytes(), hidden).map(|bytes| String::from_utf8(bytes).unwrap());
+            let screened =
+                screen(text.as_bytes(), Ends::Address, hidden).map(|bytes| String::from_utf8(bytes).unwrap());
+            assert_eq!(screened.as_deref(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn parameters_of_other_fields_are_emptied_whole() {
+        let hidden = |name: &str| name.eq_ignore_ascii_case("nom");
+        for (text, expected) in [
+            ("nom=Jean Dupont; page=7", Some("nom=; page=7")),
+            ("a;Nom = \"Jean, Dupont\", b", Some("a;Nom = \"\", b")),
+            ("Basic realm=\"x\", nom*=UTF-8''Jean", Some("Basic realm=\"x\", nom*=")),
+            ("a=nom; b", None),
+            ("nom=Dupont, Jean, b=1", Some("nom=, b=1")),
+        ] {
+            let screened = screen(text.as_bytes(), Ends::Parameter, hidden)
+                .map(|bytes| String::from_utf8(bytes).unwrap());
             assert_eq!(screened.as_deref(), expected, "{text}");
         }
     }

@@ -126,6 +126,15 @@ pub fn looks_like_table(start: &[u8]) -> Option<bool> {
     Some(!WORKBOOKS.iter().any(|magic| start.starts_with(magic)) && text.first() != Some(&b'<'))
 }
 
+/// Whether the first part of a stream of parts is a picture; `None` while its type has not come.
+pub fn of_pictures(start: &[u8]) -> Option<bool> {
+    const TYPE: &[u8] = b"content-type:";
+    let head = start[..start.len().min(1024)].to_ascii_lowercase();
+    let Some(at) = memchr::memmem::find(&head, TYPE) else { return (start.len() >= 1024).then_some(false) };
+    let value = head[at + TYPE.len()..].trim_ascii_start();
+    if value.len() < 6 { None } else { Some(value.starts_with(b"image/")) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

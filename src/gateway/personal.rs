@@ -9,24 +9,24 @@ use percent_encoding::percent_decode_str;
 use super::{
     body::{Content, Replay},
     caching::{self, Tags},
-    coding::{BLOCK, Coding, CodingError, Decoder},
+    coding::{BLOCK, Coding, CodingError, Decoder, unpacked},
     headers::Screen,
-    media::{Media, looks_like_table, media, state_utf8},
+    media::{Media, looks_like_table, media, of_pictures, state_utf8},
     redaction::{Codings, Redaction},
     respond::Unreadable,
 };
 use crate::{
     policy::set::{Classification, LooseFormat, PersonalData},
-    redact::{Audience, Format, Pace, Plan, Sniffed, Tally, Task, sniff},
+    redact::{
+        Audience, Charset, Format, Hints, LOOK, Opaque, Pace, Plan, Seen, Sniffed, Tally, Task,
+        may_be_unmarked, sniff,
+    },
     secret::DomainKey,
 };
 
 /// Redacted bytes that are held back so that an error in a small document becomes a clean 502 and no cut connection,
 /// and so that its length can be told.
 const HOLD: usize = 64 * 1024;
-
-/// Longest beginning of a body of doubtful type that is looked at.
-const LOOK: usize = 16 * 1024;
 
 /// The audience of a response, with what redaction needs.
 pub(super) struct Reader<'a> {
@@ -141,24 +141,32 @@ impl Reader<'_> {
         let media = media?;
         let is_part = status == StatusCode::PARTIAL_CONTENT
             || (status.is_success() && headers.contains_key(header::CONTENT_RANGE));
-        if !self.declared() && (media == Media::Stream || (media == Media::Other && is_part)) {
-            return match headers.get(header::CONTENT_TYPE) {
-                // The parts may be of any type.
-                Some(value) if is_byteranges(value) => Err(Unreadable::Partial),
-                _ => Ok((Content::Upstream(body, screen), None)),
+        // Its parts may be of any type, whatever the status says.
+        if headers.get(header::CONTENT_TYPE).is_some_and(is_byteranges) {
+            return Err(Unreadable::Partial);
+        }
+        if !self.declared() && media == Media::Stream {
+            // Pictures, one in the place of the other. What else is sent so has no end at which it could be judged.
+            let look = |start: &[u8]| {
+                let pictures = of_pictures(start);
+                (pictures.unwrap_or_default(), pictures.is_some())
+            };
+            return match self.look(&Coding::of(headers), false, &mut body, look).await? {
+                Some(true) => Ok((Content::Upstream(body, screen), None)),
+                _ => Err(Unreadable::MediaType),
             };
         }
-        if is_part {
+        if is_part && (self.declared() || media != Media::Other) {
             return Err(Unreadable::Partial);
         }
         let coding = Coding::of(headers);
-        let Some(format) = self.format(asked, &coding, media, &mut body).await? else {
-            return match self.data {
-                PersonalData::Declared(data) if !passes(data, headers) => Err(Unreadable::MediaType),
-                _ => Ok((Content::Upstream(body, screen), None)),
-            };
+        let Some(format) = self.format(asked, &coding, media, headers, &mut body).await? else {
+            return Ok((Content::Upstream(body, screen), None));
         };
-        if !known {
+        if is_part {
+            return Err(Unreadable::Partial);
+        }
+        if !known && !self.declared() {
             caching::protect(headers, &self.tags);
         }
         if format.is_rewritten() {
@@ -175,8 +183,7 @@ impl Reader<'_> {
             headers.append(header::VARY, HeaderValue::from_static("Accept-Encoding"));
         }
         let codings = Codings { from, to, cap: self.cap };
-        let task =
-            Task { plan: Arc::clone(plan), audience: Arc::clone(self.audience), key: Arc::clone(self.key) };
+        let task = self.task(plan);
         hold(Box::new(Redaction::new(body, codings, &format, task)), format.pace()).await
     }
 
@@ -207,17 +214,23 @@ impl Reader<'_> {
         if *media == Media::Stream || status == StatusCode::PARTIAL_CONTENT || body.is_end_stream() {
             return media.is_doubtful();
         }
-        self.format(asked, &Coding::of(headers), media.clone(), body)
+        self.format(asked, &Coding::of(headers), media.clone(), headers, body)
             .await
             .map_or(true, |format| format.is_some())
     }
 
-    /// The format by which a body is read: that of its type, unless its first bytes say otherwise.
+    fn task(&self, plan: &Arc<Plan>) -> Task {
+        Task { plan: Arc::clone(plan), audience: Arc::clone(self.audience), key: Arc::clone(self.key) }
+    }
+
+    /// The format by which a body is read: that of its type, unless its first bytes say otherwise. `None` where it passes
+    /// unread.
     async fn format(
         &self,
         asked: &Asked<'_>,
         coding: &Result<Option<Coding>, CodingError>,
         media: Media,
+        headers: &HeaderMap,
         body: &mut Replay,
     ) -> Result<Option<Format>, Unreadable> {
         match media {
@@ -228,35 +241,83 @@ impl Reader<'_> {
                     let table = looks_like_table(start);
                     (table.unwrap_or(true), table.is_some())
                 };
-                if self.look(coding, believed, body, look).await?.unwrap_or_default() {
-                    return Box::pin(self.format(asked, coding, Media::Known(format), body)).await;
-                }
-                Ok(None)
+                let table = self.look(coding, believed, body, look).await?.unwrap_or_default();
+                let media = if table { Media::Known(format) } else { Media::Other };
+                Box::pin(self.format(asked, coding, media, headers, body)).await
             }
             media => {
-                let believed = media == Media::Other && !self.declared();
-                // Elsewhere `require.config({…});` begins a script like any other.
-                let expected = |name: &[u8]| media.is_doubtful() && (self.declared() || asked.calls(name));
-                // Tables come in UTF-16 too, whose mark could hide JSON elsewhere.
-                let table = matches!(media, Media::Known(Format::Table { .. }));
-                let look = |start: &[u8]| {
-                    if table && is_utf16(start) {
-                        return (None, true);
-                    }
-                    let Sniffed { format, sure } = sniff(start, expected);
-                    (format, sure)
-                };
-                let json = self.look(coding, believed, body, look).await?.flatten();
-                Ok(match (json, media) {
-                    (Some(json), _) => Some(json),
-                    (None, Media::Known(format)) => Some(format),
-                    (None, Media::Plain(charset)) if self.reads(LooseFormat::Text) => {
+                let shown = self.shown(asked, coding, &media, body).await?;
+                let format = match (shown, media) {
+                    (Shown::Packed, _) => return Err(Unreadable::MediaType),
+                    (Shown::As(seen), Media::Known(format)) => Some(format.unless_seen(seen)),
+                    (Shown::As(Some(Seen::Format(format))), _) => Some(format),
+                    (Shown::As(None | Some(Seen::Opaque(Opaque::Page))), Media::Plain(charset))
+                        if self.reads(LooseFormat::Text) =>
+                    {
                         Some(Format::Text(charset))
                     }
-                    (None, _) => None,
-                })
+                    (Shown::As(seen), _) => return self.unread(seen, headers),
+                };
+                match format {
+                    // No reader rewrites them: where the route declared what is personal, they pass by its word or not.
+                    Some(Format::Properties(properties)) if self.declared() => {
+                        self.unread(Some(Seen::Format(Format::Properties(properties))), headers)
+                    }
+                    format => Ok(format),
+                }
             }
         }
+    }
+
+    /// A body that nobody reads here passes where nothing is declared, and where the route's owner lets its type pass,
+    /// if it is of that type.
+    fn unread(&self, seen: Option<Seen>, headers: &HeaderMap) -> Result<Option<Format>, Unreadable> {
+        let PersonalData::Declared(data) = self.data else { return Ok(None) };
+        let value = headers.get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+        let value = String::from_utf8_lossy(value);
+        let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let honest = match seen {
+            None => may_be_unmarked(&essence),
+            Some(Seen::Opaque(opaque)) => opaque.suits(&essence),
+            Some(Seen::Format(Format::Properties(properties))) => properties.suits(&essence),
+            Some(Seen::Format(_)) => false,
+        };
+        if honest && passes(data, &essence) { Ok(None) } else { Err(Unreadable::MediaType) }
+    }
+
+    /// What the first bytes show.
+    async fn shown(
+        &self,
+        asked: &Asked<'_>,
+        coding: &Result<Option<Coding>, CodingError>,
+        media: &Media,
+        body: &mut Replay,
+    ) -> Result<Shown, Unreadable> {
+        let Some(plan) = self.plan else { return Ok(Shown::As(None)) };
+        let believed = *media == Media::Other && !self.declared();
+        // Elsewhere `require.config({…});` begins a script like any other.
+        let calls = |name: &[u8]| media.is_doubtful() && (self.declared() || asked.calls(name));
+        let names = |name: &str| plan.charter_category(name).is_some();
+        let charset = if let Media::Plain(charset) = media { *charset } else { Charset::Unstated };
+        let hints = Hints { calls: &calls, names: &names, charset };
+        let look = |start: &[u8]| {
+            let Sniffed { seen, sure } = sniff(start, hints);
+            let packing = match seen {
+                Some(Seen::Opaque(Opaque::Gzip)) => Coding::Gzip,
+                Some(Seen::Opaque(Opaque::Zstd)) => Coding::Zstd,
+                seen => return (Shown::As(seen), sure),
+            };
+            // Files are compressed for those who keep them. Where such a one holds what this reader may not see, as far
+            // as a look shows, it does not pass as a file.
+            let inside = unpacked(packing, start, LOOK);
+            let hides = match sniff(&inside, hints).seen {
+                Some(Seen::Format(format)) => format.hides(&inside, self.task(plan)),
+                _ => false,
+            };
+            let shown = if hides { Shown::Packed } else { Shown::As(seen) };
+            (shown, hides || inside.len() >= LOOK)
+        };
+        Ok(self.look(coding, believed, body, look).await?.unwrap_or(Shown::As(None)))
     }
 
     /// Looks at the first bytes of a body whose type says too little, without using them up, until `look` is sure of what
@@ -313,8 +374,11 @@ impl Reader<'_> {
     }
 }
 
-fn is_utf16(start: &[u8]) -> bool {
-    start.starts_with(&[0xff, 0xfe]) || start.starts_with(&[0xfe, 0xff])
+/// What a look at a body shows.
+enum Shown {
+    As(Option<Seen>),
+    /// A compressed file with what this reader may not see.
+    Packed,
 }
 
 /// Runs the redactor until the body is over, [`HOLD`] bytes are safe, or the pace of its format wants them sent.
@@ -356,11 +420,8 @@ async fn hold(
 }
 
 /// Whether the route's owner lets this type pass unread.
-fn passes(data: &Classification, headers: &HeaderMap) -> bool {
-    let value = headers.get(header::CONTENT_TYPE).map(|value| std::str::from_utf8(value.as_bytes()));
-    let Some(Ok(value)) = value else { return false };
-    let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    data.pass_types.iter().any(|range| range.matches(&essence))
+fn passes(data: &Classification, essence: &str) -> bool {
+    data.pass_types.iter().any(|range| range.matches(essence))
 }
 
 fn is_byteranges(value: &HeaderValue) -> bool {

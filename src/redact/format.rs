@@ -9,6 +9,8 @@ use super::{
     form::FormRedactor,
     free_text::TextRedactor,
     multipart::{MultipartRedactor, is_boundary},
+    properties::{Properties, PropertiesGuard},
+    sniff::Seen,
     table::{Header, TableRedactor},
     texts::{Lines, Loose, Sequence},
     wrapped::Wrapped,
@@ -79,9 +81,14 @@ pub enum Format {
     },
     /// One XML document (XML 1.0).
     Xml,
+    /// Lines of a name and a value, which pass until one is hidden; only the first bytes say so.
+    Properties(Properties),
     /// Plain text, by detectors; no type means it by itself, the route says so.
     Text(Charset),
 }
+
+/// Parts that are not bodies for themselves.
+const APART: [&str; 2] = ["multipart/byteranges", "multipart/x-mixed-replace"];
 
 /// How long what is safe may be held back, so that an error in a short body is an answer of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,7 +164,9 @@ impl Format {
             Err(_) => None,
         };
         let format = match media_type.essence() {
-            "multipart/mixed" | "multipart/related" | "multipart/alternative" | "multipart/form-data" => {
+            // A subtype that nobody knows is read as `mixed` (RFC 2046 5.1.3). Ranges are not whole, and streams have
+            // no end.
+            essence if essence.starts_with("multipart/") && !APART.contains(&essence) => {
                 let boundary = media_type.parameter("boundary").ok().flatten();
                 let Some(boundary) = boundary.filter(|text| is_boundary(text) && media_type.is_exact())
                 else {
@@ -208,15 +217,36 @@ impl Format {
             Self::Form => Box::new(FormRedactor::new(task)),
             Self::Multipart { boundary, form } => Box::new(MultipartRedactor::new(task, boundary, *form)),
             Self::Xml => Box::new(XmlRedactor::new(task)),
+            Self::Properties(properties) => Box::new(PropertiesGuard::new(task, *properties)),
             Self::Text(charset) => Box::new(Transcoder::new(*charset, TextRedactor::new(task))),
         }
+    }
+
+    /// What a body of this format's type is, of which the beginning shows this: the readers of tables and forms would find
+    /// names in almost anything, so that what is of another format is read as that.
+    #[must_use]
+    pub fn unless_seen(self, seen: Option<Seen>) -> Self {
+        let Some(Seen::Format(seen)) = seen else { return self };
+        let lenient = matches!(self, Self::Table { .. } | Self::Form);
+        let same = std::mem::discriminant(&self) == std::mem::discriminant(&seen);
+        let json = matches!(seen, Self::Texts | Self::Wrapped | Self::Sequence);
+        if json || (lenient && !same) { seen } else { self }
+    }
+
+    /// Whether its reader would take something out of a body that begins so.
+    pub fn hides(&self, start: &[u8], task: Task) -> bool {
+        let mut reader = self.redactor(task);
+        // A fault does not matter here, what was found before it does.
+        let refused = reader.push(start, &mut Vec::new()).is_err();
+        reader.tally().total() > 0 || (refused && matches!(self, Self::Properties(_)))
     }
 
     /// Whether its reader refuses JSON of any other form, so that a body of this type needs no look at its first bytes.
     pub fn is_sure(&self) -> bool {
         match self {
             Self::Json | Self::Lines | Self::Sequence | Self::Texts | Self::Wrapped | Self::Events => true,
-            Self::Table { .. } | Self::Form | Self::Multipart { .. } | Self::Xml | Self::Text(_) => false,
+            Self::Table { .. } | Self::Form | Self::Multipart { .. } | Self::Xml => false,
+            Self::Properties(_) | Self::Text(_) => false,
         }
     }
 
@@ -226,7 +256,7 @@ impl Format {
             Self::Events => Pace::Events,
             Self::Lines | Self::Sequence => Pace::Records,
             Self::Json | Self::Texts | Self::Wrapped | Self::Xml | Self::Text(_) => Pace::Document,
-            Self::Table { .. } | Self::Form | Self::Multipart { .. } => Pace::Document,
+            Self::Table { .. } | Self::Form | Self::Multipart { .. } | Self::Properties(_) => Pace::Document,
         }
     }
 }

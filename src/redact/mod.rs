@@ -35,6 +35,7 @@ mod multipart;
 mod nested;
 mod place;
 mod plan;
+mod properties;
 mod sniff;
 mod table;
 mod tally;
@@ -57,7 +58,8 @@ pub use json::{JsonRedactor, MAX_DEPTH, MAX_HELD, MAX_KEY, MAX_NUMBER, MAX_VALUE
 pub use media_type::MediaType;
 pub use multipart::{MAX_FORM_FIELD, MAX_PART_DEPTH, MAX_PART_HEAD};
 pub use plan::Plan;
-pub use sniff::{Sniffed, sniff};
+pub use properties::Properties;
+pub use sniff::{Hints, LOOK, Opaque, Seen, Sniffed, may_be_unmarked, sniff};
 pub use table::{Header, MAX_COLUMNS, MAX_ROW};
 pub use tally::Tally;
 pub use way_back::{Denied, RequestPlan, Sender};

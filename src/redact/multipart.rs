@@ -9,9 +9,10 @@ mod head;
 use memchr::memmem::Finder;
 
 use super::judge::{Judge, Refused, Verdict};
-use super::nested::{self, Nested};
+use super::nested::Nested;
 use super::place::Place;
-use super::{Format, Redact, RedactError, Tally, Task};
+use super::sniff::{Hints, Seen, sniff};
+use super::{Charset, Format, Redact, RedactError, Tally, Task};
 use crate::policy::set::CategoryId;
 use head::Head;
 
@@ -23,8 +24,8 @@ pub const MAX_FORM_FIELD: usize = 64 * 1024;
 pub const MAX_PART_DEPTH: u8 = 2;
 /// White space behind a boundary (RFC 2046 5.1.1 calls it transport padding).
 const MAX_PADDING: usize = 64;
-/// Bytes in which a part of no readable type is looked at.
-const LOOK: usize = 1024;
+/// Bytes in which a part is looked at whose type says too little.
+const LOOK: usize = 4096;
 
 /// Redacts one body of parts.
 pub(super) struct MultipartRedactor {
@@ -58,8 +59,8 @@ enum Part {
     Read(Box<dyn Redact>),
     Pass,
     Drop,
-    /// Of no type that is read: its first bytes tell whether it is JSON. With its head.
-    Look(Vec<u8>, Vec<u8>),
+    /// Its first bytes tell what it is, unless that is what its type says. With its head.
+    Look(Vec<u8>, Vec<u8>, Option<Format>),
     /// A text of a form, as it is judged; with its head.
     Text(Text, Vec<u8>, Vec<u8>),
 }
@@ -184,9 +185,9 @@ impl Parts {
             return self.open_field(head, format, written, out);
         }
         match format {
-            Some(format) => self.read(&format, &written, out),
+            Some(format) if format.is_sure() => self.read(&format, &written, out),
             None if self.judge.is_declared() => Err(RedactError::Opaque),
-            None => Ok(Part::Look(Vec::new(), written)),
+            format => Ok(Part::Look(Vec::new(), written, format)),
         }
     }
 
@@ -210,7 +211,8 @@ impl Parts {
                 Ok(Part::Text(Text::Hide(category), Vec::new(), written))
             }
             (Verdict::Hide(_), _) => Ok(Part::Drop),
-            (Verdict::Keep, Some(format)) => self.read(&format, &written, out),
+            (Verdict::Keep, Some(format)) if format.is_sure() => self.read(&format, &written, out),
+            (Verdict::Keep, Some(format)) => Ok(Part::Look(Vec::new(), written, Some(format))),
             (Verdict::Keep, None) if is_text => {
                 let nested = !field.is_not_personal();
                 Ok(Part::Text(Text::Keep { nested }, Vec::new(), written))
@@ -220,7 +222,7 @@ impl Parts {
                 Ok(Part::Pass)
             }
             (Verdict::Keep, None) if self.judge.is_declared() => Err(RedactError::Opaque),
-            (Verdict::Keep, None) => Ok(Part::Look(Vec::new(), written)),
+            (Verdict::Keep, None) => Ok(Part::Look(Vec::new(), written, None)),
         }
     }
 
@@ -275,23 +277,32 @@ impl Parts {
                 value.extend_from_slice(bytes);
                 if value.len() > MAX_FORM_FIELD { Err(RedactError::TooLong) } else { Ok(()) }
             }
-            Part::Look(start, _) => {
+            Part::Look(start, ..) => {
                 start.extend_from_slice(bytes);
                 if start.len() < LOOK { Ok(()) } else { self.decide(out) }
             }
         }
     }
 
-    /// Reads a part of no readable type as JSON if it begins so; lets it pass otherwise.
+    /// Reads a part by what its first bytes show, or by its type; lets it pass where neither is one that is read.
     fn decide(&mut self, out: &mut Vec<u8>) -> Result<(), RedactError> {
         let State::Body(part, _) = &mut self.state else { return Ok(()) };
-        let Part::Look(start, head) = part else { return Ok(()) };
-        let (start, head) = (std::mem::take(start), std::mem::take(head));
-        let decided = if nested::begins(&String::from_utf8_lossy(&start)) {
-            self.read(&Format::Json, &head, out)?
-        } else {
-            self.boundary.open(&head, out)?;
-            Part::Pass
+        let Part::Look(start, head, format) = part else { return Ok(()) };
+        let (start, head, format) = (std::mem::take(start), std::mem::take(head), format.take());
+        let plan = &self.judge.task.plan;
+        let names = |name: &str| plan.charter_category(name).is_some();
+        let seen = sniff(&start, Hints { calls: &|_| false, names: &names, charset: Charset::Unstated }).seen;
+        let format = match (format, seen) {
+            (Some(format), seen) => Some(format.unless_seen(seen)),
+            (None, Some(Seen::Format(format))) => Some(format),
+            (None, _) => None,
+        };
+        let decided = match format {
+            Some(format) => self.read(&format, &head, out)?,
+            None => {
+                self.boundary.open(&head, out)?;
+                Part::Pass
+            }
         };
         self.state = State::Body(decided, true);
         self.content(&start, out)

@@ -15,6 +15,7 @@ use std::borrow::Cow;
 use jiff::civil::Date;
 
 use super::action::{Kind, Means, Remedy};
+use super::detect::{Detectors, Span};
 use crate::policy::set::{
     CategoryId, CategorySet, Charter, Classification, DetectorKind, DetectorKinds, FieldClass, PersonalData,
     Sees, Segment, Unknown,
@@ -210,6 +211,23 @@ impl Plan {
     /// The charter's category for a field of this name, wherever it stands.
     pub fn charter_category(&self, name: &str) -> Option<CategoryId> {
         self.charter_class(self.symbol(name.as_bytes())).checked_sub(CATEGORY).map(CategoryId)
+    }
+
+    /// Where in a text of which these categories are visible something is found that cannot be mistaken: by a check digit,
+    /// or an address of electronic mail.
+    pub fn finds(&self, visible: CategorySet, text: &[u8]) -> Vec<Span> {
+        const SURE: [DetectorKind; 5] = [
+            DetectorKind::Email,
+            DetectorKind::Nir,
+            DetectorKind::Ine,
+            DetectorKind::Iban,
+            DetectorKind::Card,
+        ];
+        let hidden = self.detected(visible);
+        let kinds = SURE.into_iter().filter(|kind| hidden.has(*kind)).collect();
+        let mut spans = Vec::new();
+        Detectors::new(kinds).find(text, &mut spans);
+        spans
     }
 
     /// What stands for a text of this category; `None` where nothing does.

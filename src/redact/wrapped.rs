@@ -11,9 +11,13 @@ pub const MAX_FRONT: usize = 1024;
 pub const MAX_CALLBACK: usize = 128;
 
 /// What platforms put in front of JSON so that a page of another site cannot run it. Longer ones first.
-pub(super) const GUARDS: [&[u8]; 10] = [
+pub(super) const GUARDS: [&[u8]; 14] = [
     b")]}',",
     b")]}'",
+    b")]}",
+    b"])}while(1);</x>",
+    b"&&&START&&&",
+    b"while(true);",
     b"while(1);",
     b"while (1);",
     b"for(;;);",

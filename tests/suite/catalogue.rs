@@ -199,10 +199,10 @@ impl Trial {
         }
         let expected = &self.expected[case.row][case.audience];
         check(row, expected, &reply)?;
-        if row.interim.is_empty() || version == Version::H2 || case.cut != "whole" {
+        if (row.interim.is_empty() && row.reason.is_none()) || version == Version::H2 || case.cut != "whole" {
             return Ok(());
         }
-        // What no client library shows: heads in front of the answer.
+        // What no client library shows: heads in front of the answer, and the line of its status.
         let token = self.tokens.get(case.audience).map(|token| format!("Authorization: Bearer {token}\r\n"));
         let (path, token) = (case.path(row), token.unwrap_or_default());
         let request =

@@ -11,7 +11,7 @@ use crate::support::upstream::{Answer, Step, head};
 /// Who asks: the learner L1, the teacher of group 6A (of L1 and L2, not of L9), the marketing service, anybody.
 pub const AUDIENCES: [&str; 4] = ["learner", "teacher", "marketing", "anonymous"];
 /// Content codings of the platform's answer.
-pub const CODINGS: [&str; 4] = ["identity", "gzip", "br", "zstd"];
+pub const CODINGS: [&str; 5] = ["identity", "gzip", "br", "zstd", "deflate"];
 /// How its body is cut: not at all, small, at random.
 pub const CUTS: [&str; 3] = ["whole", "small", "random"];
 
@@ -47,6 +47,8 @@ pub struct Row {
     pub method: String,
     #[serde(default = "ok")]
     status: u16,
+    /// Reason phrase.
+    pub reason: Option<String>,
     /// `Content-Type`; `none` for none.
     #[serde(rename = "type")]
     media_type: Option<String>,
@@ -71,9 +73,14 @@ pub struct Row {
     /// Bytes missing at the end of the coded body.
     #[serde(default)]
     missing: usize,
+    /// More of the body, coded for itself behind it.
+    #[serde(default)]
+    member: String,
     /// Bytes behind the coded body.
     #[serde(default)]
     behind: String,
+    /// How the platform breaks off.
+    fate: Option<Fate>,
     /// `Content-Length` is wrong by so much.
     length_off: Option<isize>,
 
@@ -92,6 +99,18 @@ pub struct Row {
     pub refused: Option<String>,
     /// Why it is refused, or cut where something had been sent.
     pub cut: Option<String>,
+}
+
+/// How an answer breaks off behind its body.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+enum Fate {
+    /// A chunk whose size is none.
+    Chunk,
+    /// The end of the connection.
+    Close,
+    /// A reset.
+    Reset,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -122,6 +141,7 @@ enum Charset {
     Utf16Le,
     Utf16Be,
     Utf32Le,
+    Utf32Be,
     Latin1,
 }
 
@@ -150,7 +170,8 @@ fn ok() -> u16 {
 }
 
 fn all_codings() -> Vec<String> {
-    CODINGS.map(str::to_owned).to_vec()
+    // `deflate` only where a row is about codings.
+    CODINGS[..4].iter().map(|&name| name.to_owned()).collect()
 }
 
 /// Every row, file after file.
@@ -194,20 +215,20 @@ impl Row {
         }
         let bodiless = self.method == "HEAD" || matches!(self.status, 204 | 304);
         if bodiless {
-            raw.extend(head_of(self.status, &fields));
+            raw.extend(self.head(&fields));
             return Answer::raw(raw);
         }
-        let as_one = cut == "whole" && self.trailers.is_empty();
+        let as_one = cut == "whole" && self.trailers.is_empty() && self.fate.is_none();
         if self.length_off.is_some() || as_one {
             let length = body.len().saturating_add_signed(self.length_off.unwrap_or(0));
             fields.push(("Content-Length".into(), length.to_string().into_bytes()));
-            raw.extend(head_of(self.status, &fields));
+            raw.extend(self.head(&fields));
             raw.extend(&body);
             let answer = Answer::raw(raw);
             return if self.length_off.is_some() { answer.then(Step::Close) } else { answer };
         }
         fields.push(("Transfer-Encoding".into(), b"chunked".to_vec()));
-        raw.extend(head_of(self.status, &fields));
+        raw.extend(self.head(&fields));
         let mut rest = &body[..];
         let mut sizes = sizes(cut, number);
         while !rest.is_empty() {
@@ -216,6 +237,15 @@ impl Row {
             raw.extend(piece);
             raw.extend(b"\r\n");
             rest = behind;
+        }
+        match self.fate {
+            None => {}
+            Some(Fate::Chunk) => {
+                raw.extend(b"zz\r\nzz\r\n0\r\n\r\n");
+                return Answer::raw(raw);
+            }
+            Some(Fate::Close) => return Answer::raw(raw).then(Step::Close),
+            Some(Fate::Reset) => return Answer::raw(raw).then(Step::Reset),
         }
         raw.extend(b"0\r\n");
         for line in &self.trailers {
@@ -226,6 +256,14 @@ impl Row {
         Answer::raw(raw)
     }
 
+    fn head(&self, fields: &[(String, Vec<u8>)]) -> Vec<u8> {
+        let raw = head_of(self.status, fields);
+        let Some(reason) = &self.reason else { return raw };
+        let line = format!("HTTP/1.1 {} ", self.status).into_bytes();
+        let end = raw.iter().position(|&byte| byte == b'\r').unwrap();
+        [&line, &bytes(reason)[..], &raw[end..]].concat()
+    }
+
     fn coded(&self, coding: &str) -> Vec<u8> {
         let mut body = bytes(&self.body);
         if let Some(Repeat { item, times, end }) = &self.repeat {
@@ -233,6 +271,16 @@ impl Row {
             body.extend(bytes(end));
         }
         let body = self.charset.encode(body);
+        let mut coded = Self::encoded(coding, body);
+        if !self.member.is_empty() {
+            coded.extend(Self::encoded(coding, bytes(&self.member)));
+        }
+        coded.truncate(coded.len().saturating_sub(self.missing));
+        coded.extend(bytes(&self.behind));
+        coded
+    }
+
+    fn encoded(coding: &str, body: Vec<u8>) -> Vec<u8> {
         let mut coded = Vec::new();
         match coding {
             "identity" => coded = body,
@@ -240,6 +288,7 @@ impl Row {
                 let coding = match name {
                     "gzip" => Coding::Gzip,
                     "br" => Coding::Brotli,
+                    "deflate" => Coding::Deflate,
                     _ => Coding::Zstd,
                 };
                 let mut encoder = Encoder::new(coding);
@@ -247,8 +296,6 @@ impl Row {
                 encoder.finish(&mut coded).unwrap();
             }
         }
-        coded.truncate(coded.len().saturating_sub(self.missing));
-        coded.extend(bytes(&self.behind));
         coded
     }
 
@@ -286,8 +333,14 @@ impl Row {
     /// Every canary that the answer holds.
     pub fn planted(&self) -> Vec<Canary> {
         let repeat = self.repeat.iter().flat_map(|repeat| [&repeat.item, &repeat.end]);
-        let texts = [&self.body, &self.behind].into_iter().chain(repeat).chain(&self.spelt);
-        let lines = self.headers.iter().chain(&self.trailers).chain(&self.interim).chain(&self.media_type);
+        let texts = [&self.body, &self.behind, &self.member].into_iter().chain(repeat).chain(&self.spelt);
+        let lines = self
+            .headers
+            .iter()
+            .chain(&self.trailers)
+            .chain(&self.interim)
+            .chain(&self.media_type)
+            .chain(&self.reason);
         let mut planted = Vec::new();
         for text in texts.chain(lines) {
             for part in parts(text) {
@@ -333,6 +386,7 @@ impl Charset {
             Self::Utf16Le => utf8(&text).encode_utf16().flat_map(u16::to_le_bytes).collect(),
             Self::Utf16Be => utf8(&text).encode_utf16().flat_map(u16::to_be_bytes).collect(),
             Self::Utf32Le => utf8(&text).chars().flat_map(|c| u32::from(c).to_le_bytes()).collect(),
+            Self::Utf32Be => utf8(&text).chars().flat_map(|c| u32::from(c).to_be_bytes()).collect(),
             Self::Latin1 => utf8(&text).chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect(),
         }
     }
