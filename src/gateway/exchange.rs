@@ -21,6 +21,7 @@ use super::{
     cookies,
     fetch::{Asker, host_for},
     forwarded::{self, ClientAddress, Forwarding},
+    graphql,
     head::{self, Target},
     ledger::Ledger,
     payload::{Failure, Notes, Payload},
@@ -147,13 +148,27 @@ impl Exchange<'_> {
         let (payload, attempt) = self.protect(snapshot, route, &head, &target, &client, upload).await?;
 
         // 6. judge the way back: nobody filters by, changes or sends back what they may not see; tokens become values.
+        //    On routes of GraphQL the request is read for everybody: its answer has the names that it chose.
         let audience = Arc::new(audience(snapshot, caller));
+        let most = route.body_bytes.unwrap_or(policy.gateway.limits.body_bytes);
+        let (payload, graphql) = if graphql::is_spoken(route) {
+            let most = if route.body_bytes.is_some() { most } else { most.min(way_back::JUDGED) };
+            Box::pin(graphql::read(route, &head, &target, payload, most)).await?
+        } else {
+            (payload, None)
+        };
         let (payload, rewritten) = match snapshot.requests(route.id) {
             // Who sees everything of anybody is given no stand-in and no token.
             Some(plan) if !plan.is_open(&audience.sees) => {
-                let most = route.body_bytes.unwrap_or(policy.gateway.limits.body_bytes);
                 let sender = Sender { audience: &audience, key: &snapshot.pseudonym_key };
-                let way_back = WayBack { route, template, plan, sender, most };
+                let way_back = WayBack {
+                    route,
+                    template,
+                    plan,
+                    sender,
+                    most,
+                    graphql: graphql.as_ref().map(|request| &request.graphql),
+                };
                 Box::pin(way_back.judge(&head.headers, &mut target, payload)).await?
             }
             _ => (payload, None),
@@ -168,6 +183,7 @@ impl Exchange<'_> {
             key: &snapshot.pseudonym_key,
             tags: Tags { key: &snapshot.tag_key, view: &tag },
             cap: policy.gateway.limits.decoded_bytes,
+            answers: graphql.map(|request| request.answers()),
         };
         let accept_encoding = accept_encoding(&head.headers);
         let before = (!head.method.is_safe()).then(|| head.headers.clone());

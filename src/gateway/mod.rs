@@ -9,6 +9,7 @@ pub mod cookies;
 mod exchange;
 mod fetch;
 pub mod forwarded;
+mod graphql;
 mod head;
 mod headers;
 mod ledger;

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     policy::set::{Classification, LooseFormat, PersonalData},
-    redact::{Audience, Format, Pace, Plan, Sniffed, Tally, Task, sniff},
+    redact::{Answers, Audience, Format, Pace, Plan, Sniffed, Tally, Task, sniff},
     secret::DomainKey,
 };
 
@@ -42,6 +42,8 @@ pub(super) struct Reader<'a> {
     pub tags: Tags<'a>,
     /// Most bytes that decoding may give.
     pub cap: u64,
+    /// What was asked for, on routes of GraphQL.
+    pub answers: Option<Arc<Answers>>,
 }
 
 /// A request as its answer is judged by.
@@ -157,6 +159,14 @@ impl Reader<'_> {
                 PersonalData::Declared(data) if !passes(data, headers) => Err(Unreadable::MediaType),
                 _ => Ok((Content::Upstream(body, screen), None)),
             };
+        };
+        let format = match (&self.answers, format) {
+            (None, format) => format,
+            (Some(answers), Format::Json | Format::Texts | Format::Wrapped) => {
+                Format::Graphql(Arc::clone(answers))
+            }
+            // An answer in parts, or in a shape that no request names.
+            (Some(_), _) => return Err(Unreadable::MediaType),
         };
         if !known {
             caching::protect(headers, &self.tags);

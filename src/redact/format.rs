@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    Audience, Charset, JsonRedactor, MediaType, Plan, RedactError, Tally, XmlRedactor,
+    Answers, Audience, Charset, JsonRedactor, MediaType, Plan, RedactError, Tally, XmlRedactor,
     charset::Transcoder,
     events::Events,
     form::FormRedactor,
@@ -79,6 +79,8 @@ pub enum Format {
     },
     /// One XML document (XML 1.0).
     Xml,
+    /// One JSON text: the answer to GraphQL requests, by the fields that they name.
+    Graphql(Arc<Answers>),
     /// Plain text, by detectors; no type means it by itself, the route says so.
     Text(Charset),
 }
@@ -208,6 +210,7 @@ impl Format {
             Self::Form => Box::new(FormRedactor::new(task)),
             Self::Multipart { boundary, form } => Box::new(MultipartRedactor::new(task, boundary, *form)),
             Self::Xml => Box::new(XmlRedactor::new(task)),
+            Self::Graphql(answers) => Box::new(JsonRedactor::answering(task, Arc::clone(answers))),
             Self::Text(charset) => Box::new(Transcoder::new(*charset, TextRedactor::new(task))),
         }
     }
@@ -216,6 +219,7 @@ impl Format {
     pub fn is_sure(&self) -> bool {
         match self {
             Self::Json | Self::Lines | Self::Sequence | Self::Texts | Self::Wrapped | Self::Events => true,
+            Self::Graphql(_) => true,
             Self::Table { .. } | Self::Form | Self::Multipart { .. } | Self::Xml | Self::Text(_) => false,
         }
     }
@@ -226,7 +230,7 @@ impl Format {
             Self::Events => Pace::Events,
             Self::Lines | Self::Sequence => Pace::Records,
             Self::Json | Self::Texts | Self::Wrapped | Self::Xml | Self::Text(_) => Pace::Document,
-            Self::Table { .. } | Self::Form | Self::Multipart { .. } => Pace::Document,
+            Self::Table { .. } | Self::Form | Self::Multipart { .. } | Self::Graphql(_) => Pace::Document,
         }
     }
 }

@@ -19,6 +19,7 @@ mod catalogue;
 mod deploy;
 mod docs;
 mod forwarding;
+mod graphql;
 mod harness;
 mod layering;
 mod login;

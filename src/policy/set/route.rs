@@ -114,6 +114,8 @@ pub struct Classification {
 pub enum LooseFormat {
     /// Plain text: by detectors.
     Text,
+    /// GraphQL: data by the fields that the request names, errors and extensions by detectors.
+    Graphql,
 }
 
 /// Media types (RFC 9110 12.5.1): `application/pdf`, or `image/*`.
