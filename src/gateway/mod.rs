@@ -21,6 +21,7 @@ mod redaction;
 mod respond;
 pub mod route;
 mod snapshot;
+mod socket;
 mod tunnel;
 mod way_back;
 mod worker;

@@ -32,6 +32,7 @@ mod judge;
 #[doc(hidden)]
 pub mod laws;
 mod media_type;
+mod messages;
 mod multipart;
 mod nested;
 mod place;
@@ -60,6 +61,7 @@ pub use graphql::{
 };
 pub use json::{JsonRedactor, MAX_DEPTH, MAX_HELD, MAX_KEY, MAX_NUMBER, MAX_VALUE};
 pub use media_type::MediaType;
+pub use messages::Messages;
 pub use multipart::{MAX_FORM_FIELD, MAX_PART_DEPTH, MAX_PART_HEAD};
 pub use plan::Plan;
 pub use sniff::{Sniffed, sniff};

@@ -7,6 +7,7 @@
 mod body;
 mod document;
 mod graphql;
+mod message;
 mod names;
 mod query;
 mod tokens;

@@ -29,6 +29,7 @@ mod policy;
 mod presets;
 mod redaction;
 mod reload;
+mod sockets;
 mod streams;
 mod tables;
 mod way_back;
