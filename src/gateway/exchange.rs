@@ -18,6 +18,7 @@ use super::{
     cookies,
     fetch::{Asker, host_for},
     forwarded::{self, ClientAddress, Forwarding},
+    graphql,
     head::{self, Target},
     ledger::Ledger,
     payload::{Failure, Notes, Payload},
@@ -25,6 +26,7 @@ use super::{
     respond::{self, ExchangeError, Unreadable},
     route::Found,
     snapshot::Snapshot,
+    socket::Reading,
     tunnel,
     way_back::{self, WayBack},
     worker::{Gateway, View},
@@ -32,7 +34,7 @@ use super::{
 use crate::{
     identity::{Caller, Credentials, Identified, Outcome},
     limit::{self, Admission, Attempt, Submission},
-    policy::set::{PersonalData, RelaxedPaths, RoutePolicy},
+    policy::set::{PersonalData, RelaxedPaths, RoutePolicy, WebSocket},
     redact::{Audience, Sender},
     secret::Sensitive,
     telemetry::{Direction, RefusalReason, Scope},
@@ -54,10 +56,16 @@ impl Gateway {
         let mut exchange = Exchange { view: &view, connection: &connection, notes, throttled: None };
         let mut response = match exchange.run(request, &mut ledger).await {
             Ok(Answer::Response(response)) => response.map(|content| Body::new(content, Some(ledger))),
-            Ok(Answer::Tunnel { response, client, upstream }) => {
+            Ok(Answer::Tunnel { response, client, upstream, reading }) => {
                 ledger.status(StatusCode::SWITCHING_PROTOCOLS);
                 ledger.upgraded();
-                tokio::task::spawn_local(tunnel::run(client, upstream, Rc::clone(&connection), ledger));
+                tokio::task::spawn_local(tunnel::run(
+                    client,
+                    upstream,
+                    Rc::clone(&connection),
+                    ledger,
+                    reading,
+                ));
                 response.map(|()| Body::new(Content::empty(), None))
             }
             Err(error) => {
@@ -96,7 +104,7 @@ fn refuse(error: &ExchangeError, is_head: bool, mut ledger: Box<Ledger>) -> Resp
 /// What comes of an exchange.
 enum Answer {
     Response(Response<Content>),
-    Tunnel { response: Response<()>, client: OnUpgrade, upstream: OnUpgrade },
+    Tunnel { response: Response<()>, client: OnUpgrade, upstream: OnUpgrade, reading: Option<Reading> },
 }
 
 /// One exchange under way.
@@ -145,13 +153,27 @@ impl Exchange<'_> {
         let (payload, attempt) = self.protect(snapshot, route, &head, &target, &client, upload).await?;
 
         // 6. judge the way back: nobody filters by, changes or sends back what they may not see; tokens become values.
+        //    On routes of GraphQL the request is read for everybody: its answer has the names that it chose.
         let audience = Arc::new(audience(snapshot, caller, ledger.time()));
+        let most = route.body_bytes.unwrap_or(policy.gateway.limits.body_bytes);
+        let (payload, graphql) = if graphql::is_spoken(route) {
+            let most = if route.body_bytes.is_some() { most } else { most.min(way_back::JUDGED) };
+            Box::pin(graphql::read(route, &head, &target, payload, most)).await?
+        } else {
+            (payload, None)
+        };
         let (payload, rewritten) = match snapshot.requests(route.id) {
             // Who sees everything of anybody is given no stand-in and no token.
             Some(plan) if !plan.is_open(&audience.sees) => {
-                let most = route.body_bytes.unwrap_or(policy.gateway.limits.body_bytes);
                 let sender = Sender { audience: &audience, key: &snapshot.pseudonym_key };
-                let way_back = WayBack { route, template, plan, sender, most };
+                let way_back = WayBack {
+                    route,
+                    template,
+                    plan,
+                    sender,
+                    most,
+                    graphql: graphql.as_ref().map(|request| &request.graphql),
+                };
                 Box::pin(way_back.judge(&head.headers, &mut target, payload)).await?
             }
             _ => (payload, None),
@@ -166,6 +188,7 @@ impl Exchange<'_> {
             key: &snapshot.pseudonym_key,
             tags: Tags { key: &snapshot.tag_key, view: &tag },
             cap: policy.gateway.limits.decoded_bytes,
+            answers: graphql.map(|request| request.answers()),
         };
         let accept_encoding = accept_encoding(&head.headers);
         let before = (!head.method.is_safe()).then(|| head.headers.clone());
@@ -176,8 +199,9 @@ impl Exchange<'_> {
             way_back::describe_anew(&mut head.headers, length);
         }
         let revalidates = reader.prepare(&mut head.headers);
-        let upgrade = client_upgrade.filter(|_| route.websocket);
+        let upgrade = client_upgrade.filter(|_| route.websocket != WebSocket::Closed);
         if upgrade.is_some() {
+            tunnel::prepare(&mut head.headers, route.websocket)?;
             tunnel::ask(&mut head.headers);
         }
 
@@ -187,7 +211,7 @@ impl Exchange<'_> {
         if let Some(attempt) = attempt {
             attempt.settle(status).await;
         }
-        let accepted = tunnel::is_accepted(response.headers());
+        let accepted = tunnel::is_accepted(response.headers(), route.websocket);
 
         // 9. clean the response's head.
         let session_changed = self.clean_response(snapshot, response.headers_mut(), ledger);
@@ -199,11 +223,12 @@ impl Exchange<'_> {
         }
         if status == StatusCode::SWITCHING_PROTOCOLS {
             // Only what was asked for is a tunnel (Pingora CVE-2026-2833).
-            let (Some(client), true) = (upgrade, accepted) else { return Err(UpstreamError::Broken.into()) };
+            let (Some(client), true) = (upgrade, accepted?) else { return Err(UpstreamError::Broken.into()) };
             let upstream = hyper::upgrade::on(&mut response);
             let mut response = response.map(drop);
             tunnel::ask(response.headers_mut());
-            return Ok(Answer::Tunnel { response, client, upstream });
+            let reading = self.reading(snapshot, route, &audience);
+            return Ok(Answer::Tunnel { response, client, upstream, reading });
         }
 
         // 10. redact the body.
@@ -314,6 +339,19 @@ impl Exchange<'_> {
             Err(Failure::TooLarge) => Err(ExchangeError::BadRequest(RefusalReason::Malformed)),
             Err(failure) => Err(failure.into()),
         }
+    }
+
+    /// How a WebSocket's messages are read; `None` where none has to be.
+    fn reading(&self, snapshot: &Snapshot, route: &RoutePolicy, audience: &Arc<Audience>) -> Option<Reading> {
+        let WebSocket::Read(bounds) = route.websocket else { return None };
+        let sees_all = snapshot.plan(route.id).is_none_or(|plan| plan.is_identity(&audience.sees))
+            && snapshot.requests(route.id).is_none_or(|plan| plan.is_open(&audience.sees));
+        (!sees_all).then(|| Reading {
+            view: Rc::clone(self.view),
+            route: route.id,
+            audience: Arc::clone(audience),
+            bounds,
+        })
     }
 
     /// On routes that check a credential, reads the body (bounded), and counts the guess before the platform sees it.

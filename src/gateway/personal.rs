@@ -18,7 +18,7 @@ use super::{
 use crate::{
     policy::set::{Classification, LooseFormat, PersonalData},
     redact::{
-        Audience, Charset, Format, Hints, LOOK, Opaque, Pace, Plan, Seen, Sniffed, Tally, Task,
+        Answers, Audience, Charset, Format, Hints, LOOK, Opaque, Pace, Plan, Seen, Sniffed, Tally, Task,
         may_be_unmarked, sniff,
     },
     secret::DomainKey,
@@ -42,6 +42,8 @@ pub(super) struct Reader<'a> {
     pub tags: Tags<'a>,
     /// Most bytes that decoding may give.
     pub cap: u64,
+    /// What was asked for, on routes of GraphQL.
+    pub answers: Option<Arc<Answers>>,
 }
 
 /// A request as its answer is judged by.
@@ -166,6 +168,14 @@ impl Reader<'_> {
         if is_part {
             return Err(Unreadable::Partial);
         }
+        let format = match (&self.answers, format) {
+            (None, format) => format,
+            (Some(answers), Format::Json | Format::Texts | Format::Wrapped) => {
+                Format::Graphql(Arc::clone(answers))
+            }
+            // An answer in parts, or in a shape that no request names.
+            (Some(_), _) => return Err(Unreadable::MediaType),
+        };
         if !known && !self.declared() {
             caching::protect(headers, &self.tags);
         }

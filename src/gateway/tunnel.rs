@@ -1,4 +1,5 @@
-//! WebSocket over HTTP/1.1 (RFC 6455): a tunnel, but only after the platform's own 101.
+//! WebSocket over HTTP/1.1 (RFC 6455): a tunnel, but only after the platform's own 101. Where its messages are read,
+//! [`super::socket`] carries them.
 
 use std::rc::Rc;
 
@@ -7,7 +8,13 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::copy_bidirectional;
 
-use super::{connection::Connection, ledger::Ledger};
+use super::{
+    connection::Connection,
+    ledger::Ledger,
+    respond::ExchangeError,
+    socket::{self, Reading},
+};
+use crate::{policy::set::WebSocket, redact::Denied, upstream::UpstreamError};
 
 /// Whether a request asks for a WebSocket, in the one form that does.
 pub(super) fn is_websocket<B>(request: &Request<B>) -> bool {
@@ -24,9 +31,30 @@ pub(super) fn ask(headers: &mut HeaderMap) {
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
 }
 
+/// Leaves out what would make messages unreadable, where they are to be read.
+///
+/// # Errors
+/// [`Denied::Graphql`] for a WebSocket whose messages would have names of the client's choice.
+pub(super) fn prepare(headers: &mut HeaderMap, websocket: WebSocket) -> Result<(), ExchangeError> {
+    if matches!(websocket, WebSocket::Read(_)) {
+        headers.remove(socket::EXTENSIONS);
+        if socket::speaks_graphql(headers) {
+            return Err(Denied::Graphql.into());
+        }
+    }
+    Ok(())
+}
+
 /// Whether the platform's 101 is the answer to [`ask`].
-pub(super) fn is_accepted(headers: &HeaderMap) -> bool {
-    has_token(headers, &header::UPGRADE, b"websocket")
+///
+/// # Errors
+/// [`UpstreamError::Broken`] where it agrees to what was left out.
+pub(super) fn is_accepted(headers: &HeaderMap, websocket: WebSocket) -> Result<bool, ExchangeError> {
+    let unreadable = headers.contains_key(socket::EXTENSIONS) || socket::speaks_graphql(headers);
+    if matches!(websocket, WebSocket::Read(_)) && unreadable {
+        return Err(UpstreamError::Broken.into());
+    }
+    Ok(has_token(headers, &header::UPGRADE, b"websocket"))
 }
 
 /// Copies both ways until either side ends or the server gives the connection up.
@@ -35,12 +63,16 @@ pub(super) async fn run(
     upstream: OnUpgrade,
     connection: Rc<Connection>,
     mut ledger: Box<Ledger>,
+    reading: Option<Reading>,
 ) {
     let (Ok(client), Ok(upstream)) = (client.await, upstream.await) else {
         ledger.close(false);
         return;
     };
     let (mut client, mut upstream) = (TokioIo::new(client), TokioIo::new(upstream));
+    if let Some(reading) = reading {
+        return socket::run(client, upstream, connection, &mut ledger, reading).await;
+    }
     let copied = tokio::select! {
         copied = copy_bidirectional(&mut client, &mut upstream) => copied.ok(),
         () = connection.aborted() => None,

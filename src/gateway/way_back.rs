@@ -4,16 +4,16 @@ use http::{HeaderMap, HeaderValue, header, uri::PathAndQuery};
 use http_body::Body as _;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::{head::Target, payload::Payload, respond::ExchangeError};
+use super::{graphql, head::Target, payload::Payload, respond::ExchangeError};
 use crate::{
     limit,
     policy::set::RoutePolicy,
-    redact::{Denied, RequestPlan, Sender},
+    redact::{Denied, Graphql, RequestPlan, Sender},
     secret::Sensitive,
 };
 
 /// Longest body that is held back to be judged, where the route does not say how long its bodies are.
-const JUDGED: u64 = 1 << 20;
+pub(super) const JUDGED: u64 = 1 << 20;
 
 /// How one request is judged.
 pub(super) struct WayBack<'a> {
@@ -27,11 +27,13 @@ pub(super) struct WayBack<'a> {
     pub sender: Sender<'a>,
     /// Longest body of the route.
     pub most: u64,
+    /// What it asks for, on routes of GraphQL.
+    pub graphql: Option<&'a Graphql>,
 }
 
 /// How a body is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Json,
     /// A JSON text on each line (NDJSON), or behind each record separator (RFC 7464).
     Lines,
@@ -58,6 +60,14 @@ impl WayBack<'_> {
         let template = self.route.matches.paths.get(self.template).map_or("", String::as_str);
         let path = self.plan.path(self.sender.key, template, target.resource.path())?;
         let query = match target.resource.query() {
+            Some(query) if self.graphql.is_some() => {
+                let beside = graphql::beside_parameters(query);
+                match self.plan.query(self.sender, &beside)? {
+                    // It would have to be put back among what is not judged by pairs.
+                    Some(_) => return Err(Denied::Token.into()),
+                    None => None,
+                }
+            }
             Some(query) => self.plan.query(self.sender, query)?,
             None => None,
         };
@@ -70,6 +80,13 @@ impl WayBack<'_> {
                 text.push_str(query);
             }
             target.resource = PathAndQuery::try_from(text).map_err(|_| Denied::Token)?;
+        }
+        if let Some(requests) = self.graphql {
+            let body = payload.gather(self.most).await?;
+            return Ok(match self.plan.graphql(self.sender, requests, &body)? {
+                Some(restored) => rewritten(restored),
+                None => (Payload::whole(body), None),
+            });
         }
         if payload.is_end_stream() {
             return Ok((payload, None));
@@ -87,11 +104,7 @@ impl WayBack<'_> {
         if kind == Kind::Opaque || (!declared && !matches!(kind, Kind::Json | Kind::Lines | Kind::Form)) {
             return Ok((payload, None));
         }
-        let plain = headers
-            .get_all(header::CONTENT_ENCODING)
-            .iter()
-            .all(|coding| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity"));
-        if !plain {
+        if !is_plain(headers) {
             // What is compressed cannot be judged; where nothing is declared nothing is promised of it.
             return if declared { Err(Denied::Unreadable.into()) } else { Ok((payload, None)) };
         }
@@ -119,11 +132,7 @@ impl WayBack<'_> {
         };
         match judged {
             Ok(None) => Ok((Payload::whole(body), None)),
-            Ok(Some(restored)) => {
-                let restored = restored.expose().clone();
-                let length = restored.len();
-                Ok((Payload::whole(restored.into()), Some(length)))
-            }
+            Ok(Some(restored)) => Ok(rewritten(restored)),
             Err(Denied::Unreadable) if !declared => Ok((Payload::whole(body), None)),
             Err(denied) => Err(denied.into()),
         }
@@ -187,6 +196,18 @@ impl WayBack<'_> {
     }
 }
 
+fn rewritten(restored: Sensitive<Vec<u8>>) -> (Payload, Option<usize>) {
+    let restored = restored.expose().clone();
+    let length = restored.len();
+    (Payload::whole(restored.into()), Some(length))
+}
+
+/// Whether a body comes without a coding, so that it can be read.
+pub(super) fn is_plain(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(header::CONTENT_ENCODING).iter();
+    codings.all(|coding| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity"))
+}
+
 /// A body was rewritten: what was said of its bytes is said of others (RFC 9530, RFC 1864).
 pub(super) fn describe_anew(headers: &mut HeaderMap, length: usize) {
     for name in ["content-digest", "repr-digest", "digest", "content-md5"] {
@@ -196,7 +217,7 @@ pub(super) fn describe_anew(headers: &mut HeaderMap, length: usize) {
 }
 
 /// How a body is read, by its type. Two types, or a charset that is not UTF-8, are two readings.
-fn kind(headers: &HeaderMap) -> Result<Kind, Denied> {
+pub(super) fn kind(headers: &HeaderMap) -> Result<Kind, Denied> {
     let mut types = headers.get_all(header::CONTENT_TYPE).iter();
     let (Some(first), second) = (types.next(), types.next()) else { return Ok(Kind::Doubtful) };
     if second.is_some() {

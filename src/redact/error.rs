@@ -25,6 +25,9 @@ pub enum RedactError {
     /// A part of it is in no format that is read, and the route declared its personal data.
     #[error("a part of the document cannot be read")]
     Opaque,
+    /// It answers another question than the one that was asked, or in parts.
+    #[error("the document is no answer to its request")]
+    Unasked,
     /// The end of the document was announced already.
     #[error("the document was finished already")]
     Finished,

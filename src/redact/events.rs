@@ -237,7 +237,7 @@ fn field(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
 }
 
 /// A word that programs choose for other programs.
-fn is_token(value: &[u8]) -> bool {
+pub(super) fn is_token(value: &[u8]) -> bool {
     value.len() <= MAX_TOKEN
         && value
             .iter()

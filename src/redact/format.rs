@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    Audience, Charset, JsonRedactor, MediaType, Plan, RedactError, Tally, XmlRedactor,
+    Answers, Audience, Charset, JsonRedactor, MediaType, Plan, RedactError, Tally, XmlRedactor,
     charset::Transcoder,
     events::Events,
     form::FormRedactor,
@@ -83,6 +83,8 @@ pub enum Format {
     Xml,
     /// Lines of a name and a value, which pass until one is hidden; only the first bytes say so.
     Properties(Properties),
+    /// One JSON text: the answer to GraphQL requests, by the fields that they name.
+    Graphql(Arc<Answers>),
     /// Plain text, by detectors; no type means it by itself, the route says so.
     Text(Charset),
 }
@@ -218,6 +220,7 @@ impl Format {
             Self::Multipart { boundary, form } => Box::new(MultipartRedactor::new(task, boundary, *form)),
             Self::Xml => Box::new(XmlRedactor::new(task)),
             Self::Properties(properties) => Box::new(PropertiesGuard::new(task, *properties)),
+            Self::Graphql(answers) => Box::new(JsonRedactor::answering(task, Arc::clone(answers))),
             Self::Text(charset) => Box::new(Transcoder::new(*charset, TextRedactor::new(task))),
         }
     }
@@ -247,6 +250,7 @@ impl Format {
             Self::Json | Self::Lines | Self::Sequence | Self::Texts | Self::Wrapped | Self::Events => true,
             Self::Table { .. } | Self::Form | Self::Multipart { .. } | Self::Xml => false,
             Self::Properties(_) | Self::Text(_) => false,
+            Self::Graphql(_) => true,
         }
     }
 
@@ -256,7 +260,8 @@ impl Format {
             Self::Events => Pace::Events,
             Self::Lines | Self::Sequence => Pace::Records,
             Self::Json | Self::Texts | Self::Wrapped | Self::Xml | Self::Text(_) => Pace::Document,
-            Self::Table { .. } | Self::Form | Self::Multipart { .. } | Self::Properties(_) => Pace::Document,
+            Self::Table { .. } | Self::Form | Self::Multipart { .. } => Pace::Document,
+            Self::Properties(_) | Self::Graphql(_) => Pace::Document,
         }
     }
 }

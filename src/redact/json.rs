@@ -6,6 +6,7 @@ mod number;
 mod pass;
 mod relate;
 mod scan;
+mod selected;
 mod tokens;
 mod utf8;
 mod visit;
@@ -17,7 +18,7 @@ use emit::Emitter;
 pub(super) use scan::unescape;
 pub(super) use utf8::Utf8;
 
-use super::{Audience, Plan, RedactError, Tally};
+use super::{Answers, Audience, Plan, RedactError, Tally, Task};
 use crate::secret::DomainKey;
 
 /// Deepest nesting of arrays and objects.
@@ -45,7 +46,17 @@ pub struct JsonRedactor {
 impl JsonRedactor {
     /// A redactor for one body. `key` is of the domain of API pseudonyms.
     pub fn new(plan: Arc<Plan>, audience: Arc<Audience>, key: Arc<DomainKey>) -> Self {
-        Self { utf8: Utf8::default(), emitter: Emitter::new(plan, audience, key), refused: None }
+        Self { utf8: Utf8::default(), emitter: Emitter::new(plan, audience, key, None), refused: None }
+    }
+
+    /// A redactor for the answer to GraphQL requests.
+    pub fn answering(task: Task, answers: Arc<Answers>) -> Self {
+        let Task { plan, audience, key } = task;
+        Self {
+            utf8: Utf8::default(),
+            emitter: Emitter::new(plan, audience, key, Some(answers)),
+            refused: None,
+        }
     }
 
     /// Takes the next bytes of the document, cut anywhere, and appends those that may leave.

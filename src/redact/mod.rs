@@ -26,11 +26,13 @@ mod fixture;
 mod form;
 mod format;
 mod free_text;
+mod graphql;
 mod json;
 mod judge;
 #[doc(hidden)]
 pub mod laws;
 mod media_type;
+mod messages;
 mod multipart;
 mod nested;
 mod place;
@@ -54,8 +56,13 @@ pub use error::RedactError;
 pub use events::{MAX_EVENT, MAX_TOKEN};
 pub use form::MAX_PAIR;
 pub use format::{Format, FormatError, Pace, Redact, Task};
+pub use graphql::{
+    Answers, Graphql, MAX_ALIASES, MAX_BATCH, MAX_FIELDS, MAX_SELECTIONS, MAX_TOKENS, PARAMETERS, Parameters,
+    STORED,
+};
 pub use json::{JsonRedactor, MAX_DEPTH, MAX_HELD, MAX_KEY, MAX_NUMBER, MAX_VALUE};
 pub use media_type::MediaType;
+pub use messages::Messages;
 pub use multipart::{MAX_FORM_FIELD, MAX_PART_DEPTH, MAX_PART_HEAD};
 pub use plan::Plan;
 pub use properties::Properties;

@@ -26,6 +26,12 @@ use crate::secret::DomainKey;
 pub(super) const NOT_PERSONAL: u8 = 1;
 /// Class of a text in which anything may stand. No charter has so many categories.
 pub(super) const FREE_TEXT: u8 = u8::MAX;
+/// Class of what nobody classified where every text may hold anything, as in the errors of a GraphQL answer.
+pub(super) const REMARK: u8 = u8::MAX - 1;
+/// Class of what only holds a document together: its members are judged for themselves.
+pub(super) const FRAME: u8 = u8::MAX - 2;
+/// Class of a value that has two.
+pub(super) const SEVERAL: u8 = u8::MAX - 3;
 /// Classes from here on are categories.
 pub(super) const CATEGORY: u8 = 2;
 /// The value, if an object, is a record.

@@ -6,10 +6,13 @@
 
 mod body;
 mod document;
+mod graphql;
+mod message;
 mod names;
 mod query;
 mod tokens;
 
+pub(super) use document::Node;
 use names::Names;
 
 use super::{Audience, action, action::Remedy};
@@ -34,6 +37,9 @@ pub enum Denied {
     /// It cannot be read, so that nothing can be said about it.
     #[error("a document that cannot be read")]
     Unreadable,
+    /// It is a GraphQL request whose answer could not be judged, or that asks for too much.
+    #[error("a GraphQL request that cannot be judged")]
+    Graphql,
 }
 
 /// What one route lets requests do.

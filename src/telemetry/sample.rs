@@ -68,7 +68,7 @@ fn route() -> RoutePolicy {
         way_back: WayBack::default(),
         authentication: None,
         relaxed_paths: RelaxedPaths::default(),
-        websocket: false,
+        websocket: crate::policy::set::WebSocket::Closed,
         body_bytes: None,
         response_timeout: None,
     }

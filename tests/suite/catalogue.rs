@@ -48,7 +48,7 @@ struct Case {
 
 impl Case {
     fn path(&self, row: &Row) -> String {
-        format!("/{}/{}/{}/{}{}", row.route, self.row, self.coding, self.cut, row.query)
+        format!("/{}/{}/{}/{}{}", row.route, self.row, self.coding, self.cut, row.asked())
     }
 }
 

@@ -18,6 +18,7 @@ mod personal_data;
 mod presets;
 mod routes;
 mod upstreams;
+mod websocket;
 
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,7 @@ use super::{
     charter::CharterNames,
     context::{At, Context, Names},
     paths::{self, Claim, Claims},
-    personal_data,
+    personal_data, websocket,
 };
 use crate::policy::{
     document::{
@@ -125,7 +125,7 @@ fn route(
             RouteMatch { host: HostPattern::Any, paths: Vec::new(), methods: Vec::new(), plain_http: false }
         }
     };
-    websocket(context, at, entry, &personal_data);
+    let websocket = websocket::compile(context, at, entry.websocket.as_ref(), &personal_data);
     let body_bytes = entry
         .body_bytes
         .as_ref()
@@ -151,7 +151,7 @@ fn route(
         presets,
         way_back,
         relaxed_paths: relaxed_paths(context, &at.key("relaxed_paths"), entry),
-        websocket: entry.websocket.unwrap_or(false),
+        websocket,
         body_bytes,
         response_timeout,
     }
@@ -230,26 +230,6 @@ fn plain_http(context: &mut Context<'_>, at: &At, written: &MatchDocument, data:
             "personal data does not travel without TLS (charter 6)",
             "only a route with `personal_data: { exempt: … }` may be served in plain HTTP",
         );
-    }
-}
-
-fn websocket(context: &mut Context<'_>, at: &At, entry: &RouteDocument, data: &PersonalData) {
-    if entry.websocket != Some(true) {
-        return;
-    }
-    let at = at.key("websocket");
-    match data {
-        PersonalData::Declared(_) => context.error_at_key(
-            &at,
-            "a WebSocket cannot be opened where personal data is declared",
-            "its frames are not redacted; give the socket a route of its own, without personal data",
-        ),
-        PersonalData::Undeclared => context.finding(
-            &at,
-            "what this WebSocket carries is not looked at",
-            "state `personal_data: { exempt: … }` where it carries nobody's data",
-        ),
-        PersonalData::Exempt { .. } => {}
     }
 }
 

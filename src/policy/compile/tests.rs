@@ -202,7 +202,44 @@ fn every_mistake_is_named() {
             routes,
             "purpose: account",
             "purpose: account\n    websocket: true\n    personal_data: {}",
-            "WebSocket cannot be opened",
+            "WebSocket cannot be opened unread",
+        ),
+        (
+            routes,
+            "purpose: account",
+            "purpose: account\n    websocket: redact\n    personal_data: { exempt: files }",
+            "messages are not read",
+        ),
+        (
+            routes,
+            "purpose: account",
+            "purpose: account\n    websocket: redact\n    personal_data: { formats: [graphql] }",
+            "where GraphQL is spoken",
+        ),
+        (routes, "purpose: account", "purpose: account\n    websocket: read", "not a way to treat messages"),
+        (
+            routes,
+            "purpose: account",
+            "purpose: account\n    websocket: { binary: pass }",
+            "`messages` is missing",
+        ),
+        (
+            routes,
+            "purpose: account",
+            "purpose: account\n    websocket: { messages: redact, binary: allow }",
+            "not a way to treat binary messages",
+        ),
+        (
+            routes,
+            "purpose: account",
+            "purpose: account\n    websocket: { messages: redact, message_bytes: 1 GiB }",
+            "1 GiB",
+        ),
+        (
+            routes,
+            "purpose: account",
+            "purpose: account\n    personal_data: { formats: [graphl] }",
+            "not a format that must be named",
         ),
         (
             routes,
@@ -406,6 +443,12 @@ fn findings_refuse_nothing() {
             "nobody classified",
         ),
         ("routes/all.yaml", "purpose: account", "purpose: account\n    websocket: true", "not looked at"),
+        (
+            "routes/all.yaml",
+            "purpose: account",
+            "purpose: account\n    websocket: { messages: redact, binary: pass, message_bytes: 64 KiB }",
+            "binary messages pass unread",
+        ),
     ] {
         let (set, report) = small(file, from, to);
         assert!(set.is_some(), "{report}");

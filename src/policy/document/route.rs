@@ -1,8 +1,13 @@
 //! `routes/*.yaml`, as written by the platform teams.
 
-use serde::Deserialize;
+use std::fmt;
 
-use super::{Amount, Entries, List, Presets, Section, Texts};
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor, value::MapAccessDeserializer},
+};
+
+use super::{Amount, Entries, List, Presets, Section, Texts, WordOr};
 
 /// A file.
 #[derive(Debug, Default, Deserialize)]
@@ -38,12 +43,61 @@ pub(crate) struct RouteDocument {
     /// Ambiguous paths accepted all the same: `encoded_slash`, `backslash`, `empty_segment`, `path_parameters`.
     /// Default: none.
     pub(crate) relaxed_paths: Option<List<String>>,
-    /// Whether a WebSocket may be opened; not beside declared personal data. Default: false.
-    pub(crate) websocket: Option<bool>,
+    /// Whether a WebSocket may be opened: `true` unread, and not beside declared personal data; `redact`, or a section, with
+    /// its messages read. Default: false.
+    pub(crate) websocket: Option<WebSocketChoice>,
     /// Longest request body. Default: `gateway.limits.body_bytes`.
     pub(crate) body_bytes: Option<Amount>,
     /// Longest wait for the response head. Default: the upstream's.
     pub(crate) response_timeout: Option<Amount>,
+}
+
+/// `routes[].websocket`: whether, how, or a section.
+#[derive(Debug)]
+pub(crate) enum WebSocketChoice {
+    Allowed(bool),
+    Read(WordOr<WebSocketDocument>),
+}
+
+impl<'de> Deserialize<'de> for WebSocketChoice {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Choose;
+
+        impl<'de> Visitor<'de> for Choose {
+            type Value = WebSocketChoice;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("`true`, `false`, `redact`, or `{ messages: redact, … }`")
+            }
+
+            fn visit_bool<E>(self, allowed: bool) -> Result<WebSocketChoice, E> {
+                Ok(WebSocketChoice::Allowed(allowed))
+            }
+
+            fn visit_str<E>(self, word: &str) -> Result<WebSocketChoice, E> {
+                Ok(WebSocketChoice::Read(WordOr::Word(word.to_owned())))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<WebSocketChoice, A::Error> {
+                let section = WebSocketDocument::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(WebSocketChoice::Read(WordOr::Mapping(section)))
+            }
+        }
+
+        deserializer.deserialize_any(Choose)
+    }
+}
+
+/// `routes[].websocket` where it is more than a word.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct WebSocketDocument {
+    /// `redact`. Mandatory.
+    pub(crate) messages: Option<String>,
+    /// What becomes of binary messages: `refuse` or `pass`. Default: `refuse`.
+    pub(crate) binary: Option<String>,
+    /// Longest message. Default: 1 MiB.
+    pub(crate) message_bytes: Option<Amount>,
 }
 
 /// `routes[].match`
@@ -82,7 +136,8 @@ pub(crate) struct PersonalDataDocument {
     pub(crate) headers: Option<Entries<String>>,
     /// What happens to a field that nothing classifies: `deny`, `report` or `pass`. Default: `deny`.
     pub(crate) unknown: Option<String>,
-    /// Formats in which not every text can be classified, read all the same: `text`. Default: none, they are refused.
+    /// Formats in which not every text can be classified, read all the same: `text`, and `graphql`, whose requests name what is
+    /// in its answers. Default: none, they are refused.
     pub(crate) formats: Option<List<String>>,
     /// Media types that no reader understands and that pass as they are: `application/pdf`, `image/*`. Default: none, they
     /// are refused.

@@ -37,8 +37,8 @@ pub struct RoutePolicy {
     pub authentication: Option<Authentication>,
     /// Ambiguous paths that this route accepts all the same.
     pub relaxed_paths: RelaxedPaths,
-    /// Whether a WebSocket may be opened; only where no personal data is redacted from it.
-    pub websocket: bool,
+    /// What becomes of a WebSocket.
+    pub websocket: WebSocket,
     /// Longest request body in bytes, where it differs from the gateway's.
     pub body_bytes: Option<u64>,
     /// Time to the response head, where it differs from the upstream's.
@@ -69,6 +69,27 @@ pub enum HostPattern {
     Suffix(String),
     /// Every host.
     Any,
+}
+
+/// What becomes of a request for a WebSocket, and of what passes through it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WebSocket {
+    /// None is opened.
+    #[default]
+    Closed,
+    /// Its bytes are not looked at.
+    Unread,
+    /// Its messages are read.
+    Read(MessageBounds),
+}
+
+/// What a WebSocket whose messages are read may carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MessageBounds {
+    /// Longest message, in bytes, of all its frames.
+    pub bytes: usize,
+    /// Whether binary messages pass unread; otherwise they close it.
+    pub binary: bool,
 }
 
 /// What is personal in a route's responses.
@@ -114,6 +135,8 @@ pub struct Classification {
 pub enum LooseFormat {
     /// Plain text: by detectors.
     Text,
+    /// GraphQL: data by the fields that the request names, errors and extensions by detectors.
+    Graphql,
 }
 
 /// Media types (RFC 9110 12.5.1): `application/pdf`, or `image/*`.

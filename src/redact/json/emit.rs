@@ -10,7 +10,7 @@ use super::pass::{Pass, Scope, State};
 use super::relate::Records;
 use super::walker::{Walked, Walker};
 use crate::redact::plan::Plan;
-use crate::redact::{Audience, Tally};
+use crate::redact::{Answers, Audience, Tally};
 use crate::secret::DomainKey;
 
 /// See the module.
@@ -25,13 +25,18 @@ pub(super) struct Emitter {
 }
 
 impl Emitter {
-    pub(super) fn new(plan: Arc<Plan>, audience: Arc<Audience>, key: Arc<DomainKey>) -> Self {
+    pub(super) fn new(
+        plan: Arc<Plan>,
+        audience: Arc<Audience>,
+        key: Arc<DomainKey>,
+        answers: Option<Arc<Answers>>,
+    ) -> Self {
         let relates = plan.has_records() && plan.related_matters(audience.by_relation(), &audience.sees);
         let around = Scope::around(audience.sees.any);
         let records = relates.then(|| Records::new(plan.clone(), audience.clone()));
         Self {
             state: State::new(&plan, &audience, key, records),
-            walker: Walker::new(plan.clone(), around),
+            walker: Walker::new(plan.clone(), around, answers),
             plan,
             waiting: Vec::new(),
             ahead: Vec::new(),

@@ -13,7 +13,7 @@ use super::visit::{Kind, Site, Start, Visit, Watch};
 use crate::policy::set::{CategoryId, CategorySet, DetectorKinds};
 use crate::redact::action::{self, Means, NULL};
 use crate::redact::free_text;
-use crate::redact::plan::{CATEGORY, FREE_TEXT, NOT_PERSONAL, Plan};
+use crate::redact::plan::{CATEGORY, FRAME, FREE_TEXT, NOT_PERSONAL, Plan, REMARK, SEVERAL};
 use crate::redact::{Audience, Tally};
 use crate::secret::DomainKey;
 
@@ -83,6 +83,8 @@ enum Verdict {
     /// A free text.
     Scrub,
     Drop,
+    /// Nothing but null may stand here.
+    Void,
 }
 
 /// What passes from chunk to chunk.
@@ -249,6 +251,11 @@ impl Pass<'_> {
             NOT_PERSONAL => Verdict::Keep { known: true },
             FREE_TEXT if scalar => Verdict::Scrub,
             FREE_TEXT => self.judge_unknown(parent, site, scalar),
+            FRAME if scalar => Verdict::Void,
+            FRAME => Verdict::Keep { known: false },
+            REMARK if scalar => Verdict::Scrub,
+            REMARK => Verdict::Keep { known: true },
+            SEVERAL => self.judge_several(parent, site, scalar),
             code => {
                 let category = CategoryId(code - CATEGORY);
                 if parent.visible.contains(category) {
@@ -258,6 +265,22 @@ impl Pass<'_> {
                     Verdict::Hide(category)
                 }
             }
+        }
+    }
+
+    /// Whoever sees it must see it as all that it is taken for.
+    #[inline(never)]
+    fn judge_several(&mut self, parent: &Scope, site: Site, scalar: bool) -> Verdict {
+        let hidden = match site.also.checked_sub(CATEGORY).map(CategoryId) {
+            Some(also) => (!parent.visible.contains(also)).then_some(also),
+            None => site.own.checked_sub(CATEGORY).map(CategoryId),
+        };
+        match hidden {
+            Some(category) => {
+                self.state.tally.redacted(category);
+                Verdict::Hide(category)
+            }
+            None => self.judge(parent, Site { class: site.own, ..site }, scalar),
         }
     }
 
@@ -396,6 +419,11 @@ impl Visit for Pass<'_> {
                 }
                 Verdict::Hide(category) => self.hide(at, start, parent, category, kind),
                 Verdict::Scrub => self.scrub(at, start, parent, kind),
+                Verdict::Void => {
+                    self.substitute(at, parent, start, NULL);
+                    self.state.end = End::Went;
+                    Watch::End
+                }
                 Verdict::Drop => {
                     self.discard_or_null(at, parent, start);
                     self.state.end = End::Went;
@@ -443,7 +471,7 @@ impl Visit for Pass<'_> {
                     Mode::Judge
                 }
                 Verdict::Hide(category) => self.hide_all(at, start, parent, category, object),
-                Verdict::Drop | Verdict::Scrub => {
+                Verdict::Drop | Verdict::Scrub | Verdict::Void => {
                     self.discard_or_null(at, parent, start);
                     Mode::Silence
                 }

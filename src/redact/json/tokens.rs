@@ -6,6 +6,7 @@ use super::visit::{Visit, Watch};
 use super::walker::Walker;
 use super::{MAX_KEY, MAX_VALUE, RedactError, unescape};
 use crate::redact::action::decoded;
+use crate::redact::graphql::Cursor;
 use crate::redact::plan::Symbol;
 
 /// A token that began in an earlier chunk.
@@ -49,6 +50,10 @@ impl<S: Copy> Walker<S> {
         match scan::string(input, start, &mut state)? {
             Scan::End(end) => {
                 let raw = &input[start..end - 1];
+                if self.top.cursor != Cursor::Plain {
+                    self.selected_key(raw, state.escaped)?;
+                    return Ok(self.behind_key(input, end));
+                }
                 let symbol = if self.raw.is_empty() && !state.escaped && raw.len() <= MAX_KEY {
                     self.look_up(raw)
                 } else {
@@ -69,6 +74,23 @@ impl<S: Copy> Walker<S> {
 
     /// A key with escapes, or cut by a chunk, or too long.
     fn rare_key(&mut self, raw: &[u8], escaped: bool) -> Result<Symbol, RedactError> {
+        self.decode_key(raw, escaped)?;
+        Ok(self.plan.symbol(&self.room))
+    }
+
+    /// A key in an answer whose members were selected.
+    fn selected_key(&mut self, raw: &[u8], escaped: bool) -> Result<(), RedactError> {
+        if self.raw.is_empty() && !escaped && raw.len() <= MAX_KEY {
+            return self.select(raw);
+        }
+        self.decode_key(raw, escaped)?;
+        let key = std::mem::take(&mut self.room);
+        let result = self.select(&key);
+        self.room = key;
+        result
+    }
+
+    fn decode_key(&mut self, raw: &[u8], escaped: bool) -> Result<(), RedactError> {
         self.raw.extend(raw);
         self.room.clear();
         if escaped {
@@ -77,10 +99,7 @@ impl<S: Copy> Walker<S> {
             std::mem::swap(&mut self.raw, &mut self.room);
         }
         self.raw.clear();
-        if self.room.len() > MAX_KEY {
-            return Err(RedactError::TooLong);
-        }
-        Ok(self.plan.symbol(&self.room))
+        if self.room.len() > MAX_KEY { Err(RedactError::TooLong) } else { Ok(()) }
     }
 
     /// A literal or number that begins with `byte`.

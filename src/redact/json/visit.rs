@@ -9,6 +9,10 @@ pub(super) struct Site {
     /// 0 for none, [`crate::redact::plan::NOT_PERSONAL`], or a category's number plus [`crate::redact::plan::CATEGORY`].
     pub(super) class: u8,
     pub(super) flags: u8,
+    /// Of [`crate::redact::plan::SEVERAL`]: what the value is, and a category that it is taken for as well; 0 where it is
+    /// taken for so many that nobody may see it.
+    pub(super) own: u8,
+    pub(super) also: u8,
 }
 
 impl Site {

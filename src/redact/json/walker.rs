@@ -6,9 +6,12 @@ use std::sync::Arc;
 
 use super::keys::{Keys, Link};
 use super::scan::StringState;
+use super::selected::Selected;
 use super::tokens::Token;
 use super::visit::{Kind, Site, Start, Visit, Watch};
 use super::{MAX_DEPTH, MAX_HELD, RedactError};
+use crate::redact::Answers;
+use crate::redact::graphql::Cursor;
 use crate::redact::plan::{Kept, Plan, Symbol};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,16 +28,21 @@ pub(super) enum Expect {
 }
 
 /// What ends nothing, for the level around the root: no text in UTF-8 holds it.
-const NEVER: u8 = 0xFF;
+pub(super) const NEVER: u8 = 0xFF;
 
 /// An open array or object, or the document around its root.
 #[derive(Clone, Copy)]
-struct Level<S> {
-    state: u32,
-    index: u32,
+pub(super) struct Level<S> {
+    pub(super) state: u32,
+    /// Of an array, the place of the next element; of what was selected, a guess at the next member.
+    pub(super) index: u32,
     /// The bracket that closes it.
-    closes: u8,
+    pub(super) closes: u8,
+    /// Class of the elements that nobody classified.
+    otherwise: u8,
     link: Link,
+    /// Where its members were selected.
+    pub(super) cursor: Cursor,
     scope: S,
 }
 
@@ -52,15 +60,17 @@ pub(super) struct Walker<S> {
     pub(super) expect: Expect,
     pub(super) token: Token,
     pub(super) watch: Watch,
-    site: Site,
+    pub(super) site: Site,
     start: Start,
     /// Place of the chunk in the document.
     base: u64,
-    top: Level<S>,
+    pub(super) top: Level<S>,
     /// The levels around `top`: as many as arrays and objects are open.
-    stack: Vec<Level<S>>,
+    pub(super) stack: Vec<Level<S>>,
     pub(super) keys: Keys,
-    kept: Kept,
+    pub(super) kept: Kept,
+    /// Where the keys of this document were chosen by who asked for it.
+    pub(super) selected: Option<Box<Selected>>,
     /// Raw text of a key or watched value, from earlier chunks.
     pub(super) raw: Vec<u8>,
     pub(super) room: Vec<u8>,
@@ -68,16 +78,27 @@ pub(super) struct Walker<S> {
 
 impl<S: Copy> Walker<S> {
     /// `around` is the scope of the document itself.
-    pub(super) fn new(plan: Arc<Plan>, around: S) -> Self {
+    pub(super) fn new(plan: Arc<Plan>, around: S, answers: Option<Arc<Answers>>) -> Self {
+        let selected = answers.map(|answers| Box::new(Selected::new(answers, &plan)));
+        let cursor = selected.as_ref().map_or(Cursor::Plain, |selected| selected.start());
         Self {
             plan,
+            selected,
             expect: Expect::Value,
             token: Token::None,
             watch: Watch::Nothing,
             site: Site::default(),
             start: Start::default(),
             base: 0,
-            top: Level { state: 0, index: 0, closes: NEVER, link: Link::ROOT, scope: around },
+            top: Level {
+                state: 0,
+                index: 0,
+                closes: NEVER,
+                otherwise: 0,
+                link: Link::ROOT,
+                cursor,
+                scope: around,
+            },
             stack: Vec::new(),
             keys: Keys::default(),
             kept: Kept::new(),
@@ -214,6 +235,12 @@ impl<S: Copy> Walker<S> {
         let depth = self.stack.len();
         let state = self.plan.member(self.top.state, symbol, &mut self.kept, depth);
         self.site = self.site(state, self.plan.charter_class(symbol));
+        self.behind_key(input, end)
+    }
+
+    /// Behind a key whose value's site is known.
+    #[inline(always)]
+    pub(super) fn behind_key(&mut self, input: &[u8], end: usize) -> usize {
         if input.get(end) == Some(&b':') {
             self.expect = Expect::Value;
             end + 1
@@ -229,9 +256,10 @@ impl<S: Copy> Walker<S> {
     }
 
     #[inline(always)]
-    fn site(&self, state: u32, otherwise: u8) -> Site {
+    pub(super) fn site(&self, state: u32, otherwise: u8) -> Site {
         let facts = self.plan.facts(state, &self.kept);
-        Site { state, class: if facts.class == 0 { otherwise } else { facts.class }, flags: facts.flags }
+        let class = if facts.class == 0 { otherwise } else { facts.class };
+        Site { state, class, flags: facts.flags, own: 0, also: 0 }
     }
 
     #[inline(always)]
@@ -246,7 +274,7 @@ impl<S: Copy> Walker<S> {
             let index = self.top.index;
             self.top.index = index.saturating_add(1);
             let state = self.plan.element(self.top.state, index, &mut self.kept, self.stack.len());
-            self.site = self.site(state, 0);
+            self.site = self.site(state, self.top.otherwise);
         } else if self.top.closes == NEVER {
             self.start = Start { at: self.base + at as u64, comma: false };
             self.site = self.site(self.plan.start(), 0);
@@ -279,13 +307,21 @@ impl<S: Copy> Walker<S> {
         if depth == MAX_DEPTH {
             return Err(RedactError::TooDeep);
         }
+        let cursor = match self.top.cursor {
+            Cursor::Plain => Cursor::Plain,
+            _ => self.enter(object)?,
+        };
         let scope = visit.open(at, self.start, &mut self.top.scope, self.site, object);
         let mut state = self.site.state;
         if object && self.site.record() {
             state = self.plan.enter_record(state, &mut self.kept, depth);
         }
         let closes = if object { b'}' } else { b']' };
-        let inside = Level { state, index: 0, closes, link: self.top.link.inside(), scope };
+        let (link, otherwise) = match cursor {
+            Cursor::Plain => (self.top.link.inside(), 0),
+            _ => (Link::NONE, super::selected::otherwise(cursor)),
+        };
+        let inside = Level { state, index: 0, closes, otherwise, link, cursor, scope };
         self.stack.push(std::mem::replace(&mut self.top, inside));
         self.expect = if object { Expect::FirstKey } else { Expect::FirstElement };
         Ok(at + 1)

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Tokens of a JSON text: their text, their value, and how often they stand there.
-type Tokens = HashMap<String, (Restored, usize)>;
+pub(super) type Tokens = HashMap<String, (Restored, usize)>;
 
 impl RequestPlan {
     /// Judges a JSON text; what is to be sent on, where tokens in it became values again.
@@ -68,7 +68,7 @@ impl RequestPlan {
         Ok(())
     }
 
-    fn node(
+    pub(super) fn node(
         &self,
         sender: Sender<'_>,
         path: &[&str],
@@ -77,7 +77,7 @@ impl RequestPlan {
         tokens: &mut Tokens,
     ) -> Result<(), Denied> {
         match node {
-            Node::Scalar => Ok(()),
+            Node::Null | Node::Scalar => Ok(()),
             Node::Text(text) => self.text(sender, category, text, tokens),
             Node::List(nodes) => {
                 nodes.iter().try_for_each(|node| self.node(sender, path, category, node, tokens))
@@ -103,7 +103,7 @@ impl RequestPlan {
     }
 
     /// What a member is, where it may be written.
-    fn member(
+    pub(super) fn member(
         &self,
         sender: Sender<'_>,
         path: &[&str],
@@ -172,13 +172,18 @@ fn are_tokens(node: &Node) -> bool {
     match node {
         Node::Text(text) => text.starts_with(TOKEN_MARK),
         Node::List(nodes) => !nodes.is_empty() && nodes.iter().all(are_tokens),
-        Node::Scalar | Node::Object(_) => false,
+        Node::Null | Node::Scalar | Node::Object(_) => false,
     }
 }
 
 /// Puts a value where its token stands. A token needs no escape in JSON: one that is not found as it is was written by
 /// somebody who plays with escapes.
-fn replace(body: &[u8], token: &str, restored: &Restored, count: usize) -> Result<Vec<u8>, Denied> {
+pub(super) fn replace(
+    body: &[u8],
+    token: &str,
+    restored: &Restored,
+    count: usize,
+) -> Result<Vec<u8>, Denied> {
     let quoted = format!("\"{token}\"");
     let value = restored.value.expose();
     let value = if restored.number {

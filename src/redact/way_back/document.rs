@@ -4,9 +4,11 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-/// A JSON text. What is no text, list or object is of no interest here.
-#[derive(Debug)]
-pub(super) enum Node {
+/// A JSON text. Which number or truth value it is does not matter here.
+#[derive(Clone, Debug)]
+pub(in crate::redact) enum Node {
+    Null,
+    /// A truth value, or a number with a fraction.
     Scalar,
     Text(String),
     List(Vec<Node>),
@@ -15,7 +17,7 @@ pub(super) enum Node {
 
 impl Node {
     /// Reads one; a byte order mark in front of it is not JSON's and means nothing.
-    pub(super) fn read(text: &[u8]) -> Option<Self> {
+    pub(in crate::redact) fn read(text: &[u8]) -> Option<Self> {
         serde_json::from_slice(text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text)).ok()
     }
 
@@ -42,7 +44,7 @@ impl<'de> Deserialize<'de> for Node {
             }
 
             fn visit_unit<E: Error>(self) -> Result<Node, E> {
-                Ok(Node::Scalar)
+                Ok(Node::Null)
             }
 
             fn visit_bool<E: Error>(self, _: bool) -> Result<Node, E> {

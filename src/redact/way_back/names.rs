@@ -4,7 +4,8 @@
 use std::collections::HashMap;
 
 use crate::policy::set::{
-    CategoryId, CategorySet, Charter, FieldClass, PersonalData, Segment, WayBack, fold_field_name,
+    CategoryId, CategorySet, Charter, FieldClass, LooseFormat, PersonalData, Segment, WayBack,
+    fold_field_name,
 };
 
 /// What platforms append to a field's name to compare it (Django, Rails, Hasura, json-server, Spring), folded. The
@@ -104,6 +105,7 @@ impl Names {
         let mut categories = CategorySet::default();
         let mut rules: HashMap<String, Vec<Rule>> = HashMap::new();
         if let PersonalData::Declared(data) = data {
+            let by_graphql = data.formats.contains(&LooseFormat::Graphql);
             for rule in &data.fields {
                 let named = |segment: &Segment| match segment {
                     Segment::Name(name) => Some(name.clone()),
@@ -114,6 +116,16 @@ impl Names {
                 let Some(last) = folded.last() else { continue };
                 if let FieldClass::Category(category) = rule.class {
                     categories.insert(category);
+                    // An argument of any field may ask for it, and the way of an answer is not the argument's.
+                    if by_graphql && exact.len() > 1 {
+                        let name = |names: &[String]| names.last().cloned().into_iter().collect();
+                        let (exact, folded) = (name(&exact), name(&folded));
+                        rules.entry(last.clone()).or_default().push(Rule {
+                            exact,
+                            folded,
+                            class: rule.class,
+                        });
+                    }
                 }
                 rules.entry(last.clone()).or_default().push(Rule { exact, folded, class: rule.class });
             }

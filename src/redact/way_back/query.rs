@@ -107,7 +107,7 @@ impl RequestPlan {
         }
     }
 
-    fn may_ask(&self, sender: Sender<'_>, category: CategoryId) -> bool {
+    pub(super) fn may_ask(&self, sender: Sender<'_>, category: CategoryId) -> bool {
         sender.sees(category) || self.query.contains(category)
     }
 
@@ -125,7 +125,7 @@ impl RequestPlan {
     /// JSON as a parameter (xAPI's `agent`, MongoDB's filters): its names are asked for.
     fn lookup(&self, sender: Sender<'_>, path: &[&str], node: &Node, expression: bool) -> Result<(), Denied> {
         match node {
-            Node::Scalar => Ok(()),
+            Node::Null | Node::Scalar => Ok(()),
             Node::Text(text) if expression => self.mentions(sender, path, text),
             Node::Text(_) => Ok(()),
             Node::List(nodes) => {
@@ -145,19 +145,31 @@ impl RequestPlan {
     }
 
     /// Every word of an expression that is a field's name is taken for one, quoted or not: dialects quote differently.
-    fn mentions(&self, sender: Sender<'_>, around: &[&str], text: &str) -> Result<(), Denied> {
+    pub(super) fn mentions(&self, sender: Sender<'_>, around: &[&str], text: &str) -> Result<(), Denied> {
         let apart = |c: char| {
             c.is_whitespace()
                 || matches!(c, ',' | ';' | '|' | '(' | ')' | '"' | '\'' | '=' | '<' | '>' | '!' | '~' | '&')
         };
         let asked = |word: &str| {
-            self.names.mentioned(around, word).is_some_and(|named| !self.may_ask(sender, named.category))
+            let asks = |word: &str| self.names.mentioned(around, word);
+            let named = asks(word).or_else(|| asks(&undirected(word)?));
+            named.is_some_and(|named| !self.may_ask(sender, named.category))
         };
         if text.split(apart).any(asked) { Err(Denied::Query) } else { Ok(()) }
     }
 }
 
+/// `birth_year_desc`, `BIRTH_YEAR_ASC_NULLS_LAST` without the direction, folded.
+fn undirected(word: &str) -> Option<String> {
+    let folded = fold_field_name(word);
+    let nulls =
+        ["nullsfirst", "nullslast"].iter().find_map(|end| folded.strip_suffix(end)).unwrap_or(&folded);
+    let bare = ["ascending", "descending", "asc", "desc"].iter().find_map(|end| nulls.strip_suffix(end));
+    let bare = bare.unwrap_or(nulls);
+    (!bare.is_empty() && bare.len() < folded.len()).then(|| bare.to_owned())
+}
+
 /// `sort`, `$orderby`, `sort[0]`, `page.sort`, `filter[]`.
-fn is_expression(name: &str) -> bool {
+pub(super) fn is_expression(name: &str) -> bool {
     words(name).iter().any(|word| EXPRESSIONS.contains(&fold_field_name(word).as_str()))
 }

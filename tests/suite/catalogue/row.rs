@@ -43,6 +43,9 @@ pub struct Row {
     pub route: String,
     #[serde(default)]
     pub query: String,
+    /// What is asked for in GraphQL, and which operation of it.
+    graphql: Option<String>,
+    operation: Option<String>,
     #[serde(default = "get")]
     pub method: String,
     #[serde(default = "ok")]
@@ -196,6 +199,15 @@ pub fn rows() -> Vec<Row> {
 }
 
 impl Row {
+    /// What stands behind the path.
+    pub fn asked(&self) -> String {
+        let Some(document) = &self.graphql else { return self.query.clone() };
+        let mut query = form_urlencoded::Serializer::for_suffix("?".to_owned(), 1);
+        query.append_pair("query", document);
+        query.extend_pairs(self.operation.iter().map(|name| ("operationName", name)));
+        query.finish()
+    }
+
     /// The platform's answer, coded and cut.
     pub fn answer(&self, number: usize, coding: &str, cut: &str) -> Answer {
         let body = self.coded(coding);
