@@ -3,6 +3,7 @@
 //! Each law takes bytes and reads from them a charter, a route, a caller, a document and a way to cut it; it panics if
 //! the engine breaks its word. Not part of the product's interface.
 
+mod graphql;
 mod reference;
 mod scenario;
 mod source;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use reference::{Reference, Tree};
 use scenario::{CANARY, Scenario};
 
+pub use graphql::aliases_change_nothing;
 pub use wrappings::{chunking_never_shows_in_any_wrapping, wrappings_change_nothing};
 
 use super::{Audience, Plan};
