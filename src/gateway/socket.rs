@@ -103,11 +103,16 @@ pub(super) async fn run(
     let sender = Sender { audience: &reading.audience, key: &snapshot.pseudonym_key };
     let requests = snapshot.requests(reading.route).filter(|plan| !plan.is_open(&reading.audience.sees));
 
-    let down = carry(&mut from_upstream, &mut to_client, &reading.bounds, &sent, true, |text| {
-        let code = CloseCode::Error;
-        messages.redact(text).map(Some).map_err(|error| End::Unreadable(error.into(), code))
+    let sees_all = plan.is_identity(&reading.audience.sees);
+    let binary = reading.bounds.binary;
+    let down = carry(&mut from_upstream, &mut to_client, binary || sees_all, &sent, true, |text| {
+        if sees_all {
+            return Ok(None);
+        }
+        let unreadable = |error: RedactError| End::Unreadable(error.into(), CloseCode::Error);
+        messages.redact(text).map(Some).map_err(unreadable)
     });
-    let up = carry(&mut from_client, &mut to_upstream, &reading.bounds, &received, false, |text| {
+    let up = carry(&mut from_client, &mut to_upstream, binary, &received, false, |text| {
         let judged = requests
             .map_or(Ok(None), |plan| plan.message(sender, text))
             .map_err(|denied| End::Denied(denied, CloseCode::Policy))?;
@@ -165,7 +170,7 @@ fn lets_texts_pass(route: &RoutePolicy) -> bool {
 async fn carry(
     from: &mut (impl Stream<Item = Result<Message, Error>> + Unpin),
     to: &mut (impl Sink<Message, Error = Error> + Unpin),
-    bounds: &MessageBounds,
+    binary: bool,
     bytes: &Cell<u64>,
     is_platform: bool,
     mut judge: impl FnMut(&str) -> Result<Option<String>, End>,
@@ -193,7 +198,7 @@ async fn carry(
                 Ok(Some(judged)) => Message::text(judged),
                 Err(end) => return end,
             },
-            Message::Binary(data) if bounds.binary => Message::Binary(data),
+            Message::Binary(data) if binary => Message::Binary(data),
             Message::Binary(_) => {
                 return refused(RedactError::Opaque, CloseCode::Unsupported);
             }

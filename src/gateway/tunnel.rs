@@ -92,3 +92,31 @@ fn has_token(headers: &HeaderMap, name: &header::HeaderName, token: &[u8]) -> bo
         .flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
         .any(|item| item.trim_ascii().eq_ignore_ascii_case(token))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::set::MessageBounds;
+
+    #[test]
+    fn nothing_is_agreed_on_that_would_hide_what_is_read() {
+        let read = WebSocket::Read(MessageBounds { bytes: 1024, binary: false });
+        for (field, is_readable) in [
+            ("sec-websocket-extensions", false),
+            ("sec-websocket-protocol: graphql-transport-ws", false),
+            ("sec-websocket-protocol: chat, GraphQL-WS", false),
+            ("sec-websocket-protocol: chat", true),
+            ("sec-websocket-accept: x", true),
+        ] {
+            let (name, value) = field.split_once(": ").unwrap_or((field, "permessage-deflate"));
+            let mut headers = HeaderMap::new();
+            headers.insert(header::UPGRADE, HeaderValue::from_static("WebSocket"));
+            headers.insert(header::HeaderName::from_static(name), HeaderValue::from_static(value));
+            assert_eq!(is_accepted(&headers, read).is_ok(), is_readable, "{field}");
+            assert!(is_accepted(&headers, WebSocket::Unread).unwrap(), "{field}");
+            let is_graphql = value.to_ascii_lowercase().contains("graphql");
+            assert_eq!(prepare(&mut headers, read).is_err(), is_graphql, "{field}");
+            assert!(!headers.contains_key(socket::EXTENSIONS), "{field}");
+        }
+    }
+}

@@ -4,6 +4,7 @@
 //! the engine breaks its word. Not part of the product's interface.
 
 mod bodies;
+mod graphql;
 mod reference;
 mod requests;
 mod scenario;
@@ -22,6 +23,7 @@ pub use bodies::{
     no_canary_survives_in_a_text, no_canary_survives_in_parts, no_canary_survives_in_xml,
 };
 pub use requests::{nothing_hidden_is_asked_for, nothing_hidden_is_written};
+pub use graphql::aliases_change_nothing;
 pub use wrappings::{chunking_never_shows_in_any_wrapping, wrappings_change_nothing};
 
 use super::{Audience, Plan};

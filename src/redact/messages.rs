@@ -16,8 +16,6 @@ use super::{
 /// What leaves of a WebSocket's messages to one reader.
 pub struct Messages {
     task: Task,
-    /// For what the transport says of itself, which no route declares.
-    transport: Task,
     /// Texts that are no JSON pass without what detectors find in them.
     texts: bool,
     tally: Tally,
@@ -26,8 +24,7 @@ pub struct Messages {
 impl Messages {
     /// `texts` says whether a text that is no JSON may pass, without what is found in it.
     pub fn new(task: Task, texts: bool) -> Self {
-        let transport = Task { plan: task.plan.for_nested(), ..task.clone() };
-        Self { task, transport, texts, tally: Tally::default() }
+        Self { task, texts, tally: Tally::default() }
     }
 
     /// What may leave of one message, whole.
@@ -38,11 +35,6 @@ impl Messages {
         let mut out = Vec::with_capacity(message.len());
         match Packet::of(message) {
             Packet::Signal => return Ok(message.to_owned()),
-            Packet::Transport { front, body } => {
-                out.extend_from_slice(front.as_bytes());
-                let redactor = json(&self.transport);
-                self.run(redactor, body, &mut out)?;
-            }
             Packet::Document { front, body } => {
                 out.extend_from_slice(front.as_bytes());
                 let redactor = json(&self.task);

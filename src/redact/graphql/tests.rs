@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use apollo_parser::{Lexer, Parser};
 use proptest::prelude::*;
 
 use super::*;
@@ -343,6 +344,18 @@ fn what_cannot_be_read_in_one_way_is_refused() {
 
 fn vec_of(count: usize) -> Vec<Parameters> {
     (0..count).map(|_| asked("{ a }")).collect()
+}
+
+#[test]
+fn documents_of_too_many_tokens_are_refused_wherever_they_are_cut() {
+    const WHOLE: &str = "query Q($a: [[Int!]!] = [1, {b: 2}] @c(d: E)) @f { g: h(i: {j: [\"k\", L, $m, null]}) @n \
+                         { ...o ... on P @q { r } ... { s } } } fragment o on T @u { v }";
+    assert!(Parser::new(WHOLE).parse().errors().len() == 0);
+    let tokens = Lexer::new(WHOLE).count();
+    for cut in (1..=tokens).step_by(7) {
+        let filler = ",".repeat(MAX_TOKENS - cut);
+        assert!(read(&format!("{filler}{WHOLE}")).is_err(), "{cut}");
+    }
 }
 
 #[test]

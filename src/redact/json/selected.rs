@@ -124,7 +124,8 @@ impl<S: Copy> Walker<S> {
 
     fn site_of(&mut self, spelling: &Spelling) -> Site {
         let mut classes = Classes::default();
-        if !matches!(&*spelling.names, [name] if *name == spelling.key) {
+        // A key that no policy knows says nothing; a rule for any name speaks of the field.
+        if spelling.key != 0 && !matches!(&*spelling.names, [name] if *name == spelling.key) {
             let class = self.site_named(spelling.key).class;
             if (CATEGORY..SEVERAL).contains(&class) {
                 classes.add(class);

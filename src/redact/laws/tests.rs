@@ -43,6 +43,11 @@ proptest! {
     }
 
     #[test]
+    fn aliases_change_nothing(data in choices()) {
+        super::aliases_change_nothing(&data);
+    }
+
+    #[test]
     fn wrappings_change_nothing(data in choices()) {
         super::wrappings_change_nothing(&data);
     }

@@ -2,16 +2,16 @@
 
 use serde::de::IgnoredAny;
 
+use crate::redact::{events::is_token, way_back::Node};
+
 /// Longest front of a packet, in bytes.
 const MAX_FRONT: usize = 128;
 
 /// What a message is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::redact) enum Packet<'a> {
-    /// A packet that says nothing: a ping, a namespace that is joined or left.
+    /// A packet that says nothing: a ping, a namespace that is joined or left, what the transport says when it opens.
     Signal,
-    /// What the transport says of itself when it opens.
-    Transport { front: &'a str, body: &'a str },
     /// A JSON text.
     Document { front: &'a str, body: &'a str },
     /// A list of JSON texts; `named` where the first names the event.
@@ -33,8 +33,7 @@ impl<'a> Packet<'a> {
         let (front, body) = message.split_at(front);
         if !front.is_empty() && body.starts_with(['{', '[', '"']) {
             return match front.as_bytes() {
-                b"0" => Self::Transport { front, body },
-                [b'4', b'0', ..] => Self::Transport { front, body },
+                b"0" | [b'4', b'0', ..] if is_opening(body) => Self::Signal,
                 [b'4', b'2' | b'5', ..] | [b'2' | b'5', ..] if body.starts_with('[') => {
                     Self::Event { front, body, named: true }
                 }
@@ -79,6 +78,17 @@ fn is_signal(message: &str) -> bool {
         None => return matches!(message, "1" | "2" | "3" | "5" | "6" | "2probe" | "3probe"),
     };
     rest.is_empty() || (rest.starts_with('/') && front(message) == message.len())
+}
+
+/// What engine.io and socket.io say when they open, and nothing else.
+fn is_opening(body: &str) -> bool {
+    let is_word = |node: &Node| matches!(node, Node::Text(text) if is_token(text.as_bytes()));
+    let Some(Node::Object(members)) = Node::read(body.as_bytes()) else { return false };
+    members.iter().all(|(name, value)| match (name.as_str(), value) {
+        ("sid" | "pingInterval" | "pingTimeout" | "maxPayload", value) => is_word(value),
+        ("upgrades", Node::List(names)) => names.iter().all(is_word),
+        _ => false,
+    })
 }
 
 /// The elements of a list, as they are written; whether each is one JSON text is for its reader to say. `None` where

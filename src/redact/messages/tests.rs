@@ -26,7 +26,12 @@ fn each_message_is_a_document() {
         (r#"42["Jean Dupont",1]"#, "42[null,null]"),
         (r#"42[]"#, r#"42[]"#),
         (r#"17{"nom":"Jean"}"#, r#"17{"nom":"***"}"#),
-        (r#"0{"sid":"x","upgrades":[],"nom":"Jean"}"#, r#"0{"sid":"x","upgrades":[],"nom":"***"}"#),
+        (
+            r#"0{"sid":"x_-1","upgrades":["websocket"],"pingInterval":25000}"#,
+            r#"0{"sid":"x_-1","upgrades":["websocket"],"pingInterval":25000}"#,
+        ),
+        (r#"0{"sid":"x","nom":"Jean"}"#, r#"0{"nom":"***"}"#),
+        (r#"40{"sid":"Jean Dupont"}"#, "40{}"),
         (r#"40{"sid":"x"}"#, r#"40{"sid":"x"}"#),
         (r#"44{"message":"Jean"}"#, "44{}"),
         ("2", "2"),

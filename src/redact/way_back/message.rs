@@ -13,7 +13,7 @@ impl RequestPlan {
     /// [`Denied`].
     pub fn message(&self, sender: Sender<'_>, message: &str) -> Result<Option<Sensitive<String>>, Denied> {
         let (front, body) = match Packet::of(message) {
-            Packet::Document { front, body } | Packet::Transport { front, body } => (front, body),
+            Packet::Document { front, body } => (front, body),
             Packet::Event { front, body, .. } => (front, body),
             Packet::Text if self.declared && holds_json(message) => return Err(Denied::Unreadable),
             Packet::Text | Packet::Signal => return Ok(None),
