@@ -49,9 +49,34 @@ static REGISTERED: [&str; 21] = [
     "via",
 ];
 
-/// What stands in front of a charter's name in names such as `X-User-Email`.
-static OWNERS: [&str; 8] =
-    ["user-", "current-user-", "account-", "person-", "profile-", "learner-", "student-", "auth-"];
+/// What stands in front of a charter's name in names such as `X-User-Email`, as platforms and proxies of identity write
+/// them; several of them may.
+static OWNERS: [&str; 24] = [
+    "user-",
+    "current-",
+    "account-",
+    "person-",
+    "profile-",
+    "learner-",
+    "student-",
+    "pupil-",
+    "eleve-",
+    "teacher-",
+    "parent-",
+    "member-",
+    "owner-",
+    "author-",
+    "client-",
+    "auth-",
+    "authenticated-",
+    "request-",
+    "remote-",
+    "forwarded-",
+    "userinfo-",
+    "oidc-",
+    "claim-",
+    "saml-",
+];
 
 /// What a reader may not see in the heads and trailers of one route's answers.
 #[derive(Clone)]
@@ -251,9 +276,17 @@ fn is_named(name: &str, hidden: &impl Fn(&str) -> Option<CategoryId>) -> bool {
     if REGISTERED.contains(&name) {
         return false;
     }
-    let bare = name.strip_prefix("x-").unwrap_or(name);
-    let hides = |name: &str| hidden(name).is_some();
-    hides(bare) || OWNERS.iter().any(|owner| bare.strip_prefix(owner).is_some_and(hides))
+    let name = name.replace(['_', '.'], "-");
+    let mut bare = name.strip_prefix("x-").unwrap_or(&name);
+    loop {
+        if hidden(bare).is_some() {
+            return true;
+        }
+        match OWNERS.iter().find_map(|owner| bare.strip_prefix(owner)) {
+            Some(rest) => bare = rest,
+            None => return false,
+        }
+    }
 }
 
 /// Whether a value is JSON, percent-encoded or not, with a hidden name. What begins as JSON and is none is hidden too.
@@ -274,6 +307,8 @@ fn has_hidden(value: &Value, hidden: &impl Fn(&str) -> Option<CategoryId>) -> bo
         Value::Object(members) => {
             members.iter().any(|(name, one)| hidden(name).is_some() || has_hidden(one, hidden))
         }
+        // A document in a text of one.
+        Value::String(text) if text.len() > 1 => tells(text.as_bytes(), hidden),
         _ => false,
     }
 }

@@ -53,6 +53,11 @@ pub fn media(headers: &HeaderMap) -> Result<Media, Unreadable> {
         let read = is_excel(&essence) || bare.is_some_and(|format| format != Ok(None));
         return if read { Err(Unreadable::MediaType) } else { Ok(unread(&essence)) };
     };
+    // Their bytes look like other texts than they are.
+    let charset = media_type.parameter("charset").ok().flatten().unwrap_or_default().to_ascii_lowercase();
+    if DISGUISES.contains(&&*charset) {
+        return Err(Unreadable::Charset);
+    }
     let excel = is_excel(&essence);
     let format = if excel {
         Format::of_media_type(&media_type.with_essence("text/csv"))
@@ -75,6 +80,21 @@ pub fn media(headers: &HeaderMap) -> Result<Media, Unreadable> {
         Err(FormatError::Parameter) => Err(Unreadable::MediaType),
     }
 }
+
+/// Charsets in which what is written in ASCII is another text, and which no browser reads (Encoding Standard 4.2).
+const DISGUISES: [&str; 11] = [
+    "utf-7",
+    "utf7",
+    "unicode-1-1-utf-7",
+    "scsu",
+    "hz-gb-2312",
+    "ibm037",
+    "cp037",
+    "ibm500",
+    "cp500",
+    "ibm1047",
+    "cp1047",
+];
 
 /// Says that a body is in UTF-8 now.
 pub(super) fn state_utf8(headers: &mut HeaderMap) {
@@ -160,6 +180,7 @@ mod tests {
             (&["application/json", "text/html"], Err(Unreadable::MediaType)),
             (&["application/json, text/html"], Err(Unreadable::MediaType)),
             (&["text/html; charset=latin1"], Ok(Media::Doubtful)),
+            (&["text/html; charset=UTF-7"], Err(Unreadable::Charset)),
             (&[], Ok(Media::Doubtful)),
             (&["text/xml; charset=utf-8"], Ok(Media::Known(Format::Xml))),
             (&["application/rss+xml"], Ok(Media::Known(Format::Xml))),

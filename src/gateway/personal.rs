@@ -315,6 +315,7 @@ impl Reader<'_> {
             let packing = match seen {
                 Some(Seen::Opaque(Opaque::Gzip)) => Coding::Gzip,
                 Some(Seen::Opaque(Opaque::Zstd)) => Coding::Zstd,
+                Some(Seen::Opaque(Opaque::Document)) if !self.declared() => return (Shown::Packed, sure),
                 seen => return (Shown::As(seen), sure),
             };
             // Files are compressed for those who keep them. Where such a one holds what this reader may not see, as far
@@ -333,8 +334,8 @@ impl Reader<'_> {
     /// Looks at the first bytes of a body whose type says too little, without using them up, until `look` is sure of what
     /// it sees. `None` where they cannot be decoded, or are none.
     ///
-    /// Pictures, films and archives, whose type is `believed`, have no coding that counts; of the rest, what cannot be
-    /// decoded cannot be judged.
+    /// Pictures, films and archives, whose type is `believed`, have no coding that counts: what cannot be decoded is looked at
+    /// as it is, for some clients do not decode at all. Of the rest, it cannot be judged.
     async fn look<T>(
         &self,
         coding: &Result<Option<Coding>, CodingError>,
@@ -343,8 +344,8 @@ impl Reader<'_> {
         look: impl Fn(&[u8]) -> (T, bool),
     ) -> Result<Option<T>, Unreadable> {
         let coding = match coding {
-            Ok(coding) => coding,
-            Err(_) if believed => return Ok(None),
+            Ok(coding) => *coding,
+            Err(_) if believed => None,
             Err(error) => return Err((*error).into()),
         };
         let mut decoder = coding.map(|coding| Decoder::new(coding, self.cap));
@@ -365,7 +366,9 @@ impl Reader<'_> {
                             Ok(0) => break,
                             Ok(written) if start.len() < LOOK => start.extend_from_slice(&block[..written]),
                             Ok(_) => break,
-                            Err(_) if believed => return Ok(None),
+                            Err(_) if believed => {
+                                return Box::pin(self.look(&Ok(None), believed, body, look)).await;
+                            }
                             Err(error) => return Err(error.into()),
                         }
                     }
@@ -387,7 +390,7 @@ impl Reader<'_> {
 /// What a look at a body shows.
 enum Shown {
     As(Option<Seen>),
-    /// A compressed file with what this reader may not see.
+    /// A file of bytes with what this reader may not see.
     Packed,
 }
 

@@ -9,10 +9,10 @@ use std::borrow::Cow;
 use memchr::memchr2;
 
 use super::{
-    Redact, RedactError, Tally, Task,
+    Charset, Format, Redact, RedactError, Tally, Task,
     judge::{Judge, Refused, Verdict},
     place::{Field, Place},
-    sniff::begins_as_json,
+    sniff::{Hints, Seen, begins_as_json, sniff},
     texts::Loose,
 };
 
@@ -200,6 +200,18 @@ impl Stream {
         Ok(())
     }
 
+    /// The format of data that is no JSON.
+    fn other(&self, data: &[u8]) -> Option<Format> {
+        let plan = &self.judge.task.plan;
+        let names = |name: &str| plan.charter_category(name).is_some();
+        let hints = Hints { calls: &|_| false, names: &names, charset: Charset::Utf8 };
+        match sniff(data, hints).seen {
+            // Events in events are read by nobody.
+            Some(Seen::Format(format)) if format != Format::Events => Some(format),
+            _ => None,
+        }
+    }
+
     /// What may leave of an event's data; `None` where the event does not.
     fn data<'a>(&mut self, data: &'a [u8]) -> Result<Option<Cow<'a, [u8]>>, RedactError> {
         if data.trim_ascii().is_empty() {
@@ -218,7 +230,15 @@ impl Stream {
         if begins_as_json(data) != Some(false) {
             return Err(error);
         }
-        // No JSON at all: a value that nobody classified.
+        if let Some(format) = self.other(data) {
+            let mut reader = format.redactor(self.judge.task.clone());
+            let mut redacted = Vec::with_capacity(data.len());
+            reader.push(data, &mut redacted)?;
+            reader.finish(&mut redacted)?;
+            self.judge.add(&reader.tally());
+            return Ok(Some(Cow::Owned(redacted)));
+        }
+        // Nothing that is read: a value that nobody classified.
         Ok(match self.judge.judge(self.root, self.judge.task.audience.sees.any) {
             Verdict::Keep => Some(Cow::Borrowed(data)),
             Verdict::Drop => None,

@@ -111,7 +111,15 @@ impl Pairs {
             Some(at) => (&pair[..at], &pair[at + 1..]),
             None => (pair, &b""[..]),
         };
-        let name = decode(name)?;
+        let mut name = decode(name)?;
+        if name.contains('%') {
+            // Escaped twice: somebody will unescape it twice.
+            name = percent_decode(name.as_bytes()).decode_utf8_lossy().into_owned().into();
+        }
+        // Lines of pairs are no form, but some reader may find pairs in them.
+        if pair.trim_ascii_end().iter().any(|byte| matches!(byte, b'\r' | b'\n')) {
+            return Err(RedactError::Malformed);
+        }
         Ok((self.place.resolve(name.trim()), decode(value)?))
     }
 

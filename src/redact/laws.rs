@@ -22,8 +22,8 @@ pub use bodies::{
     chunking_never_shows_in_any_body, no_canary_survives_in_a_form, no_canary_survives_in_a_table,
     no_canary_survives_in_a_text, no_canary_survives_in_parts, no_canary_survives_in_xml,
 };
-pub use requests::{nothing_hidden_is_asked_for, nothing_hidden_is_written};
 pub use graphql::aliases_change_nothing;
+pub use requests::{nothing_hidden_is_asked_for, nothing_hidden_is_written};
 pub use wrappings::{chunking_never_shows_in_any_wrapping, wrappings_change_nothing};
 
 use super::{Audience, Plan};

@@ -70,8 +70,11 @@ impl Named {
     }
 }
 
-/// What stands between the steps of a name.
-const SEPARATORS: [char; 3] = ['[', ']', '.'];
+/// What stands between the steps of a name, or around it: `user[email]`, `user.email`, `user->email`, `email:string`,
+/// `email (optional)`, `'email'`.
+const SEPARATORS: [char; 21] = [
+    '[', ']', '.', ':', '/', '\\', '<', '>', '(', ')', '#', '*', '?', '@', '^', '~', '\'', '|', '"', ',', ';',
+];
 
 /// Most steps of a name that are followed.
 const MAX_STEPS: usize = 32;

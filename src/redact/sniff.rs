@@ -102,7 +102,7 @@ pub fn sniff(start: &[u8], hints: Hints<'_>) -> Sniffed {
         |text, _| lines::streams(text),
         rows::rows,
         lines::properties,
-        |text, _| magic::binary(text),
+        magic::binary,
     ];
     for look in looks {
         match look(&text, hints) {

@@ -357,7 +357,8 @@ impl Rows {
         }
         if self.suspected > 0 {
             self.suspected -= 1;
-            if !self.judge.denies() && self.header == Header::Present && self.is_header(row, text) {
+            let names = self.is_header(row, text) || self.is_header_below(row, text);
+            if !self.judge.denies() && self.header == Header::Present && names {
                 return Err(RedactError::Malformed);
             }
         }
@@ -373,7 +374,7 @@ impl Rows {
             let name = value(text, *cell);
             let field = self.place.resolve(name.trim()).field;
             // A rule for every name takes every text.
-            if field.is_personal() && self.place.knows(name.trim()) {
+            if field.is_personal() && may_be_name(&name) && self.place.knows(name.trim()) {
                 named += 1;
                 elsewhere |= field.class != column.named.field.class;
             }
@@ -381,6 +382,14 @@ impl Rows {
         self.place.leave();
         let unnamed = !self.columns.iter().any(|column| column.named.field.is_personal());
         elsewhere && (named > 1 || unnamed)
+    }
+
+    /// Whether names stand below each other: `nom;Jean`, then `email;jean@x.fr`.
+    fn is_header_below(&mut self, row: &Row, text: &str) -> bool {
+        let Some(cell) = row.cells.first().filter(|_| self.columns.len() == 2) else { return false };
+        let named = self.columns.first().is_some_and(|column| column.named.field.is_personal());
+        let name = value(text, *cell);
+        named && may_be_name(&name) && self.place.resolve(name.trim()).field.is_personal()
     }
 
     /// What this audience sees of this row.
@@ -397,6 +406,11 @@ impl Rows {
         }
         whose.visible(audience)
     }
+}
+
+/// Whether a cell of data could be a name: what has other signs in it is a text in which a name stands.
+fn may_be_name(cell: &str) -> bool {
+    cell.len() <= 64 && !cell.contains(['{', '"', ':', '/', '(', ',', ';', '@', '?', '#', '<', '\''])
 }
 
 /// The text of a cell.

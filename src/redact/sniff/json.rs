@@ -35,10 +35,10 @@ pub(super) fn json(start: &[u8], hints: Hints<'_>) -> Verdict {
             // `{}` may be a guard. A longer name may be the one that is expected.
             Some(json) if front == Front::More => Verdict::Perhaps(json.then_some(()).and_then(|()| texts())),
             Some(true) => Format::Texts.into(),
-            Some(false) => match scalars(start) {
-                Verdict::No => literal(start, hints),
-                verdict => verdict,
-            },
+            Some(false) => [scalars(start), literal(start, hints), commented(start, hints)]
+                .into_iter()
+                .find(|verdict| *verdict != Verdict::No)
+                .unwrap_or(Verdict::No),
         },
     }
 }
@@ -108,6 +108,44 @@ fn literal(start: &[u8], hints: Hints<'_>) -> Verdict {
         (true, true) => Format::Texts.into(),
         (true, false) => Verdict::Perhaps(None),
         (false, _) => Verdict::No,
+    }
+}
+
+/// JSON in a comment, or behind one: of scripts, of pages, of settings; or in an element that shows a text as it is. Programs
+/// take it out of there. With a name of the charter in it, no reader of JSON may have it.
+fn commented(start: &[u8], hints: Hints<'_>) -> Verdict {
+    const AROUND: [(&[u8], &[u8]); 4] = [(b"/*", b"*/"), (b"<!--", b"-->"), (b"//", b"\n"), (b"#", b"\n")];
+    const ELEMENTS: [&[u8]; 3] = [b"<pre", b"<textarea", b"<xmp"];
+    // With the name it is; without one it may yet come.
+    let json = |text: &[u8]| match begins_as_json(text) {
+        Some(false) => None,
+        Some(true) if keys(text).any(|key| hints.knows(&key)) => Some(Format::Texts.into()),
+        _ => Some(Verdict::Perhaps(None)),
+    };
+    let mut text = trim_start(start);
+    loop {
+        if let Some(verdict) = json(text) {
+            return verdict;
+        }
+        let lower = text[..text.len().min(10)].to_ascii_lowercase();
+        if ELEMENTS.iter().any(|element| lower.starts_with(element)) {
+            let Some(end) = memchr::memchr(b'>', text) else { return Verdict::Perhaps(None) };
+            return json(&text[end + 1..]).unwrap_or(Verdict::No);
+        }
+        let Some((open, close)) = AROUND.iter().find(|(open, _)| text.starts_with(open)) else {
+            let begins = |mark: &&[u8]| mark.starts_with(&lower[..]);
+            let more = AROUND.iter().any(|(open, _)| begins(open)) || ELEMENTS.iter().any(begins);
+            return if more { Verdict::Perhaps(None) } else { Verdict::No };
+        };
+        let inside = &text[open.len()..];
+        if let Some(verdict) = json(inside) {
+            return verdict;
+        }
+        match memchr::memmem::find(inside, close) {
+            Some(end) => text = &inside[end + close.len()..],
+            None => return Verdict::Perhaps(None),
+        }
+        text = trim_start(text);
     }
 }
 

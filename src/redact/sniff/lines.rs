@@ -150,6 +150,14 @@ fn yaml(text: &[u8], hints: Hints<'_>) -> Verdict {
             marked |= matches!(content.first(), Some(b'%')) || content == b"---";
             continue;
         }
+        if let Some(key) = content.strip_prefix(b"? ") {
+            named |= hints.knows(&String::from_utf8_lossy(key));
+            pairs += 1;
+            continue;
+        }
+        if content.starts_with(b": ") && pairs > 0 {
+            continue;
+        }
         let mut item = content;
         let mut is_item = false;
         while let Some(inside) = item.strip_prefix(b"- ") {
@@ -163,7 +171,7 @@ fn yaml(text: &[u8], hints: Hints<'_>) -> Verdict {
                 let robots = key.eq_ignore_ascii_case("user-agent");
                 named |= !robots && hints.knows(&key);
                 let value = item[at + 1..].trim_ascii();
-                named |= value.starts_with(b"{") && keys(value).any(|key| hints.knows(&key));
+                named |= value.contains(&b'{') && keys(value).any(|key| hints.knows(&key));
                 if matches!(value.first(), None | Some(b'|' | b'>')) || value.len() < 3 {
                     // What is deeper belongs to it; what it holds is looked at where it is a mapping.
                     block = matches!(value.first(), Some(b'|' | b'>')).then_some(indent);

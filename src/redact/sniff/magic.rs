@@ -1,6 +1,6 @@
 //! Files that begin with a mark of their own and that nobody reads here.
 
-use super::{Seen, Verdict};
+use super::{Hints, Seen, Verdict};
 
 /// A body of which nobody reads the inside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub enum Opaque {
     Page,
     /// A picture, a film, a sound.
     Media,
+    /// A document in bytes (MessagePack, CBOR, BSON) with a name of the charter.
+    Document,
     /// Some other file whose bytes are no text.
     Binary,
 }
@@ -66,6 +68,7 @@ impl Opaque {
             Self::Page => matches!(subtype, "html" | "xhtml+xml"),
             // Types of archives are many, and so are those of what is one inside.
             Self::Archive | Self::Gzip | Self::Zstd => is_file || kind == "model",
+            Self::Document => is_file,
             Self::Office => is_file || subtype.contains("rtf"),
             Self::Media => is_file || is_media(kind),
             Self::Binary => kind != "text" && !is_pdf(essence),
@@ -77,7 +80,13 @@ impl Opaque {
 pub fn may_be_unmarked(essence: &str) -> bool {
     /// Pictures and lists of sounds that are written as text.
     const TEXTS: [&str; 8] = ["portable", "pixmap", "bitmap", "dxf", "postscript", "eps", "mpegurl", "scpls"];
+    /// Files that are archives, and are marked as such.
+    const ARCHIVES: [&str; 9] =
+        ["zip", "rar", "7z", "openxmlformats", "opendocument", "msword", "ms-excel", "ms-powerpoint", "zstd"];
     let kind = essence.split('/').next().unwrap_or_default();
+    if kind == "application" && ARCHIVES.iter().any(|word| essence.contains(word)) {
+        return false;
+    }
     !is_pdf(essence) && (!is_media(kind) || TEXTS.iter().any(|text| essence.contains(text)))
 }
 
@@ -98,19 +107,58 @@ pub(super) fn mark(start: &[u8]) -> Verdict {
     if MARKS.iter().any(|(mark, _)| mark.starts_with(start)) { Verdict::Perhaps(None) } else { Verdict::No }
 }
 
+/// Whether what begins so could be a map or a list of MessagePack or CBOR, or of BSON.
+fn may_be_document(start: &[u8]) -> bool {
+    matches!(start.first(), Some(0x80..=0xbf | 0xd9 | 0xdc..=0xdf)) || is_bson(start)
+}
+
+fn is_bson(start: &[u8]) -> bool {
+    start.get(3) == Some(&0) && matches!(start.get(4), Some(1..=0x13))
+}
+
+/// Whether a name of the charter stands in it as these write names: behind its length, or between its type and a zero.
+fn names_somebody(start: &[u8], hints: Hints<'_>) -> bool {
+    let knows = |name: Option<&[u8]>| {
+        name.is_some_and(|name| {
+            name.len() > 1 && std::str::from_utf8(name).is_ok_and(|name| hints.knows(name))
+        })
+    };
+    let bson = is_bson(start);
+    (0..start.len()).any(|at| {
+        let rest = &start[at + 1..];
+        match start[at] {
+            1..=0x13 if bson => knows(rest.iter().position(|&byte| byte == 0).map(|end| &rest[..end])),
+            _ if bson => false,
+            byte @ 0xa0..=0xbf => knows(rest.get(..usize::from(byte & 0x1f))),
+            byte @ 0x60..=0x77 => knows(rest.get(..usize::from(byte - 0x60))),
+            0xd9 | 0x78 => {
+                let long = rest.split_first().and_then(|(length, rest)| rest.get(..usize::from(*length)));
+                knows(long)
+            }
+            _ => false,
+        }
+    })
+}
+
 /// What is no text, where nothing else was seen in it.
-pub(super) fn binary(start: &[u8]) -> Verdict {
+pub(super) fn binary(start: &[u8], hints: Hints<'_>) -> Verdict {
     // Readers of PDF look for the mark so far.
     if memchr::memmem::find(&start[..start.len().min(1024)], b"%PDF-").is_some() {
         return Verdict::Is(Seen::Opaque(Opaque::Pdf));
     }
     let is_binary = |byte: &u8| matches!(byte, 0..=8 | 0x0e..=0x1a | 0x1c..=0x1f | 0x7f);
+    let whole = start;
     let start = &start[..start.len().min(BINARY_WITHIN)];
     let cut = std::str::from_utf8(start).err().is_some_and(|error| error.error_len().is_some());
-    if start.iter().any(is_binary) || (cut && has_no_words(start)) {
-        return Verdict::Is(Seen::Opaque(Opaque::Binary));
+    let document = may_be_document(whole) && (cut || start.iter().any(is_binary));
+    if !(document || start.iter().any(is_binary) || (cut && has_no_words(start))) {
+        return Verdict::No;
     }
-    Verdict::No
+    match document {
+        true if names_somebody(whole, hints) => Verdict::Is(Seen::Opaque(Opaque::Document)),
+        true => Verdict::Perhaps(Some(Seen::Opaque(Opaque::Binary))),
+        false => Verdict::Is(Seen::Opaque(Opaque::Binary)),
+    }
 }
 
 /// Whether most of it is beyond ASCII: no text of one byte for each character that Europe writes.

@@ -39,7 +39,7 @@ pub(super) fn markup(start: &[u8], hints: Hints<'_>) -> Verdict {
             [b'<', b'?', rest @ ..] => {
                 let word = rest.iter().position(|byte| !byte.is_ascii_alphanumeric()).unwrap_or(rest.len());
                 declared |= rest[..word].eq_ignore_ascii_case(b"xml");
-                if rest.len() > 3 && !declared && !rest.starts_with(b"xml") {
+                if !rest.is_empty() && (word == 0 || rest[..word].eq_ignore_ascii_case(b"php")) {
                     // `<?php`: a program.
                     return Verdict::No;
                 }

@@ -7,8 +7,8 @@ use percent_encoding::percent_decode;
 use super::{Hints, LOOK, Seen, Verdict, json::trim_start};
 use crate::redact::{Format, Header};
 
-/// Longest first row that is looked at.
-const MAX_HEADER: usize = 8 * 1024;
+/// What stands between cells.
+const SEPARATORS: [u8; 4] = [b',', b';', b'\t', b'|'];
 /// Longest text without a separator that may be the beginning of a row of names.
 const MAX_WORDS: usize = 8;
 /// Rows below the names, of which one at least must have cells.
@@ -29,6 +29,8 @@ pub(super) fn rows(start: &[u8], hints: Hints<'_>) -> Verdict {
 
 /// A first row of names, one of them at least the charter's, and a row of cells below it.
 fn table(text: &[u8], hints: Hints<'_>) -> Verdict {
+    let table =
+        Seen::Format(Format::Table { separator: None, charset: hints.charset, header: Header::Present });
     let (mut rest, mut fixed) = (text, None);
     if let Some((line, behind)) = line(rest) {
         let named = line.trim_ascii().to_ascii_lowercase();
@@ -41,14 +43,21 @@ fn table(text: &[u8], hints: Hints<'_>) -> Verdict {
     }
     let Some((header, mut below)) = line(rest) else {
         let named = [&b"sep="[..], b"\"sep="].iter().any(|word| rest.starts_with(word)) && rest.len() < 8;
-        return if named || may_be_names(rest) { Verdict::Perhaps(None) } else { Verdict::No };
+        let endless = rest.len() >= LOOK && SEPARATORS.iter().any(|&one| is_header(rest, one, hints));
+        return match (endless, named || may_be_names(rest)) {
+            (true, _) => Verdict::Is(table),
+            (false, true) => Verdict::Perhaps(None),
+            // One of the names has come, others may be longer than words of prose.
+            (false, false) if SEPARATORS.iter().any(|&one| is_named(&cells(rest, one), hints)) => {
+                Verdict::Perhaps(None)
+            }
+            (false, false) => Verdict::No,
+        };
     };
-    let separators = [b',', b';', b'\t', b'|'].into_iter().filter(|&one| fixed.is_none_or(|it| it == one));
+    let separators = SEPARATORS.into_iter().filter(|&one| fixed.is_none_or(|it| it == one));
     let Some(separator) = separators.into_iter().find(|&one| is_header(header, one, hints)) else {
         return Verdict::No;
     };
-    let table =
-        Seen::Format(Format::Table { separator: None, charset: hints.charset, header: Header::Present });
     for _ in 0..ROWS {
         let (row, behind) = loop {
             let (row, behind) = line(below).unwrap_or((below, b""));
@@ -79,7 +88,7 @@ fn table(text: &[u8], hints: Hints<'_>) -> Verdict {
 /// The first row, with line ends inside quotes, and what is behind it.
 fn line(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut quoted = false;
-    let end = text.iter().take(MAX_HEADER).position(|byte| {
+    let end = text.iter().position(|byte| {
         quoted ^= *byte == b'"';
         !quoted && matches!(byte, b'\r' | b'\n')
     })?;
@@ -92,7 +101,7 @@ fn may_be_names(text: &[u8]) -> bool {
     let last = text.rsplit(|byte| b",;\t|\"".contains(byte)).next().unwrap_or_default();
     let words = last.split(|byte| *byte == b' ').filter(|word| !word.is_empty()).count();
     let plain = text.contains(&b'"') || !text.iter().any(|byte| b"{}<>=`".contains(byte));
-    text.len() < MAX_HEADER && words <= MAX_WORDS && plain
+    words <= MAX_WORDS && plain
 }
 
 fn is_header(row: &[u8], separator: u8, hints: Hints<'_>) -> bool {
@@ -103,8 +112,16 @@ fn is_header(row: &[u8], separator: u8, hints: Hints<'_>) -> bool {
     // Commas stand in sentences.
     let most = if separator == b',' { 4 } else { 6 };
     let heads = cells.iter().filter(|cell| is_heading(cell, most)).count();
-    let enough = if separator == b',' { heads == cells.len() } else { heads * 2 > cells.len() };
-    enough && cells.iter().any(|cell| hints.knows(&cell.replace('"', "")))
+    // A name that programs write is no word of a sentence.
+    let written = |cell: &str| hints.knows(cell) && cell.trim_matches(['"', ' ']).contains(['_', '.']);
+    let prose = separator == b',' && !cells.iter().any(|cell| written(cell));
+    let enough = if prose { heads == cells.len() } else { heads * 2 > cells.len() };
+    enough && is_named(&cells, hints)
+}
+
+/// Whether one of several cells is a name of the charter.
+fn is_named(cells: &[Cow<'_, str>], hints: Hints<'_>) -> bool {
+    cells.len() > 1 && cells.iter().any(|cell| hints.knows(&cell.replace('"', "")))
 }
 
 fn cells(row: &[u8], separator: u8) -> Vec<Cow<'_, str>> {

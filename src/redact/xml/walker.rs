@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::lexer::{Lexer, Pieces};
-use super::name::{blank, decoded, local};
+use super::name::{MAX_NAME, blank, decoded, local};
 use super::tag::{Attribute, Tag};
 use crate::redact::place::{Field, Place};
 use crate::redact::plan::Plan;
@@ -84,6 +84,9 @@ struct Tree {
     names: Vec<u8>,
     starts: Vec<usize>,
     ended: bool,
+    plan: Arc<Plan>,
+    /// The text of an element that names its neighbour.
+    key: Option<Vec<u8>>,
     named: Vec<Field>,
     members: Vec<(Field, Role)>,
     room: Vec<u8>,
@@ -91,7 +94,7 @@ struct Tree {
 
 impl Walker {
     pub(super) fn new(plan: Arc<Plan>) -> Self {
-        let mut place = Place::new(plan);
+        let mut place = Place::new(Arc::clone(&plan));
         let root = place.root();
         place.enter(root, true);
         let tree = Tree {
@@ -99,6 +102,8 @@ impl Walker {
             names: Vec::new(),
             starts: Vec::new(),
             ended: false,
+            plan,
+            key: None,
             named: Vec::new(),
             members: Vec::new(),
             room: Vec::new(),
@@ -150,6 +155,7 @@ impl<V: Visit> Pieces for Pass<'_, V> {
         }
         tree.starts.push(tree.names.len());
         tree.names.extend_from_slice(tag.name());
+        tree.key = tree.names_its_neighbour().then(Vec::new);
         let field = tree.enter(&tag)?;
         let element = Element { tag, field, named: &tree.named, members: &tree.members };
         self.visit.start(&element)
@@ -161,6 +167,13 @@ impl<V: Visit> Pieces for Pass<'_, V> {
         if name.is_some_and(|name| tree.names[start..] != *name) {
             return Err(RedactError::Malformed);
         }
+        if let Some(key) = tree.key.take() {
+            let key = String::from_utf8_lossy(&key);
+            // What stands beside it is personal, and no word for the place of it.
+            if tree.plan.charter_category(key.trim()).is_some() {
+                return Err(RedactError::Opaque);
+            }
+        }
         tree.names.truncate(start);
         tree.place.leave();
         tree.ended = tree.starts.is_empty();
@@ -168,6 +181,9 @@ impl<V: Visit> Pieces for Pass<'_, V> {
     }
 
     fn text(&mut self, raw: &[u8], text: &[u8]) -> Result<(), RedactError> {
+        if let Some(key) = self.tree.key.as_mut().filter(|key| key.len() < MAX_NAME) {
+            key.extend_from_slice(text);
+        }
         if !self.tree.starts.is_empty() {
             return self.visit.text(raw, text);
         }
@@ -180,6 +196,15 @@ impl<V: Visit> Pieces for Pass<'_, V> {
 }
 
 impl Tree {
+    /// Whether the innermost element is a name whose value is the element behind it: property lists, XML-RPC, maps as Java
+    /// writes them.
+    fn names_its_neighbour(&self) -> bool {
+        let [.., outer, inner] = self.starts[..] else { return false };
+        let outer = local(&self.names[outer..inner]);
+        let inner = local(&self.names[inner..]);
+        matches!((outer, inner), (b"dict", b"key") | (b"member", b"name") | (b"entry", b"key"))
+    }
+
     /// Goes into an element: what the plan says of its name and of its attributes.
     fn enter(&mut self, tag: &Tag<'_>) -> Result<Field, RedactError> {
         let Self { place, named, members, room, .. } = self;
