@@ -74,15 +74,15 @@ fn part(number: usize, out: &mut String) {
 }
 
 fn element(number: usize, out: &mut String) {
-    let _ = write!(
+    let _ = writeln!(
         out,
-        "<personne><titre>Fractions</titre><full_name>Élève {number}</full_name><id>L{}</id></personne>\n",
+        "<personne><titre>Fractions</titre><full_name>Élève {number}</full_name><id>L{}</id></personne>",
         number % 7
     );
 }
 
 fn prose(number: usize, out: &mut String) {
-    let _ = write!(out, "Rendez-vous le mardi avec l'élève {number}, ou écrire à e{number}@ecole.example.\n");
+    let _ = writeln!(out, "Rendez-vous le mardi avec l'élève {number}, ou écrire à e{number}@ecole.example.");
 }
 
 fn bodies() -> Vec<Body> {
