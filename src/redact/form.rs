@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use percent_encoding::percent_decode;
+
 use super::judge::{Judge, Refused, Verdict};
 use super::nested::Nested;
 use super::place::{Named, Place};
