@@ -38,7 +38,7 @@ fn start(upstream: &Upstream, redis: Option<&Redis>) -> Gateway {
     if let Some(redis) = redis {
         // Patient enough for a busy machine, replicas so that the stand-in is stricter than the shared counter.
         lines.push_str(&format!(
-            "\nstore: {{ redis: {{ url: \"{}\", timeout: 500 ms, replicas: 2 }} }}",
+            "\nstore: {{ redis: {{ url: \"{}\", timeout: 3 s, replicas: 2 }} }}",
             redis.url()
         ));
     }
