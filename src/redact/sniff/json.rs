@@ -264,7 +264,9 @@ pub(super) fn trim_start(mut text: &[u8]) -> &[u8] {
             _ => UNSEEN.iter().find(|unseen| text.starts_with(unseen)).map_or(0, |unseen| unseen.len()),
         };
         if unseen == 0 {
-            return text;
+            // One that is not whole yet may be unseen as well.
+            let cut = UNSEEN.iter().any(|unseen| unseen.len() > text.len() && unseen.starts_with(text));
+            return if cut { &[] } else { text };
         }
         text = &text[unseen..];
     }

@@ -53,9 +53,10 @@ pub(super) fn markup(start: &[u8], hints: Hints<'_>) -> Verdict {
                     return if b"--".starts_with(word) { perhaps() } else { Verdict::No };
                 }
                 let root = trim_start(&rest[word.len()..]);
-                let root = &root[..root.iter().position(|byte| !is_in_name(*byte)).unwrap_or(root.len())];
+                let end = root.iter().position(|byte| !is_in_name(*byte));
+                let root = &root[..end.unwrap_or(root.len())];
                 return match root {
-                    _ if rest.len() < DOCTYPE.len() + 6 => perhaps(),
+                    _ if word.len() < DOCTYPE.len() || end.is_none() => perhaps(),
                     _ if root.eq_ignore_ascii_case(b"html") || is_svg(root) => page,
                     _ => xml(),
                 };

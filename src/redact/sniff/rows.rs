@@ -152,19 +152,18 @@ fn form(text: &[u8], hints: Hints<'_>) -> Verdict {
     if text.iter().any(is_odd) || (text.len() > 256 && !text.contains(&b'=')) {
         return Verdict::No;
     }
-    let mut pairs = text.split(|byte| matches!(byte, b'&' | b';')).peekable();
-    let (mut whole, mut named) = (0, false);
-    while let Some(pair) = pairs.next() {
+    let mut named = false;
+    for pair in text.split(|byte| matches!(byte, b'&' | b';')) {
         let Some(at) = memchr::memchr(b'=', pair) else { continue };
         if at == 0 {
             continue;
         }
-        whole += usize::from(pairs.peek().is_some());
         let spaced: Vec<u8> = pair[..at].iter().map(|&byte| if byte == b'+' { b' ' } else { byte }).collect();
         named |= hints.knows(&percent_decode(&spaced).decode_utf8_lossy());
     }
     match named {
-        true if whole > 0 || text.len() >= LOOK => Format::Form.into(),
+        true if text.len() >= LOOK => Format::Form.into(),
+        // White space may come, and show that it is none.
         true => Verdict::Perhaps(Some(Seen::Format(Format::Form))),
         false => Verdict::Perhaps(None),
     }

@@ -340,3 +340,89 @@ fn a_beginning_never_contradicts_a_longer_one() {
         }
     }
 }
+
+proptest::proptest! {
+    /// How a body is cut never shows in the format by which it is read.
+    #[test]
+    fn no_beginning_contradicts_a_longer_one(pieces in proptest::collection::vec(proptest::sample::select(PIECES), 1..12)) {
+        let body = pieces.concat();
+        let read = |seen: Option<Seen>| seen.filter(|seen| matches!(seen, Seen::Format(_)));
+        let whole = read(look(&body).seen);
+        for end in 0..body.len() {
+            let Sniffed { seen, sure } = look(&body[..end]);
+            let seen = read(seen);
+            proptest::prop_assert!(!sure || seen == whole, "{:?}: {seen:?} {whole:?}", String::from_utf8_lossy(&body[..end]));
+        }
+    }
+}
+
+/// What bodies are made of.
+const PIECES: &[&[u8]] = &[
+    b"nom",
+    b"email",
+    b"a",
+    b"7",
+    b" ",
+    b"\n",
+    b"\r\n",
+    b",",
+    b";",
+    b"|",
+    b"\t",
+    b":",
+    b"=",
+    b"&",
+    b"\"",
+    b"'",
+    b"{",
+    b"}",
+    b"[",
+    b"]",
+    b"(",
+    b")",
+    b"<",
+    b">",
+    b"/",
+    b"</nom>",
+    b"<nom>",
+    b"<p>",
+    b"<users>",
+    b"<?xml version=\"1.0\"?>",
+    b"<!--",
+    b"-->",
+    b"<!DOCTYPE ",
+    b"html",
+    b"/*",
+    b"*/",
+    b"//",
+    b"#",
+    b"data: ",
+    b"event: x",
+    b"id: ",
+    b"-- ",
+    b"--b",
+    b"Content-Type: ",
+    b"BEGIN:VCARD",
+    b"dn: ",
+    b"version: 1",
+    b"---",
+    b"- ",
+    b"? ",
+    b"sep=",
+    b"PK\x03\x04",
+    b"%PDF-",
+    b"\x1f\x8b",
+    b"\0",
+    b"\x81",
+    b"\xa5",
+    b"\xff\xfe",
+    b"\xef\xbb\xbf",
+    b"\xc2\xa0",
+    b"null",
+    b")]}'",
+    b"while(1);",
+    b"cb(",
+    b"\x1e",
+    b"<pre>",
+    b"une phrase",
+];
