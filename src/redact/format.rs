@@ -8,6 +8,7 @@ use super::{
     events::Events,
     form::FormRedactor,
     free_text::TextRedactor,
+    html::HtmlRedactor,
     multipart::{MultipartRedactor, is_boundary},
     table::{Header, TableRedactor},
     texts::{Lines, Loose, Sequence},
@@ -81,6 +82,8 @@ pub enum Format {
     Xml,
     /// Plain text, by detectors; no type means it by itself, the route says so.
     Text(Charset),
+    /// A page, by what names its values and by detectors; no type means it by itself, the route says so.
+    Html(Charset),
 }
 
 /// How long what is safe may be held back, so that an error in a short body is an answer of its own.
@@ -190,7 +193,7 @@ impl Format {
 
     /// Whether it leaves in another charset than its type says: UTF-8.
     pub fn is_rewritten(&self) -> bool {
-        matches!(self, Self::Table { charset, .. } | Self::Text(charset) if charset.is_rewritten())
+        matches!(self, Self::Table { charset, .. } | Self::Text(charset) | Self::Html(charset) if charset.is_rewritten())
     }
 
     /// Its reader, for one body.
@@ -209,6 +212,7 @@ impl Format {
             Self::Multipart { boundary, form } => Box::new(MultipartRedactor::new(task, boundary, *form)),
             Self::Xml => Box::new(XmlRedactor::new(task)),
             Self::Text(charset) => Box::new(Transcoder::new(*charset, TextRedactor::new(task))),
+            Self::Html(charset) => Box::new(Transcoder::new(*charset, HtmlRedactor::new(task, *charset))),
         }
     }
 
@@ -216,7 +220,8 @@ impl Format {
     pub fn is_sure(&self) -> bool {
         match self {
             Self::Json | Self::Lines | Self::Sequence | Self::Texts | Self::Wrapped | Self::Events => true,
-            Self::Table { .. } | Self::Form | Self::Multipart { .. } | Self::Xml | Self::Text(_) => false,
+            Self::Table { .. } | Self::Form | Self::Multipart { .. } | Self::Xml => false,
+            Self::Text(_) | Self::Html(_) => false,
         }
     }
 
@@ -226,7 +231,7 @@ impl Format {
             Self::Events => Pace::Events,
             Self::Lines | Self::Sequence => Pace::Records,
             Self::Json | Self::Texts | Self::Wrapped | Self::Xml | Self::Text(_) => Pace::Document,
-            Self::Table { .. } | Self::Form | Self::Multipart { .. } => Pace::Document,
+            Self::Table { .. } | Self::Form | Self::Multipart { .. } | Self::Html(_) => Pace::Document,
         }
     }
 }

@@ -26,6 +26,7 @@ mod fixture;
 mod form;
 mod format;
 mod free_text;
+mod html;
 mod json;
 mod judge;
 #[doc(hidden)]
@@ -53,6 +54,7 @@ pub use error::RedactError;
 pub use events::{MAX_EVENT, MAX_TOKEN};
 pub use form::MAX_PAIR;
 pub use format::{Format, FormatError, Pace, Redact, Task};
+pub use html::{MAX_PAGE_TAG, MAX_SCRIPT};
 pub use json::{JsonRedactor, MAX_DEPTH, MAX_HELD, MAX_KEY, MAX_NUMBER, MAX_VALUE};
 pub use media_type::MediaType;
 pub use multipart::{MAX_FORM_FIELD, MAX_PART_DEPTH, MAX_PART_HEAD};
