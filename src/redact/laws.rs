@@ -3,6 +3,7 @@
 //! Each law takes bytes and reads from them a charter, a route, a caller, a document and a way to cut it; it panics if
 //! the engine breaks its word. Not part of the product's interface.
 
+mod pages;
 mod reference;
 mod scenario;
 mod source;
@@ -15,6 +16,10 @@ use std::sync::Arc;
 use reference::{Reference, Tree};
 use scenario::{CANARY, Scenario};
 
+pub use pages::{
+    no_canary_survives_in_a_broken_page, no_canary_survives_in_a_page, page_chunking_never_shows,
+    page_without_names_is_identical,
+};
 pub use wrappings::{chunking_never_shows_in_any_wrapping, wrappings_change_nothing};
 
 use super::{Audience, Plan};

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use percent_encoding::percent_decode_str;
 
 use super::entity::{Within, decoded, escape};
+use super::grid::NAMING;
 use super::page::Page;
 use super::prose::scrubbed;
 use super::tag::{Attribute, Tag};
@@ -25,7 +26,21 @@ pub(super) enum Manner {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Value {
     pub(super) name: &'static [u8],
+    pub(super) worth: Worth,
+}
+
+/// What is known of the value of a field.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Worth {
     pub(super) verdict: Verdict,
+    /// Its owner said that it is not personal: nothing is looked for in it.
+    pub(super) quiet: bool,
+}
+
+impl Worth {
+    pub(super) fn manner(self) -> Manner {
+        if self.verdict == Verdict::Keep { Manner::Open } else { Manner::Hidden }
+    }
 }
 
 /// What happens to an attribute.
@@ -137,12 +152,13 @@ impl Page {
         if name.len() > 5 && scrubbed(name, &mut self.looking()).is_some() {
             return Ok(Change::Gone);
         }
-        if let Some(Value { name: holder, verdict }) = value
+        if let Some(Value { name: holder, worth: Worth { verdict, quiet } }) = value
             && name.as_bytes() == holder
         {
             let text = decoded(&raw[attribute.value.clone().unwrap_or_default()], Within::Attribute);
             return Ok(match verdict {
                 _ if text.is_empty() && attribute.value.is_some() => Change::None,
+                Verdict::Keep if quiet => Change::None,
                 Verdict::Keep => self.text_change(name, &text),
                 Verdict::Hide(category) => match self.judge.stand_in(category, &text) {
                     Some(stand_in) => Change::To(stand_in.into_owned()),
@@ -151,13 +167,15 @@ impl Page {
                 Verdict::Drop => Change::Gone,
             });
         }
+        let text = attribute.value.clone().map_or(Cow::Borrowed(""), |value| decoded(&raw[value], Within::Attribute));
         if manner == Manner::Hidden && !is_one_of(SAFE, name) {
-            return Ok(Change::Gone);
+            // The name of what is hidden stays, if it is one.
+            let is_label = NAMING.contains(&name.as_bytes()) && self.is_known(&text);
+            return Ok(if is_label { Change::None } else { Change::Gone });
         }
-        let Some(range) = attribute.value.clone().filter(|value| !value.is_empty()) else {
+        if text.is_empty() {
             return Ok(Change::None);
-        };
-        let text = decoded(&raw[range], Within::Attribute);
+        }
         if name == "srcdoc" {
             self.tally.unclassified();
             return Ok(Change::Gone);
@@ -195,7 +213,9 @@ impl Page {
                 self.tally.unclassified();
                 return Change::Gone;
             }
-            if let Some(left) = self.query(&text) {
+            if !is_code(&text)
+                && let Some(left) = self.query(&text)
+            {
                 text = Cow::Owned(left);
                 changed = true;
             }
@@ -210,10 +230,11 @@ impl Page {
                 Nested::Unreadable if self.mentions(&text) => return Change::Gone,
                 Nested::Unreadable => {}
             }
-        } else if name.starts_with("on") && self.mentions(&text) {
+        } else if (name.starts_with("on") || is_code(&text)) && self.mentions(&text) {
             return Change::Gone;
         }
-        if let Some(left) = scrubbed(&text, &mut self.looking()) {
+        let looked_at = if is_one_of(ADDRESSES, name) { without_densities(&text) } else { Cow::Borrowed(&*text) };
+        if let Some(left) = scrubbed(&looked_at, &mut self.looking()) {
             text = Cow::Owned(left);
             changed = true;
         }
@@ -272,6 +293,24 @@ fn is_field_name(tag: &Tag, name: &str) -> bool {
         return !matches!(name, "id" | "class" | "style" | "slot" | "is" | "type" | "lang" | "dir" | "hidden" | "tabindex");
     }
     !name.starts_with("aria-") && !is_one_of(SAFE, name) && !is_one_of(STANDARD, name)
+}
+
+/// An address in which `logo@2x.png` is no address of electronic mail.
+fn without_densities(text: &str) -> Cow<'_, str> {
+    let is_density = |at: usize| {
+        let behind = text.as_bytes().get(at + 1..at + 4);
+        matches!(behind, Some([b'1'..=b'9', b'x', b'.']))
+    };
+    if !memchr::memchr_iter(b'@', text.as_bytes()).any(is_density) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(text.char_indices().map(|(at, c)| if c == '@' && is_density(at) { '-' } else { c }).collect())
+}
+
+/// Whether an address is a script.
+fn is_code(text: &str) -> bool {
+    let start = text.trim_start().as_bytes();
+    start.get(..11).is_some_and(|start| start.eq_ignore_ascii_case(b"javascript:"))
 }
 
 fn quote(text: &str, out: &mut Vec<u8>) {

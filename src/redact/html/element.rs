@@ -42,6 +42,7 @@ pub(super) enum Role {
     List,
     Term,
     Description,
+    /// `select`, `datalist`
     Select,
     /// `option`, `optgroup`
     Option,
@@ -67,7 +68,7 @@ impl Role {
             b"dl" => Self::List,
             b"dt" => Self::Term,
             b"dd" => Self::Description,
-            b"select" => Self::Select,
+            b"select" | b"datalist" => Self::Select,
             b"option" | b"optgroup" => Self::Option,
             b"noscript" | b"template" => Self::Apart,
             b"svg" | b"math" => Self::Foreign,

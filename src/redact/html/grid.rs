@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::attributes::value_of;
 use super::entity::{Within, decoded};
 use super::tag::Tag;
+use crate::policy::set::CategorySet;
 use crate::redact::place::{Field, Named, Place};
 use crate::redact::{MAX_COLUMNS, RedactError};
 
@@ -130,6 +131,8 @@ pub(super) struct Cell {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Table {
     pub(super) zone: Zone,
+    /// What is visible around it.
+    pub(super) outside: CategorySet,
     /// `thead`, `tbody` or `tfoot`, where one is open.
     pub(super) group: Option<Vec<u8>>,
     pub(super) columns: Vec<Column>,
@@ -151,8 +154,8 @@ pub(super) struct Table {
 }
 
 impl Table {
-    pub(super) fn new() -> Self {
-        Self { first: true, ..Self::default() }
+    pub(super) fn new(outside: CategorySet) -> Self {
+        Self { first: true, outside, ..Self::default() }
     }
 
     /// A group of rows begins or ends: no cell reaches beyond it.
@@ -228,18 +231,22 @@ impl Table {
         if cell.is_head {
             names.extend(cell.own.iter().cloned());
         }
+        let before = self.labels.len();
         for name in &names {
             let named = place.resolve(name);
             if named.field.is_personal() || (cell.is_head && !cell.heads_column && named.field.is_known()) {
                 self.labels.push((named, cell.is_head, cell.rows));
             }
         }
+        if cell.is_head && self.labels.len() == before {
+            // Beside it nothing is known.
+            self.labels.push((Named::default(), true, cell.rows));
+        }
         self.heads.push((cell.from, cell.width, names, cell.is_head));
     }
 
-    /// The row ended: whether it was one of names.
-    pub(super) fn close_row(&mut self, place: &mut Place) {
-        self.zone = Zone::Between;
+    /// Whether the row that is open is one of names.
+    pub(super) fn is_header(&self, place: &mut Place) -> bool {
         let in_head = self.group.as_deref() == Some(b"thead");
         let mut known = |names: &[String], personal: bool| {
             names.iter().map(|name| place.resolve(name).field).any(|field| match personal {
@@ -249,15 +256,33 @@ impl Table {
         };
         let any_personal = self.heads.iter().any(|(_, _, names, _)| known(names, true));
         let any_known = self.heads.iter().any(|(_, _, names, _)| known(names, false));
-        let is_mixed = !self.all_heads && self.heads.iter().any(|(.., is_head)| *is_head);
-        let is_header = self.cells > 0
+        self.cells > 0
             && (in_head
                 || self.heads_columns
                 || (self.all_heads && (self.cells > 1 || any_known))
-                || (self.first && !is_mixed && any_personal));
+                || (self.first && !self.is_mixed() && any_personal))
+    }
+
+    fn is_mixed(&self) -> bool {
+        !self.all_heads && self.heads.iter().any(|(.., is_head)| *is_head)
+    }
+
+    /// Whether the row that is open has as many columns as there are names, if there are any.
+    pub(super) fn fits(&self) -> bool {
+        let carried = self.carry.iter().skip(self.at).take_while(|rows| **rows > 0).count();
+        !self.headed || self.cells == 0 || self.at + carried == self.columns.len()
+    }
+
+    /// The row ended: whether it was one of names.
+    pub(super) fn close_row(&mut self, place: &mut Place) {
+        let is_header = self.is_header(place);
+        let is_mixed = self.is_mixed();
+        self.zone = Zone::Between;
         if self.first && is_mixed && !is_header {
             // `<th>Nom</th><td>Jean</td>`: the first names the second. Of the others a name can only hide.
-            self.heads.retain(|(_, _, names, is_head)| !is_head && known(names, true));
+            self.heads.retain(|(_, _, names, is_head)| {
+                !is_head && names.iter().any(|name| place.resolve(name).field.is_personal())
+            });
             let heads = std::mem::take(&mut self.heads);
             self.name_columns(heads);
         }
@@ -312,15 +337,19 @@ impl Table {
             fields.known &= named.iter().any(|named| named.field.is_known());
             fields.named.extend_from_slice(named);
         }
-        fields.surplus = self.headed && cell.from + cell.width > self.columns.len();
-        for (named, is_head, _) in &self.labels {
-            fields.known |= !self.headed && *is_head;
-            fields.named.push(*named);
+        // A name beside another is none's value.
+        if !cell.is_head {
+            let mut heads = self.labels.iter().filter(|(_, is_head, _)| *is_head).peekable();
+            if !self.headed && heads.peek().is_some() {
+                fields.known = heads.all(|(named, ..)| named.field.is_known());
+            }
+            fields.named.extend(self.labels.iter().map(|(named, ..)| *named));
         }
         for name in &cell.own {
             let named = place.resolve(name);
             if named.field.is_known() {
                 fields.known = true;
+                fields.own = true;
                 fields.named.push(named);
             }
         }
@@ -344,8 +373,8 @@ pub(super) struct Fields {
     pub(super) named: Vec<Named>,
     /// Each column that the cell stands in is known.
     pub(super) known: bool,
-    /// It stands beside the columns that have names.
-    pub(super) surplus: bool,
+    /// Its own attributes name it.
+    pub(super) own: bool,
 }
 
 /// A name as fields are named, if the text of an attribute is one.

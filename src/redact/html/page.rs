@@ -4,7 +4,7 @@
 //! grammar is strict, for where a cell or a field ends decides what is hidden; everything else is text between tags, however
 //! sloppy, and goes through the detectors.
 
-use super::attributes::{Manner, Value, is_telling, value_of};
+use super::attributes::{Manner, Value, Worth, is_telling, value_of};
 use super::element::{Raw, Role, breaks_out, is_inline, is_void};
 use super::entity::escape;
 use super::grid::{Gathered, Table, Zone, field_names, names};
@@ -18,10 +18,13 @@ use crate::redact::judge::{Judge, Verdict};
 use crate::redact::nested::{Nested, begins};
 use crate::redact::place::{Field, Named, Place};
 use crate::redact::whose::Whose;
-use crate::redact::{Charset, MAX_DEPTH, RedactError, Tally, Task};
+use crate::redact::{Charset, MAX_DEPTH, MAX_ROW, RedactError, Tally, Task};
 
 /// Longest script that is read: it is looked at as a whole.
 pub(super) const MAX_SCRIPT: usize = 4 * 1024 * 1024;
+
+/// Longest text behind a tag that is looked at for the rest of a broken one.
+const MAX_LINE: usize = 1024;
 
 /// Longest content that is kept until it is known whether it is a name.
 const MAX_KEPT: usize = 64 * 1024;
@@ -31,8 +34,8 @@ const MAX_KEPT: usize = 64 * 1024;
 enum Frame {
     Table(Box<Table>),
     List(List),
-    /// Whether an `option` is open.
-    Select(bool),
+    /// `select` or `datalist`, and whether an `option` is open.
+    Select(Vec<u8>, bool),
     /// `noscript`, `template`
     Apart(Vec<u8>),
     /// Names of the open elements, from `svg` or `math` on.
@@ -85,7 +88,7 @@ struct Hold {
 struct Open {
     raw: Raw,
     text: Vec<u8>,
-    verdict: Verdict,
+    worth: Worth,
     /// A script whose type says JSON.
     is_json: bool,
 }
@@ -98,6 +101,8 @@ pub(super) struct Page {
     place: Place,
     charset: Charset,
     kinds: Kinds,
+    /// The text that comes is that of a value which is not personal.
+    quiet: bool,
     relates: bool,
     prose: Prose,
     frames: Vec<Frame>,
@@ -108,6 +113,11 @@ pub(super) struct Page {
     room: Vec<u8>,
     /// The choice that is open is withheld, and nothing around it.
     select_swallows: bool,
+    /// A row is read again, and whether it was found not to fit its table.
+    again: bool,
+    misfit: bool,
+    /// Text since the last tag, as far as it could be the rest of a broken one.
+    line: Vec<u8>,
 }
 
 impl Page {
@@ -126,6 +136,7 @@ impl Page {
             place,
             charset,
             kinds,
+            quiet: false,
             prose: Prose::default(),
             frames: Vec::new(),
             open: None,
@@ -134,6 +145,9 @@ impl Page {
             tag: Tag::default(),
             room: Vec::new(),
             select_swallows: false,
+            again: false,
+            misfit: false,
+            line: Vec::new(),
         }
     }
 
@@ -181,6 +195,19 @@ impl Page {
         (!self.visible.contains(category)).then_some(category)
     }
 
+    /// Whether a text is nothing but names of fields that somebody classified.
+    fn is_name(&mut self, text: &Gathered) -> bool {
+        let names = text.names();
+        let mut known = names.iter().map(|name| self.place.resolve(name).field.is_known());
+        // The whole, or else all of its parts.
+        known.next().is_some_and(|whole| whole || (names.len() > 1 && known.all(|known| known)))
+    }
+
+    /// Whether a text is the name of a field that somebody classified.
+    pub(super) fn is_known(&mut self, name: &str) -> bool {
+        self.place.resolve(name.trim()).field.is_known()
+    }
+
     /// What happens to a value of these names. The strictest word counts.
     fn verdict(&mut self, named: &[Named], known: bool) -> Verdict {
         let visible = self.visible;
@@ -199,6 +226,7 @@ impl Page {
 
     fn set_visible(&mut self, visible: CategorySet) {
         self.visible = visible;
+        self.quiet = false;
         self.kinds = self.judge.task.plan.detected(visible);
     }
 
@@ -217,6 +245,7 @@ impl Page {
     /// Runs a step of the prose, where its bytes go.
     fn prose(&mut self, out: &mut Vec<u8>, step: impl FnOnce(&mut Prose, &mut Look<'_>, &mut Vec<u8>)) {
         let mut look = Look { kinds: self.kinds, task: &self.judge.task, tally: &mut self.tally };
+        debug_assert!(self.swallow.as_ref().is_none_or(|swallow| swallow.kept.is_some() || self.prose.is_empty()));
         match (&mut self.swallow, &mut self.hold) {
             (Some(Swallow { kept: Some(kept), .. }), _) => step(&mut self.prose, &mut look, kept),
             (Some(_), _) => {}
@@ -231,7 +260,20 @@ impl Page {
         }
     }
 
+    /// The run of text ends.
     fn flush(&mut self, out: &mut Vec<u8>) {
+        if !self.quiet
+            && let Some(text) = self.prose.document()
+        {
+            let document = match self.judge.nested(&text, self.visible) {
+                Nested::Same => None,
+                Nested::Redacted(document) => Some(document),
+                Nested::Unreadable => self.mentions(&text).then(String::new),
+            };
+            if let Some(document) = document {
+                self.prose.replace(&document);
+            }
+        }
         self.prose(out, Prose::finish);
     }
 
@@ -271,6 +313,15 @@ impl Page {
         true
     }
 
+    /// Something that has a value of its own stands in what is withheld: it is more than a name.
+    fn spoil(&mut self) {
+        if let Some(swallow) = &mut self.swallow
+            && swallow.kept.take().is_some()
+        {
+            self.prose = Prose::default();
+        }
+    }
+
     /// It ends: what stands for it is written.
     fn end_swallow(&mut self, is_name: bool, out: &mut Vec<u8>) {
         self.flush(out);
@@ -307,11 +358,12 @@ impl Page {
         }
         let Some(cell) = self.table()?.cell.take() else { return Ok(()) };
         if cell.swallows {
-            let is_name = cell.text.names().iter().any(|name| self.place.resolve(name).field.is_known());
+            let is_name = self.is_name(&cell.text);
             self.end_swallow(is_name, out);
         } else {
             self.flush(out);
         }
+        self.quiet = false;
         self.kinds = self.judge.task.plan.detected(self.visible);
         let depth = self.frames.len();
         let Self { frames, place, hold, judge, .. } = self;
@@ -333,12 +385,18 @@ impl Page {
         let depth = self.frames.len();
         if let Some(hold) = self.hold.take_if(|hold| hold.depth == depth) {
             let any = self.judge.task.audience.sees.any;
-            let visible = hold.whose.visible(&self.judge.task.audience);
-            let is_record = self.element(hold.table.index).is_record();
-            if visible == any || !is_record {
+            let mut visible = any;
+            if hold.raw.len() as u64 <= self.judge.task.plan.record_bytes()
+                && self.relates
+                && self.element(hold.table.index).is_record()
+            {
+                visible = hold.whose.visible(&self.judge.task.audience);
+            }
+            let misfit = self.misfits()?;
+            if visible == any && !misfit {
                 out.extend_from_slice(&hold.out);
             } else {
-                // The guess was wrong: the row is read again, as whose it is.
+                // The guess was wrong: the row is read again, as what it is.
                 let Hold { raw, table, tally, judged, .. } = *hold;
                 self.tally = tally;
                 self.judge.set_tally(judged);
@@ -346,12 +404,17 @@ impl Page {
                     *frame = Frame::Table(table);
                 }
                 self.set_visible(visible);
-                let relates = std::mem::replace(&mut self.relates, false);
+                self.misfit = misfit;
+                self.again = true;
                 Lexer::new().push(&raw, &mut Pass { page: self, out })?;
                 self.close_cell(out)?;
-                self.relates = relates;
+                self.again = false;
+                self.misfit = false;
                 self.set_visible(any);
             }
+        } else if !self.again && self.swallow.is_none() && self.table()?.zone != Zone::Between && self.misfits()? {
+            // Of a row within another one nothing can be taken back.
+            return Err(RedactError::Malformed);
         }
         let Self { frames, place, .. } = self;
         if let Some(Frame::Table(table)) = frames.last_mut()
@@ -360,6 +423,15 @@ impl Page {
             table.close_row(place);
         }
         Ok(())
+    }
+
+    /// Whether the row that is open cannot be aligned with the names of the columns, where some are hidden: what stands
+    /// in which of them is not known.
+    fn misfits(&mut self) -> Result<bool, RedactError> {
+        let Self { frames, place, visible, judge, .. } = self;
+        let Some(Frame::Table(table)) = frames.last() else { return Err(RedactError::Malformed) };
+        let hides = |field: Field| field.category().is_some_and(|category| !visible.contains(category));
+        Ok(!table.fits() && (judge.denies() || table.all().any(hides)) && !table.is_header(place))
     }
 
     /// What the plan says of a row.
@@ -390,10 +462,12 @@ impl Page {
         Ok(result)
     }
 
-    /// A row begins.
-    fn open_row(&mut self, raw: &[u8]) -> Result<(), RedactError> {
+    /// A row begins; whether it is kept from its first byte on.
+    fn open_row(&mut self, raw: &[u8]) -> Result<bool, RedactError> {
         let depth = self.frames.len();
-        if self.relates && self.hold.is_none() && self.swallow.is_none() {
+        let waits = !self.again && (self.relates || self.table()?.headed);
+        let waits = waits && self.hold.is_none() && self.swallow.is_none();
+        if waits {
             let table = Box::new(self.table()?.clone());
             self.hold = Some(Box::new(Hold {
                 depth,
@@ -409,17 +483,15 @@ impl Page {
         self.in_row(index, |table, place| {
             table.open_row();
             table.classify(place);
-        })
+        })?;
+        Ok(waits)
     }
 
-    /// Keeps what was read of a row that is held; a longer one is nobody's.
-    fn keep(&mut self, raw: &[u8], out: &mut Vec<u8>) {
-        let Some(hold) = &mut self.hold else { return };
+    /// Keeps what was read of a row that is held.
+    fn keep(&mut self, raw: &[u8]) -> Result<(), RedactError> {
+        let Some(hold) = &mut self.hold else { return Ok(()) };
         hold.raw.extend_from_slice(raw);
-        if hold.raw.len() as u64 > self.judge.task.plan.record_bytes() {
-            out.append(&mut hold.out);
-            self.hold = None;
-        }
+        if hold.raw.len() > MAX_ROW { Err(RedactError::TooLong) } else { Ok(()) }
     }
 
     /// A cell begins: how its tag is written.
@@ -436,20 +508,21 @@ impl Page {
         let visible = self.visible;
         let hides = |field: Field| field.category().is_some_and(|category| !visible.contains(category));
         let is_hidden = fields.named.iter().any(|named| hides(named.field));
-        if is_head && !is_hidden && !fields.known {
+        if is_head && !is_hidden && !fields.known && !self.misfit {
             // A name, or what nobody classified: its text will tell.
             return Ok(if self.judge.denies() { Verdict::Drop } else { Verdict::Keep });
         }
-        let verdict = self.verdict(&fields.named, fields.known);
-        if verdict == Verdict::Keep && fields.surplus && self.table()?.all().any(hides) {
+        if self.misfit && !is_hidden && !fields.own {
             self.tally.unclassified();
             return Ok(Verdict::Drop);
         }
+        let verdict = self.verdict(&fields.named, fields.known);
         let owned = fields.named.iter().filter(|named| named.field.is_known());
         if verdict == Verdict::Keep && fields.known && owned.clone().count() > 0
             && owned.clone().all(|named| named.field.is_not_personal())
         {
             self.kinds = Kinds::NONE;
+            self.quiet = true;
         }
         Ok(verdict)
     }
@@ -457,7 +530,7 @@ impl Page {
     // --- Fields
 
     /// The names that an element has as a field, and what happens to its value.
-    fn field(&mut self, tag: &Tag, raw: &[u8], by: &[&[u8]]) -> Verdict {
+    fn field(&mut self, tag: &Tag, raw: &[u8], by: &[&[u8]]) -> Worth {
         let mut named = Vec::new();
         for attribute in by {
             let Some(text) = value_of(tag, raw, attribute) else { continue };
@@ -468,11 +541,14 @@ impl Page {
                 _ => named.extend(field_names(&text).iter().map(|name| self.place.resolve(name))),
             }
         }
-        let known = named.iter().any(|named| named.field.is_known());
+        let mut known = named.iter().map(|named| named.field).filter(|field| field.is_known()).peekable();
+        let is_known = known.peek().is_some();
+        let is_quiet = is_known && known.all(Field::is_not_personal);
         if self.swallow.is_some() {
-            return Verdict::Keep;
+            self.spoil();
+            return Worth { verdict: Verdict::Keep, quiet: is_quiet };
         }
-        self.verdict(&named, known)
+        Worth { verdict: self.verdict(&named, is_known), quiet: is_quiet }
     }
 
     /// Whether an element names what it holds, and that is hidden.
@@ -510,8 +586,8 @@ impl Page {
         if is_technical(&name) {
             return Ok(Some(None));
         }
-        let verdict = self.field(tag, raw, &[b"name", b"property", b"itemprop"]);
-        Ok(Some(Some(Value { name: b"content", verdict })))
+        let worth = self.field(tag, raw, &[b"name", b"property", b"itemprop"]);
+        Ok(Some(Some(Value { name: b"content", worth })))
     }
 
     /// A page's word on its charset must be that of its head.
@@ -552,12 +628,13 @@ impl Pieces for Pass<'_> {
         let stray = match page.frames.last() {
             Some(Frame::Table(table)) => matches!(table.zone, Zone::Between | Zone::Row),
             Some(Frame::List(list)) => list.item.is_none(),
-            Some(Frame::Select(in_option)) => !in_option,
+            Some(Frame::Select(_, in_option)) => !in_option,
             _ => false,
         };
         if stray && !is_space(text) {
             return Err(RedactError::Malformed);
         }
+        page.check_line(text)?;
         if let Some(swallow) = &mut page.swallow {
             swallow.text.add(text);
         }
@@ -565,11 +642,12 @@ impl Pieces for Pass<'_> {
             gathered.add(text);
         }
         page.prose(out, |prose, look, out| prose.text(text, look, out));
-        page.keep(text, out);
+        page.keep(text)?;
         Ok(())
     }
 
     fn start(&mut self, raw: &[u8]) -> Result<Next, RedactError> {
+        self.page.line.clear();
         let mut tag = std::mem::take(&mut self.page.tag);
         let result = tag.read(raw, false).and_then(|()| self.element(&tag, raw));
         self.page.tag = tag;
@@ -577,6 +655,7 @@ impl Pieces for Pass<'_> {
     }
 
     fn end(&mut self, raw: &[u8]) -> Result<(), RedactError> {
+        self.page.line.clear();
         let mut tag = std::mem::take(&mut self.page.tag);
         let result = tag.read(raw, true).and_then(|()| self.end_of(&tag, raw));
         self.page.tag = tag;
@@ -584,7 +663,7 @@ impl Pieces for Pass<'_> {
     }
 
     fn raw(&mut self, text: &[u8]) -> Result<(), RedactError> {
-        let Self { page, out } = self;
+        let page = &mut *self.page;
         if page.is_apart() && text.contains(&b'<') {
             return Err(RedactError::Malformed);
         }
@@ -596,7 +675,7 @@ impl Pieces for Pass<'_> {
             }
             open.text.extend_from_slice(text);
         }
-        page.keep(text, out);
+        page.keep(text)?;
         Ok(())
     }
 
@@ -604,13 +683,13 @@ impl Pieces for Pass<'_> {
         let Self { page, out } = self;
         // Not nothing: what stands on both sides of it must not become one.
         let left = short.unwrap_or(b"<!---->");
-        if page.is_foreign_now() || page.frames.last().is_some_and(|frame| matches!(frame, Frame::Select(_))) {
+        if page.is_foreign_now() || page.frames.last().is_some_and(|frame| matches!(frame, Frame::Select(..))) {
             page.flush(out);
             page.write(left, out);
         } else {
             page.prose(out, |prose, look, out| prose.tag(left, look, out));
         }
-        page.keep(left, out);
+        page.keep(left)?;
         Ok(())
     }
 
@@ -640,7 +719,7 @@ impl Pass<'_> {
         if let Some(Frame::Foreign(names)) = page.frames.last_mut() {
             foreign(names, tag)?;
             page.leave(tag, raw, Manner::Open, None, out)?;
-            page.keep(raw, out);
+            page.keep(raw)?;
             return Ok(Next::Content);
         }
         let role = Role::of(&tag.name);
@@ -657,8 +736,11 @@ impl Pass<'_> {
         match role {
             Role::Refused => return Err(RedactError::Malformed),
             Role::Table => {
+                page.spoil();
                 page.leave(tag, raw, Manner::Open, None, out)?;
-                page.frames.push(Frame::Table(Box::new(Table::new())));
+                // Whose the row around it is says nothing of its rows.
+                page.frames.push(Frame::Table(Box::new(Table::new(page.visible))));
+                page.set_visible(page.judge.task.audience.sees.any);
             }
             Role::Group => {
                 page.close_row(out)?;
@@ -667,9 +749,8 @@ impl Pass<'_> {
             }
             Role::Row => {
                 page.close_row(out)?;
-                page.open_row(raw)?;
+                kept = page.open_row(raw)?;
                 page.leave(tag, raw, Manner::Open, None, out)?;
-                kept = true;
             }
             Role::Cell => {
                 page.close_cell(out)?;
@@ -689,6 +770,7 @@ impl Pass<'_> {
                 page.leave(tag, raw, Manner::Open, None, out)?;
             }
             Role::List => {
+                page.spoil();
                 page.leave(tag, raw, Manner::Open, None, out)?;
                 page.frames.push(Frame::List(List::default()));
             }
@@ -697,23 +779,15 @@ impl Pass<'_> {
                 page.open_item(tag, raw, role == Role::Term, out)?;
             }
             Role::Select => {
-                let verdict = page.field(tag, raw, &FIELD);
-                page.frames.push(Frame::Select(false));
+                let verdict = page.field(tag, raw, &FIELD).verdict;
+                page.frames.push(Frame::Select(tag.name.clone(), false));
                 page.withhold(tag, raw, verdict, out)?;
             }
             Role::Option => {
-                let in_select = match page.frames.last_mut() {
-                    Some(Frame::Select(in_option)) => {
-                        *in_option = tag.name == b"option";
-                        true
-                    }
-                    _ => false,
-                };
-                let value = match in_select {
-                    true => None,
-                    false => Some(Value { name: b"value", verdict: page.field(tag, raw, &FIELD) }),
-                };
-                page.leave(tag, raw, Manner::Open, value, out)?;
+                if let Some(Frame::Select(_, in_option)) = page.frames.last_mut() {
+                    *in_option = tag.name == b"option";
+                }
+                page.leave(tag, raw, Manner::Open, None, out)?;
             }
             Role::Apart => {
                 page.leave(tag, raw, Manner::Open, None, out)?;
@@ -728,7 +802,7 @@ impl Pass<'_> {
             Role::Plain => next = page.plain(tag, raw, out)?,
         }
         if !kept {
-            page.keep(raw, out);
+            page.keep(raw)?;
         }
         Ok(next)
     }
@@ -748,7 +822,7 @@ impl Pass<'_> {
         if page.open.is_some() {
             page.close_raw(out)?;
             page.mark(name, bytes, out);
-            page.keep(bytes, out);
+            page.keep(bytes)?;
             return Ok(());
         }
         let role = Role::of(name);
@@ -762,11 +836,12 @@ impl Pass<'_> {
                 if ended {
                     page.frames.pop();
                 }
-                page.keep(bytes, out);
+                page.keep(bytes)?;
                 return Ok(());
             }
             (Some(Frame::Hidden(names)), Role::Plain) => {
-                if names.last().is_some_and(|open| open == b"p") && name != b"p" {
+                let ends_paragraphs = matches!(name, b"div" | b"section" | b"article" | b"li" | b"blockquote");
+                if ends_paragraphs && names.last().is_some_and(|open| open == b"p") {
                     names.pop();
                 }
                 if names.pop().as_deref() != Some(name) {
@@ -777,9 +852,9 @@ impl Pass<'_> {
                     page.end_swallow(false, out);
                 }
             }
-            (Some(Frame::Select(in_option)), _) => match name {
+            (Some(Frame::Select(open, in_option)), _) => match name {
                 b"option" | b"optgroup" => *in_option = false,
-                b"select" => {
+                _ if *name == open[..] => {
                     page.frames.pop();
                     if page.swallow.as_ref().is_some_and(|_| page.select_swallows) {
                         page.select_swallows = false;
@@ -823,7 +898,9 @@ impl Pass<'_> {
             (Some(Frame::Table(_)), Role::Table) => {
                 page.close_row(out)?;
                 page.flush(out);
-                page.frames.pop();
+                if let Some(Frame::Table(table)) = page.frames.pop() {
+                    page.set_visible(table.outside);
+                }
             }
             (Some(Frame::Table(table)), Role::Caption) => {
                 if table.zone == Zone::Caption {
@@ -831,12 +908,14 @@ impl Pass<'_> {
                 }
             }
             (Some(Frame::Table(_)), Role::Columns) => {}
+            // The element that it ends began as something else.
+            (_, Role::Plain) if Raw::of(name).is_some() => return Err(RedactError::Malformed),
             (_, Role::Plain) => {}
             // It ends what is not open here, or what something else is open in.
             _ => return Err(RedactError::Malformed),
         }
         page.mark(name, bytes, out);
-        page.keep(bytes, out);
+        page.keep(bytes)?;
         Ok(())
     }
 }
@@ -870,14 +949,35 @@ fn foreign(names: &mut Vec<Vec<u8>>, tag: &Tag) -> Result<(), RedactError> {
 }
 
 impl Page {
+    /// Text that reads like the rest of a tag which ended too early (`<input name=nom> value=Jean>`) would hold values
+    /// under their names, and be judged by none.
+    fn check_line(&mut self, text: &[u8]) -> Result<(), RedactError> {
+        let room = MAX_LINE.saturating_sub(self.line.len());
+        let before = self.line.len();
+        self.line.extend_from_slice(&text[..text.len().min(room)]);
+        let ends = || memchr::memchr_iter(b'>', &self.line[before..]).map(|end| before + end);
+        let Some(end) = ends().next_back() else { return Ok(()) };
+        let is_value = |at: usize| {
+            let name = self.line[..at].iter().rev().take_while(|byte| byte.is_ascii_alphabetic() || **byte == b'-');
+            let name = name.count();
+            let quoted = matches!(self.line.get(at + 1), Some(b'"' | b'\''));
+            name > 0 && (quoted || self.line[at - name..at].eq_ignore_ascii_case(b"value"))
+        };
+        let ends_comment = ends().any(|end| self.line[..end].ends_with(b"--"));
+        if ends_comment || memchr::memchr_iter(b'=', &self.line[..end]).any(is_value) {
+            return Err(RedactError::Malformed);
+        }
+        Ok(())
+    }
+
     /// Whether an element may stand where it does.
     fn check_place(&self, tag: &Tag, raw: &[u8], role: Role) -> Result<(), RedactError> {
         let name = &tag.name[..];
         let sound = match self.frames.last() {
-            Some(Frame::Select(_)) => role == Role::Option || name == b"hr",
+            Some(Frame::Select(..)) => role == Role::Option || name == b"hr",
             Some(Frame::Table(table)) => match (table.zone, role) {
                 (_, Role::Group | Role::Row | Role::Cell | Role::Caption | Role::Columns) => true,
-                (Zone::Cell | Zone::Caption, Role::Term | Role::Description) => false,
+                (Zone::Cell | Zone::Caption, Role::Term | Role::Description | Role::Option) => false,
                 (Zone::Cell | Zone::Caption, _) => true,
                 (_, Role::Plain) => match name {
                     b"form" | b"script" | b"style" => true,
@@ -888,12 +988,19 @@ impl Page {
             },
             Some(Frame::List(list)) => match role {
                 Role::Term | Role::Description => true,
-                Role::Group | Role::Row | Role::Cell | Role::Caption | Role::Columns => false,
+                Role::Group | Role::Row | Role::Cell | Role::Caption | Role::Columns | Role::Option => false,
                 _ => list.item.is_some() || matches!(name, b"div" | b"script"),
             },
             _ => !matches!(
                 role,
-                Role::Group | Role::Row | Role::Cell | Role::Caption | Role::Columns | Role::Term | Role::Description
+                Role::Group
+                    | Role::Row
+                    | Role::Cell
+                    | Role::Caption
+                    | Role::Columns
+                    | Role::Term
+                    | Role::Description
+                    | Role::Option
             ),
         };
         if sound { Ok(()) } else { Err(RedactError::Malformed) }
@@ -938,7 +1045,7 @@ impl Page {
                     item.swallows = true;
                 }
             }
-            Some(Frame::Select(_)) => {
+            Some(Frame::Select(..)) => {
                 self.select_swallows = true;
                 if let Some(swallow) = &mut self.swallow {
                     // Its options are no names.
@@ -984,9 +1091,9 @@ impl Page {
     fn close_item(&mut self, out: &mut Vec<u8>) -> Result<(), RedactError> {
         let Some(item) = self.list()?.item.take() else { return Ok(()) };
         let named: Vec<Named> = item.text.names().iter().map(|name| self.place.resolve(name)).collect();
-        let known = named.iter().any(|named| named.field.is_known());
         if item.swallows {
-            self.end_swallow(item.is_term && known, out);
+            let is_name = item.is_term && self.is_name(&item.text);
+            self.end_swallow(is_name, out);
         } else {
             self.flush(out);
         }
@@ -1000,14 +1107,14 @@ impl Page {
     fn plain(&mut self, tag: &Tag, raw: &[u8], out: &mut Vec<u8>) -> Result<Next, RedactError> {
         let name = &tag.name[..];
         if let Some(kind) = Raw::of(name) {
-            let verdict = match kind {
+            self.spoil();
+            let worth = match kind {
                 Raw::Textarea => self.field(tag, raw, &FIELD),
-                _ => Verdict::Keep,
+                _ => Worth { verdict: Verdict::Keep, quiet: false },
             };
             let is_json = value_of(tag, raw, b"type").is_some_and(|kind| kind.to_ascii_lowercase().contains("json"));
-            let manner = if verdict == Verdict::Keep { Manner::Open } else { Manner::Hidden };
-            self.leave(tag, raw, manner, None, out)?;
-            self.open = Some(Open { raw: kind, text: Vec::new(), verdict, is_json });
+            self.leave(tag, raw, worth.manner(), None, out)?;
+            self.open = Some(Open { raw: kind, text: Vec::new(), worth, is_json });
             return Ok(Next::Raw(kind));
         }
         match name {
@@ -1025,13 +1132,11 @@ impl Page {
                 // A word on a button, which is no value.
                 let is_button = matches!(&*kind, "submit" | "button" | "reset" | "image") || (name == b"button" && !named);
                 let has_value = value_of(tag, raw, b"value").is_some() || matches!(&*kind, "checkbox" | "radio");
-                let verdict = match (is_button, has_value) {
-                    (true, _) if self.names_no_field(tag, raw) => Verdict::Keep,
-                    (_, false) => Verdict::Keep,
+                let worth = match self.field_category(tag, raw) {
+                    None if is_button || !has_value => Worth { verdict: Verdict::Keep, quiet: false },
                     _ => self.field(tag, raw, &FIELD),
                 };
-                let manner = if verdict == Verdict::Keep { Manner::Open } else { Manner::Hidden };
-                self.leave(tag, raw, manner, Some(Value { name: b"value", verdict }), out)?;
+                self.leave(tag, raw, worth.manner(), Some(Value { name: b"value", worth }), out)?;
                 self.nest(name);
                 return Ok(Next::Content);
             }
@@ -1040,18 +1145,18 @@ impl Page {
         let value = match value_of(tag, raw, b"value") {
             // The number of an item.
             Some(text) if name == b"li" && text.trim().bytes().all(|byte| byte.is_ascii_digit()) && text.len() < 7 => None,
-            Some(_) => Some(Value { name: b"value", verdict: self.field(tag, raw, &FIELD) }),
+            Some(_) => Some(Value { name: b"value", worth: self.field(tag, raw, &FIELD) }),
             None => None,
         };
         let named = match name {
             b"output" => self.field_category(tag, raw),
             _ => self.names_hidden(tag, raw),
         };
+        if named.is_some() {
+            self.spoil();
+        }
         let Some(category) = named.filter(|_| self.swallow.is_none()) else {
-            let manner = match value {
-                Some(Value { verdict: Verdict::Hide(_) | Verdict::Drop, .. }) => Manner::Hidden,
-                _ => Manner::Open,
-            };
+            let manner = value.map_or(Manner::Open, |value| value.worth.manner());
             self.leave(tag, raw, manner, value, out)?;
             self.nest(name);
             return Ok(Next::Content);
@@ -1077,12 +1182,7 @@ impl Page {
         }
     }
 
-    fn names_no_field(&mut self, tag: &Tag, raw: &[u8]) -> bool {
-        let names = FIELD.iter().filter_map(|name| value_of(tag, raw, name));
-        let names: Vec<String> = names.flat_map(|text| field_names(&text).iter().map(|name| name.to_string()).collect::<Vec<_>>()).collect();
-        names.iter().all(|name| !self.place.resolve(name).field.is_personal())
-    }
-
+    /// The category of a field by any of its names, where it is hidden.
     fn field_category(&mut self, tag: &Tag, raw: &[u8]) -> Option<CategoryId> {
         FIELD.iter().filter_map(|name| value_of(tag, raw, name)).find_map(|text| {
             field_names(&text).iter().find_map(|name| self.hidden(name))
@@ -1091,7 +1191,7 @@ impl Page {
 
     /// A raw element ends: what may leave of its text.
     fn close_raw(&mut self, out: &mut Vec<u8>) -> Result<(), RedactError> {
-        let Some(Open { raw, text, verdict, is_json }) = self.open.take() else { return Ok(()) };
+        let Some(Open { raw, text, worth, is_json }) = self.open.take() else { return Ok(()) };
         match raw {
             Raw::Hollow => {}
             Raw::Script => self.script(&text, is_json, out),
@@ -1103,13 +1203,13 @@ impl Page {
                 self.flush(out);
                 self.write(left.as_deref().unwrap_or(&text).as_bytes(), out);
             }
-            Raw::Title | Raw::Textarea => self.reference_text(raw, &text, verdict, out),
+            Raw::Title | Raw::Textarea => self.reference_text(raw, &text, worth, out),
         }
         Ok(())
     }
 
     /// The text of a title, or the value of a field.
-    fn reference_text(&mut self, raw: Raw, text: &[u8], verdict: Verdict, out: &mut Vec<u8>) {
+    fn reference_text(&mut self, raw: Raw, text: &[u8], worth: Worth, out: &mut Vec<u8>) {
         self.flush(out);
         if self.swallow.is_some() {
             if let Some(swallow) = &mut self.swallow {
@@ -1121,7 +1221,7 @@ impl Page {
         }
         let decoded = super::entity::decoded(text, super::entity::Within::Text);
         let mut left = Vec::new();
-        match verdict {
+        match worth.verdict {
             Verdict::Hide(category) if !text.is_empty() => {
                 if let Some(stand_in) = self.judge.stand_in(category, decoded.trim()) {
                     escape(&stand_in, &mut left);
@@ -1130,7 +1230,7 @@ impl Page {
             Verdict::Hide(_) | Verdict::Drop => {}
             Verdict::Keep => {
                 let nested = match raw {
-                    Raw::Textarea if begins(&decoded) => self.judge.nested(&decoded, self.visible),
+                    Raw::Textarea if !worth.quiet && begins(&decoded) => self.judge.nested(&decoded, self.visible),
                     _ => Nested::Same,
                 };
                 let document = match nested {
@@ -1140,7 +1240,10 @@ impl Page {
                     Nested::Unreadable => None,
                 };
                 let text_left = document.as_deref().unwrap_or(&decoded);
-                let scrubbed = super::prose::scrubbed(text_left, &mut self.looking());
+                let scrubbed = match worth.quiet {
+                    true => None,
+                    false => super::prose::scrubbed(text_left, &mut self.looking()),
+                };
                 match scrubbed.or(document) {
                     Some(text) => escape(&text, &mut left),
                     // To readers who see markup here, nothing may look like it.

@@ -8,6 +8,7 @@ use crate::redact::Task;
 use crate::redact::Tally;
 use crate::redact::detect::{Detectors, Kinds, Span};
 use crate::redact::free_text::push_stand_in;
+use crate::redact::nested::begins;
 use crate::redact::action::Means;
 
 /// Longest run that is looked at as a whole.
@@ -46,11 +47,6 @@ pub(super) struct Look<'a> {
 impl Prose {
     /// Takes text as it is written.
     pub(super) fn text(&mut self, mut text: &[u8], look: &mut Look<'_>, out: &mut Vec<u8>) {
-        if look.kinds.is_empty() {
-            self.finish(look, out);
-            out.extend_from_slice(text);
-            return;
-        }
         while !text.is_empty() {
             let room = LONGEST.saturating_sub(self.raw.len()).max(1);
             let (now, later) = text.split_at(text.len().min(room));
@@ -86,6 +82,33 @@ impl Prose {
         self.raw.clear();
         self.tags.clear();
         self.left = 0;
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.raw.is_empty()
+    }
+
+    /// The text of the run, if it begins as a document in JSON.
+    pub(super) fn document(&self) -> Option<String> {
+        if self.left > 0 || !self.raw.iter().any(|byte| matches!(byte, b'{' | b'[' | b'&')) {
+            return None;
+        }
+        let mut text = Vec::with_capacity(self.raw.len());
+        read(&self.raw, &self.tags, b"", &mut text, &mut Vec::new());
+        String::from_utf8(text).ok().filter(|text| begins(text))
+    }
+
+    /// Another text in the place of the run; its tags stay, behind it.
+    pub(super) fn replace(&mut self, text: &str) {
+        let mut raw = Vec::with_capacity(self.raw.len());
+        escape(text, &mut raw);
+        let mut tags = Vec::new();
+        for (from, to) in &self.tags {
+            let start = raw.len();
+            raw.extend_from_slice(&self.raw[*from..*to]);
+            tags.push((start, raw.len()));
+        }
+        (self.raw, self.tags) = (raw, tags);
     }
 
     /// The run is long: its first part leaves.
