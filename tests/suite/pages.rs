@@ -112,7 +112,11 @@ async fn a_class_list_is_another_page_for_each_reader() {
                 }
                 let reply = connection.send(&site.ask("/pages/list", role)).await;
                 assert_eq!(reply.status, StatusCode::OK, "{role}");
-                assert_eq!(reply.text(), page(|id, class| seen(role, id, class)), "{role} {version:?} {number}");
+                assert_eq!(
+                    reply.text(),
+                    page(|id, class| seen(role, id, class)),
+                    "{role} {version:?} {number}"
+                );
             }
         }
     }
@@ -131,7 +135,8 @@ async fn pages_are_read_where_a_route_says_so() {
     let (status, text) = site.answer(Answer::new(200, &[HTML], form), "/free/form").await;
     assert_eq!((status, &*text), (StatusCode::OK, form));
     // JSON under the type of a page is read as what it is.
-    let (status, text) = site.answer(Answer::new(200, &[HTML], "{\"full_name\":\"Secret\"}"), "/pages/form").await;
+    let (status, text) =
+        site.answer(Answer::new(200, &[HTML], "{\"full_name\":\"Secret\"}"), "/pages/form").await;
     assert_eq!((status, &*text), (StatusCode::OK, "{\"full_name\":\"***\"}"));
     for (kind, body) in [
         ("text/html", "<table><tr><td>Secret"),
@@ -140,7 +145,8 @@ async fn pages_are_read_where_a_route_says_so() {
         ("text/html; charset=utf-8; charset=latin1", form),
         ("application/xhtml+xml", form),
     ] {
-        let (status, text) = site.answer(Answer::new(200, &[("Content-Type", kind)], body), "/pages/form").await;
+        let (status, text) =
+            site.answer(Answer::new(200, &[("Content-Type", kind)], body), "/pages/form").await;
         assert_eq!(status, StatusCode::BAD_GATEWAY, "{kind} {body}");
         assert!(!text.contains("Secret"), "{kind} {body}");
     }

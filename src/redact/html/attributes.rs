@@ -167,7 +167,10 @@ impl Page {
                 Verdict::Drop => Change::Gone,
             });
         }
-        let text = attribute.value.clone().map_or(Cow::Borrowed(""), |value| decoded(&raw[value], Within::Attribute));
+        let text = attribute
+            .value
+            .clone()
+            .map_or(Cow::Borrowed(""), |value| decoded(&raw[value], Within::Attribute));
         if manner == Manner::Hidden && !is_one_of(SAFE, name) {
             // The name of what is hidden stays, if it is one.
             let is_label = NAMING.contains(&name.as_bytes()) && self.is_known(&text);
@@ -181,7 +184,8 @@ impl Page {
             return Ok(Change::Gone);
         }
         if is_field_name(tag, name) {
-            let bare = name.trim_start_matches("data-").trim_start_matches([':', '@', '[', '(', '.', '#', '*']);
+            let bare =
+                name.trim_start_matches("data-").trim_start_matches([':', '@', '[', '(', '.', '#', '*']);
             let bare = bare.trim_start_matches("v-bind:").trim_end_matches([']', ')']);
             if let Some(category) = self.hidden(bare) {
                 self.tally.redacted(category);
@@ -205,7 +209,8 @@ impl Page {
             let start = text.trim_start().get(..5).map(str::to_ascii_lowercase).unwrap_or_default();
             if start == "data:" {
                 let kind = text.trim_start()[5..].to_ascii_lowercase();
-                let is_picture = ["image/", "font/", "audio/", "video/"].iter().any(|one| kind.starts_with(one));
+                let is_picture =
+                    ["image/", "font/", "audio/", "video/"].iter().any(|one| kind.starts_with(one));
                 let is_text = kind.starts_with("image/svg") && !kind.contains(";base64");
                 if is_picture && !is_text {
                     return Change::None;
@@ -233,7 +238,8 @@ impl Page {
         } else if (name.starts_with("on") || is_code(&text)) && self.mentions(&text) {
             return Change::Gone;
         }
-        let looked_at = if is_one_of(ADDRESSES, name) { without_densities(&text) } else { Cow::Borrowed(&*text) };
+        let looked_at =
+            if is_one_of(ADDRESSES, name) { without_densities(&text) } else { Cow::Borrowed(&*text) };
         if let Some(left) = scrubbed(&looked_at, &mut self.looking()) {
             text = Cow::Owned(left);
             changed = true;
@@ -290,7 +296,10 @@ impl Page {
 /// Whether an attribute may be named like a field: those that platforms and custom elements make up.
 fn is_field_name(tag: &Tag, name: &str) -> bool {
     if tag.name.contains(&b'-') {
-        return !matches!(name, "id" | "class" | "style" | "slot" | "is" | "type" | "lang" | "dir" | "hidden" | "tabindex");
+        return !matches!(
+            name,
+            "id" | "class" | "style" | "slot" | "is" | "type" | "lang" | "dir" | "hidden" | "tabindex"
+        );
     }
     !name.starts_with("aria-") && !is_one_of(SAFE, name) && !is_one_of(STANDARD, name)
 }

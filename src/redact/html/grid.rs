@@ -131,6 +131,8 @@ pub(super) struct Cell {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Table {
     pub(super) zone: Zone,
+    /// Something stood in it: a caption would not be one any more.
+    pub(super) begun: bool,
     /// What is visible around it.
     pub(super) outside: CategorySet,
     /// `thead`, `tbody` or `tfoot`, where one is open.
@@ -160,12 +162,14 @@ impl Table {
 
     /// A group of rows begins or ends: no cell reaches beyond it.
     pub(super) fn regroup(&mut self, group: Option<&[u8]>) {
+        self.begun = true;
         self.group = group.map(<[u8]>::to_vec);
         self.carry.clear();
         self.labels.clear();
     }
 
     pub(super) fn open_row(&mut self) {
+        self.begun = true;
         self.zone = Zone::Row;
         self.at = 0;
         self.cells = 0;
@@ -321,9 +325,13 @@ impl Table {
     pub(super) fn classify(&mut self, place: &mut Place) {
         for column in &mut self.columns {
             column.named.clear();
-            column.named.extend(column.names.iter().map(|name| place.resolve(name)).filter(|named| {
-                named.field.is_known() || named.relates()
-            }));
+            column.named.extend(
+                column
+                    .names
+                    .iter()
+                    .map(|name| place.resolve(name))
+                    .filter(|named| named.field.is_known() || named.relates()),
+            );
         }
     }
 

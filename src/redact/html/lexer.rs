@@ -93,7 +93,9 @@ enum Dashes {
 
 /// What begins with `<`, to its end.
 enum Found {
-    Tag { is_end: bool },
+    Tag {
+        is_end: bool,
+    },
     Comment,
     Gone,
     Doctype,
@@ -275,12 +277,7 @@ impl Lexer {
     }
 
     /// One byte of something that begins with `<`.
-    fn step(
-        &mut self,
-        state: State,
-        byte: u8,
-        foreign: bool,
-    ) -> Result<(State, Option<Found>), RedactError> {
+    fn step(&mut self, state: State, byte: u8, foreign: bool) -> Result<(State, Option<Found>), RedactError> {
         let goes = |state| Ok((state, None));
         match state {
             State::Open => match byte {
@@ -353,7 +350,9 @@ impl Lexer {
             _ => MARKS
                 .iter()
                 .find(|(_, base)| (*base..*base + 16).contains(&read))
-                .filter(|(mark, base)| mark.get(read - base).is_some_and(|next| next.eq_ignore_ascii_case(&byte)))
+                .filter(|(mark, base)| {
+                    mark.get(read - base).is_some_and(|next| next.eq_ignore_ascii_case(&byte))
+                })
                 .map(|_| read),
         };
         let bogus = if byte == b'>' { Some(Found::Gone) } else { None };
@@ -379,7 +378,8 @@ impl Lexer {
     ) -> Result<&'a [u8], RedactError> {
         let mut rest = bytes;
         loop {
-            let signs = if text.escaped { memchr::memchr2(b'<', b'-', rest) } else { memchr::memchr(b'<', rest) };
+            let signs =
+                if text.escaped { memchr::memchr2(b'<', b'-', rest) } else { memchr::memchr(b'<', rest) };
             let at = signs.unwrap_or(rest.len());
             if at > 0 {
                 pieces.raw(&rest[..at])?;

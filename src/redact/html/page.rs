@@ -245,7 +245,9 @@ impl Page {
     /// Runs a step of the prose, where its bytes go.
     fn prose(&mut self, out: &mut Vec<u8>, step: impl FnOnce(&mut Prose, &mut Look<'_>, &mut Vec<u8>)) {
         let mut look = Look { kinds: self.kinds, task: &self.judge.task, tally: &mut self.tally };
-        debug_assert!(self.swallow.as_ref().is_none_or(|swallow| swallow.kept.is_some() || self.prose.is_empty()));
+        debug_assert!(
+            self.swallow.as_ref().is_none_or(|swallow| swallow.kept.is_some() || self.prose.is_empty())
+        );
         match (&mut self.swallow, &mut self.hold) {
             (Some(Swallow { kept: Some(kept), .. }), _) => step(&mut self.prose, &mut look, kept),
             (Some(_), _) => {}
@@ -383,6 +385,10 @@ impl Page {
     fn close_row(&mut self, out: &mut Vec<u8>) -> Result<(), RedactError> {
         self.close_cell(out)?;
         let depth = self.frames.len();
+        if self.hold.is_some() {
+            // What stands behind its last cell is the row's too.
+            self.flush(out);
+        }
         if let Some(hold) = self.hold.take_if(|hold| hold.depth == depth) {
             let any = self.judge.task.audience.sees.any;
             let mut visible = any;
@@ -412,7 +418,11 @@ impl Page {
                 self.misfit = false;
                 self.set_visible(any);
             }
-        } else if !self.again && self.swallow.is_none() && self.table()?.zone != Zone::Between && self.misfits()? {
+        } else if !self.again
+            && self.swallow.is_none()
+            && self.table()?.zone != Zone::Between
+            && self.misfits()?
+        {
             // Of a row within another one nothing can be taken back.
             return Err(RedactError::Malformed);
         }
@@ -447,7 +457,11 @@ impl Page {
     }
 
     /// Runs a step inside the row.
-    fn in_row<T>(&mut self, index: u32, step: impl FnOnce(&mut Table, &mut Place) -> T) -> Result<T, RedactError> {
+    fn in_row<T>(
+        &mut self,
+        index: u32,
+        step: impl FnOnce(&mut Table, &mut Place) -> T,
+    ) -> Result<T, RedactError> {
         let Self { place, frames, .. } = self;
         let Some(Frame::Table(table)) = frames.last_mut() else { return Err(RedactError::Malformed) };
         place.leave();
@@ -463,7 +477,9 @@ impl Page {
     }
 
     /// A row begins; whether it is kept from its first byte on.
-    fn open_row(&mut self, raw: &[u8]) -> Result<bool, RedactError> {
+    fn open_row(&mut self, raw: &[u8], out: &mut Vec<u8>) -> Result<bool, RedactError> {
+        // What stands in front of it is not the row's.
+        self.flush(out);
         let depth = self.frames.len();
         let waits = !self.again && (self.relates || self.table()?.headed);
         let waits = waits && self.hold.is_none() && self.swallow.is_none();
@@ -518,7 +534,9 @@ impl Page {
         }
         let verdict = self.verdict(&fields.named, fields.known);
         let owned = fields.named.iter().filter(|named| named.field.is_known());
-        if verdict == Verdict::Keep && fields.known && owned.clone().count() > 0
+        if verdict == Verdict::Keep
+            && fields.known
+            && owned.clone().count() > 0
             && owned.clone().all(|named| named.field.is_not_personal())
         {
             self.kinds = Kinds::NONE;
@@ -582,7 +600,8 @@ impl Page {
                 _ => Ok(Some(None)),
             };
         }
-        let name = text(b"name").or_else(|| text(b"property")).unwrap_or_default().trim().to_ascii_lowercase();
+        let name =
+            text(b"name").or_else(|| text(b"property")).unwrap_or_default().trim().to_ascii_lowercase();
         if is_technical(&name) {
             return Ok(Some(None));
         }
@@ -603,10 +622,22 @@ impl Page {
 
 /// Names of `<meta>` that say how a page is shown, and nothing of anybody.
 fn is_technical(name: &str) -> bool {
-    const PREFIXES: [&str; 6] = ["apple-", "msapplication-", "mobile-web-app-", "google", "twitter:card", "turbo-"];
+    const PREFIXES: [&str; 6] =
+        ["apple-", "msapplication-", "mobile-web-app-", "google", "twitter:card", "turbo-"];
     const NAMES: [&str; 13] = [
-        "viewport", "robots", "theme-color", "color-scheme", "generator", "format-detection", "referrer", "og:type",
-        "og:locale", "application-name", "rating", "csrf-param", "handheldfriendly",
+        "viewport",
+        "robots",
+        "theme-color",
+        "color-scheme",
+        "generator",
+        "format-detection",
+        "referrer",
+        "og:type",
+        "og:locale",
+        "application-name",
+        "rating",
+        "csrf-param",
+        "handheldfriendly",
     ];
     NAMES.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
@@ -683,7 +714,8 @@ impl Pieces for Pass<'_> {
         let Self { page, out } = self;
         // Not nothing: what stands on both sides of it must not become one.
         let left = short.unwrap_or(b"<!---->");
-        if page.is_foreign_now() || page.frames.last().is_some_and(|frame| matches!(frame, Frame::Select(..))) {
+        if page.is_foreign_now() || page.frames.last().is_some_and(|frame| matches!(frame, Frame::Select(..)))
+        {
             page.flush(out);
             page.write(left, out);
         } else {
@@ -698,7 +730,8 @@ impl Pieces for Pass<'_> {
         if !page.frames.is_empty() {
             return Err(RedactError::Malformed);
         }
-        let is_plain = raw.iter().all(|byte| byte.is_ascii_alphanumeric() || b"<>! \"'/:.+-,\t\r\n=".contains(byte));
+        let is_plain =
+            raw.iter().all(|byte| byte.is_ascii_alphanumeric() || b"<>! \"'/:.+-,\t\r\n=".contains(byte));
         page.flush(out);
         page.write(if is_plain && raw.len() < 256 { raw } else { b"<!DOCTYPE html>" }, out);
         Ok(())
@@ -727,7 +760,9 @@ impl Pass<'_> {
         if page.frames.len() >= MAX_DEPTH {
             return Err(RedactError::TooDeep);
         }
-        if tag.closes && (Raw::of(&tag.name).is_some() || !matches!(role, Role::Plain | Role::Foreign | Role::Columns)) {
+        if tag.closes
+            && (Raw::of(&tag.name).is_some() || !matches!(role, Role::Plain | Role::Foreign | Role::Columns))
+        {
             // Readers of XML take the element for empty, those of HTML for open.
             return Err(RedactError::Malformed);
         }
@@ -749,13 +784,13 @@ impl Pass<'_> {
             }
             Role::Row => {
                 page.close_row(out)?;
-                kept = page.open_row(raw)?;
+                kept = page.open_row(raw, out)?;
                 page.leave(tag, raw, Manner::Open, None, out)?;
             }
             Role::Cell => {
                 page.close_cell(out)?;
                 if page.table()?.zone != Zone::Row {
-                    page.open_row(b"")?;
+                    page.open_row(b"", out)?;
                 }
                 let verdict = page.open_cell(tag, raw)?;
                 page.withhold(tag, raw, verdict, out)?;
@@ -763,7 +798,8 @@ impl Pass<'_> {
             Role::Caption => {
                 page.close_row(out)?;
                 page.leave(tag, raw, Manner::Open, None, out)?;
-                page.table()?.zone = Zone::Caption;
+                let table = page.table()?;
+                (table.zone, table.begun) = (Zone::Caption, true);
             }
             Role::Columns => {
                 page.close_row(out)?;
@@ -840,7 +876,8 @@ impl Pass<'_> {
                 return Ok(());
             }
             (Some(Frame::Hidden(names)), Role::Plain) => {
-                let ends_paragraphs = matches!(name, b"div" | b"section" | b"article" | b"li" | b"blockquote");
+                let ends_paragraphs =
+                    matches!(name, b"div" | b"section" | b"article" | b"li" | b"blockquote");
                 if ends_paragraphs && names.last().is_some_and(|open| open == b"p") {
                     names.pop();
                 }
@@ -882,7 +919,7 @@ impl Pass<'_> {
             }
             (Some(Frame::Table(table)), Role::Cell) => {
                 let is_head = table.cell.as_ref().map(|cell| cell.is_head);
-                if is_head.is_some_and(|is_head| is_head != (name == b"th")) {
+                if table.zone == Zone::Caption || is_head.is_some_and(|is_head| is_head != (name == b"th")) {
                     return Err(RedactError::Malformed);
                 }
                 page.close_cell(out)?;
@@ -926,8 +963,16 @@ const FIELD: [&[u8]; 5] = [b"name", b"id", b"autocomplete", b"itemprop", b"data-
 /// An element within SVG or MathML.
 fn foreign(names: &mut Vec<Vec<u8>>, tag: &Tag) -> Result<(), RedactError> {
     const TEXTS: [&[u8]; 8] = [b"title", b"desc", b"style", b"mi", b"mo", b"mn", b"ms", b"mtext"];
-    const OTHERS: [&[u8]; 8] =
-        [b"foreignobject", b"annotation-xml", b"script", b"input", b"textarea", b"button", b"form", b"object"];
+    const OTHERS: [&[u8]; 8] = [
+        b"foreignobject",
+        b"annotation-xml",
+        b"script",
+        b"input",
+        b"textarea",
+        b"button",
+        b"form",
+        b"object",
+    ];
     let name = &tag.name[..];
     let is_raw = Raw::of(name).is_some_and(|raw| !matches!(raw, Raw::Style | Raw::Title));
     let is_svg = matches!(name, b"svg" | b"math");
@@ -958,7 +1003,8 @@ impl Page {
         let ends = || memchr::memchr_iter(b'>', &self.line[before..]).map(|end| before + end);
         let Some(end) = ends().next_back() else { return Ok(()) };
         let is_value = |at: usize| {
-            let name = self.line[..at].iter().rev().take_while(|byte| byte.is_ascii_alphabetic() || **byte == b'-');
+            let name =
+                self.line[..at].iter().rev().take_while(|byte| byte.is_ascii_alphabetic() || **byte == b'-');
             let name = name.count();
             let quoted = matches!(self.line.get(at + 1), Some(b'"' | b'\''));
             name > 0 && (quoted || self.line[at - name..at].eq_ignore_ascii_case(b"value"))
@@ -976,12 +1022,14 @@ impl Page {
         let sound = match self.frames.last() {
             Some(Frame::Select(..)) => role == Role::Option || name == b"hr",
             Some(Frame::Table(table)) => match (table.zone, role) {
-                (_, Role::Group | Role::Row | Role::Cell | Role::Caption | Role::Columns) => true,
+                (_, Role::Caption) => !table.begun,
+                (_, Role::Group | Role::Row | Role::Cell | Role::Columns) => true,
                 (Zone::Cell | Zone::Caption, Role::Term | Role::Description | Role::Option) => false,
                 (Zone::Cell | Zone::Caption, _) => true,
                 (_, Role::Plain) => match name {
                     b"form" | b"script" | b"style" => true,
-                    b"input" => value_of(tag, raw, b"type").is_some_and(|kind| kind.trim().eq_ignore_ascii_case("hidden")),
+                    b"input" => value_of(tag, raw, b"type")
+                        .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("hidden")),
                     _ => false,
                 },
                 _ => false,
@@ -1028,7 +1076,13 @@ impl Page {
     }
 
     /// Writes a start tag, and withholds what it holds if it must.
-    fn withhold(&mut self, tag: &Tag, raw: &[u8], verdict: Verdict, out: &mut Vec<u8>) -> Result<(), RedactError> {
+    fn withhold(
+        &mut self,
+        tag: &Tag,
+        raw: &[u8],
+        verdict: Verdict,
+        out: &mut Vec<u8>,
+    ) -> Result<(), RedactError> {
         let manner = if verdict == Verdict::Keep { Manner::Open } else { Manner::Hidden };
         self.leave(tag, raw, manner, None, out)?;
         if verdict == Verdict::Keep || !self.begin_swallow(verdict, out) {
@@ -1065,7 +1119,13 @@ impl Page {
         }
     }
 
-    fn open_item(&mut self, tag: &Tag, raw: &[u8], is_term: bool, out: &mut Vec<u8>) -> Result<(), RedactError> {
+    fn open_item(
+        &mut self,
+        tag: &Tag,
+        raw: &[u8],
+        is_term: bool,
+        out: &mut Vec<u8>,
+    ) -> Result<(), RedactError> {
         let list = self.list()?;
         if is_term && std::mem::take(&mut list.described) {
             list.labels.clear();
@@ -1082,7 +1142,13 @@ impl Page {
         let verdict = match self.swallow {
             Some(_) => Verdict::Keep,
             // A name, or what nobody classified: its text will tell.
-            None if is_term && !known => if self.judge.denies() { Verdict::Drop } else { Verdict::Keep },
+            None if is_term && !known => {
+                if self.judge.denies() {
+                    Verdict::Drop
+                } else {
+                    Verdict::Keep
+                }
+            }
             None => self.verdict(&named, known),
         };
         self.withhold(tag, raw, verdict, out)
@@ -1112,7 +1178,8 @@ impl Page {
                 Raw::Textarea => self.field(tag, raw, &FIELD),
                 _ => Worth { verdict: Verdict::Keep, quiet: false },
             };
-            let is_json = value_of(tag, raw, b"type").is_some_and(|kind| kind.to_ascii_lowercase().contains("json"));
+            let is_json =
+                value_of(tag, raw, b"type").is_some_and(|kind| kind.to_ascii_lowercase().contains("json"));
             self.leave(tag, raw, worth.manner(), None, out)?;
             self.open = Some(Open { raw: kind, text: Vec::new(), worth, is_json });
             return Ok(Next::Raw(kind));
@@ -1130,8 +1197,10 @@ impl Page {
                 let kind = value_of(tag, raw, b"type").unwrap_or_default().trim().to_ascii_lowercase();
                 let named = value_of(tag, raw, b"name").is_some_and(|name| !name.trim().is_empty());
                 // A word on a button, which is no value.
-                let is_button = matches!(&*kind, "submit" | "button" | "reset" | "image") || (name == b"button" && !named);
-                let has_value = value_of(tag, raw, b"value").is_some() || matches!(&*kind, "checkbox" | "radio");
+                let is_button = matches!(&*kind, "submit" | "button" | "reset" | "image")
+                    || (name == b"button" && !named);
+                let has_value =
+                    value_of(tag, raw, b"value").is_some() || matches!(&*kind, "checkbox" | "radio");
                 let worth = match self.field_category(tag, raw) {
                     None if is_button || !has_value => Worth { verdict: Verdict::Keep, quiet: false },
                     _ => self.field(tag, raw, &FIELD),
@@ -1144,7 +1213,13 @@ impl Page {
         }
         let value = match value_of(tag, raw, b"value") {
             // The number of an item.
-            Some(text) if name == b"li" && text.trim().bytes().all(|byte| byte.is_ascii_digit()) && text.len() < 7 => None,
+            Some(text)
+                if name == b"li"
+                    && text.trim().bytes().all(|byte| byte.is_ascii_digit())
+                    && text.len() < 7 =>
+            {
+                None
+            }
             Some(_) => Some(Value { name: b"value", worth: self.field(tag, raw, &FIELD) }),
             None => None,
         };
@@ -1184,9 +1259,10 @@ impl Page {
 
     /// The category of a field by any of its names, where it is hidden.
     fn field_category(&mut self, tag: &Tag, raw: &[u8]) -> Option<CategoryId> {
-        FIELD.iter().filter_map(|name| value_of(tag, raw, name)).find_map(|text| {
-            field_names(&text).iter().find_map(|name| self.hidden(name))
-        })
+        FIELD
+            .iter()
+            .filter_map(|name| value_of(tag, raw, name))
+            .find_map(|text| field_names(&text).iter().find_map(|name| self.hidden(name)))
     }
 
     /// A raw element ends: what may leave of its text.
@@ -1230,7 +1306,9 @@ impl Page {
             Verdict::Hide(_) | Verdict::Drop => {}
             Verdict::Keep => {
                 let nested = match raw {
-                    Raw::Textarea if !worth.quiet && begins(&decoded) => self.judge.nested(&decoded, self.visible),
+                    Raw::Textarea if !worth.quiet && begins(&decoded) => {
+                        self.judge.nested(&decoded, self.visible)
+                    }
                     _ => Nested::Same,
                 };
                 let document = match nested {

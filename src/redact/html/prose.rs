@@ -4,12 +4,12 @@
 //! It is read twice, with its tags taken for nothing and for spaces, since `Tél.<b>06…</b>` is two words.
 
 use super::entity::{Within, decoded, escape, reference};
-use crate::redact::Task;
 use crate::redact::Tally;
+use crate::redact::Task;
+use crate::redact::action::Means;
 use crate::redact::detect::{Detectors, Kinds, Span};
 use crate::redact::free_text::push_stand_in;
 use crate::redact::nested::begins;
-use crate::redact::action::Means;
 
 /// Longest run that is looked at as a whole.
 const LONGEST: usize = 64 * 1024;

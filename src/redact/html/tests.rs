@@ -2,8 +2,8 @@ use std::sync::Arc;
 
 use super::HtmlRedactor;
 use crate::policy::set::{
-    Action, Category, CategoryId, CategorySet, Charter, Classification, DetectorKind, DetectorKinds, FieldClass,
-    FieldRule, LooseFormat, PersonalData, RecipientId, Sees, Unknown,
+    Action, Category, CategoryId, CategorySet, Charter, Classification, DetectorKind, DetectorKinds,
+    FieldClass, FieldRule, LooseFormat, PersonalData, RecipientId, Sees, Unknown,
 };
 use crate::redact::{Audience, Charset, Format, Plan, Redact, RedactError, Tally, Task};
 use crate::secret::{Domain, MasterSecret, Sensitive};
@@ -99,35 +99,59 @@ fn fields_of_forms_are_judged_by_their_names() {
             ("<input name=nom value=Jean>", "<input name=nom value=\"***\">"),
             ("<INPUT VALUE='Je&#97;n' NAME=\"Nom\" class=c>", "<INPUT VALUE=\"***\" NAME=\"Nom\" class=c>"),
             ("<input id=id_nom value=Jean data-old=Jean title=Jean>", "<input id=id_nom value=\"***\">"),
-            ("<input name=x autocomplete='section-a email' value=a@b>", "<input name=x autocomplete='section-a email' value=\"***\">"),
+            (
+                "<input name=x autocomplete='section-a email' value=a@b>",
+                "<input name=x autocomplete='section-a email' value=\"***\">",
+            ),
             ("<input name='user[nom]' value=Jean>", "<input name='user[nom]' value=\"***\">"),
-            ("<input name=id value=7><input type=text name=nom value=''>", "<input name=id value=7><input type=text name=nom value=''>"),
+            (
+                "<input name=id value=7><input type=text name=nom value=''>",
+                "<input name=id value=7><input type=text name=nom value=''>",
+            ),
             ("<input name=other value=Jean>", "<input name=other>"),
             ("<input value=Jean>", "<input>"),
             ("<input name=nom vlue=Jean>", "<input name=nom>"),
             ("<input type=radio name=telephone value=a checked>", "<input type=radio name=telephone>"),
             ("<input type=checkbox name=other checked>", "<input type=checkbox name=other>"),
-            ("<input type=submit value='Envoyer'><button name=go value=1>ok</button>", "<input type=submit value='Envoyer'><button name=go>ok</button>"),
+            (
+                "<input type=submit value='Envoyer'><button name=go value=1>ok</button>",
+                "<input type=submit value='Envoyer'><button name=go>ok</button>",
+            ),
             ("<textarea name=nom>\nJean</textarea>", "<textarea name=nom>***</textarea>"),
-            ("<textarea name=note rows=3>x</textarea>", "<textarea name=note rows=3>&lt;r&gt; &quot;é&quot;</textarea>"),
+            (
+                "<textarea name=note rows=3>x</textarea>",
+                "<textarea name=note rows=3>&lt;r&gt; &quot;é&quot;</textarea>",
+            ),
             ("<textarea name=other>Jean</textarea>", "<textarea name=other></textarea>"),
-            ("<textarea name=titre>a <b> &lt;b></TEXTAREA >", "<textarea name=titre>a &lt;b> &lt;b></TEXTAREA >"),
+            (
+                "<textarea name=titre>a <b> &lt;b></TEXTAREA >",
+                "<textarea name=titre>a &lt;b> &lt;b></TEXTAREA >",
+            ),
             (
                 "<select name=nom><option value=1 selected>Jean<option>Anne</select>x",
                 "<select name=nom></select>x",
             ),
-            ("<select name=classe><option selected>6A</select>", "<select name=classe><option selected>6A</select>"),
+            (
+                "<select name=classe><option selected>6A</select>",
+                "<select name=classe><option selected>6A</select>",
+            ),
             ("<datalist id=x><option value=Jean></datalist>", "<datalist id=x></datalist>"),
             ("<output name=nom>Je<b>an</b></output>.", "<output name=nom>***</output>."),
             ("<ol><li value=3>x</ol>", "<ol><li value=3>x</ol>"),
-            ("<meta name=viewport content=w><meta name=author content=Jean>", "<meta name=viewport content=w><meta name=author>"),
+            (
+                "<meta name=viewport content=w><meta name=author content=Jean>",
+                "<meta name=viewport content=w><meta name=author>",
+            ),
         ],
     );
     all_leave(
         passed,
         &[
             ("<input name=other value=Jean>", "<input name=other value=Jean>"),
-            ("<input name=other value='{\"nom\":\"Jean\"}'>", "<input name=other value=\"{&quot;nom&quot;:&quot;***&quot;}\">"),
+            (
+                "<input name=other value='{\"nom\":\"Jean\"}'>",
+                "<input name=other value=\"{&quot;nom&quot;:&quot;***&quot;}\">",
+            ),
             ("<input name=other value='a@b.fr'>", "<input name=other value=\"***\">"),
             ("<textarea name=other>a@b.fr</textarea>", "<textarea name=other>***</textarea>"),
         ],
@@ -155,7 +179,10 @@ fn columns_are_judged_by_their_headings() {
                 "<table><tr><th>Nom</th><td>Jean</td></tr><tr><th>classe</th><td>6A</td></tr><tr><th>Ville</th><td>Lyon</td></tr></table>",
                 "<table><tr><th>Nom</th><td>***</td></tr><tr><th>classe</th><td>6A</td></tr><tr><th></th><td></td></tr></table>",
             ),
-            ("<table><tr><td>Nom<td>Jean<tr><td>Ville<td>Lyon</table>", "<table><tr><td>Nom<td>***<tr><td>***<td></table>"),
+            (
+                "<table><tr><td>Nom<td>Jean<tr><td>Ville<td>Lyon</table>",
+                "<table><tr><td>Nom<td>***<tr><td>***<td></table>",
+            ),
             (
                 "<table><tr><th colspan=2>titre<th>Nom<tr><td>a<td>b<td>Jean<tr><td colspan=2>c<td>Anne<tr><td>d<td colspan=2>Paul<tr><td>e<td>Eve<tr><td>f<td>g<td>h<td>Zoé</table>",
                 "<table><tr><th colspan=2>titre<th>Nom<tr><td>a<td>b<td>***<tr><td colspan=2>c<td>***<tr><td>d<td colspan=2>***<tr><td><td><tr><td><td><td>***<td></table>",
@@ -164,12 +191,18 @@ fn columns_are_judged_by_their_headings() {
                 "<table><tr><th>titre<th>Nom<tr><td rowspan=2>a<td>Jean<tr><td>Anne<tr><td>b<td>Paul</table>",
                 "<table><tr><th>titre<th>Nom<tr><td rowspan=2>a<td>***<tr><td>***<tr><td>b<td>***</table>",
             ),
-            ("<table><tr><td data-label=Nom>Jean<td data-label=titre>t</table>", "<table><tr><td data-label=Nom>***<td data-label=titre>t</table>"),
+            (
+                "<table><tr><td data-label=Nom>Jean<td data-label=titre>t</table>",
+                "<table><tr><td data-label=Nom>***<td data-label=titre>t</table>",
+            ),
             (
                 "<table><caption>Liste a@b.fr</caption><tr><th>titre<tr><td><table><tr><th>Nom<tr><td>Jean</table></table>",
                 "<table><caption>Liste ***</caption><tr><th>titre<tr><td><table><tr><th>Nom<tr><td>***</table></table>",
             ),
-            ("<table><tr><th>Nom<tr><td><table><tr><td>Jean</table>x</table>", "<table><tr><th>Nom<tr><td>***</table>"),
+            (
+                "<table><tr><th>Nom<tr><td><table><tr><td>Jean</table>x</table>",
+                "<table><tr><th>Nom<tr><td>***</table>",
+            ),
             (
                 "<table><tr><th>Nom<input name=nom value=Jean><th>Nom, Jean<th><b>id</b></table>",
                 "<table><tr><th><th><th><b>id</b></table>",
@@ -192,8 +225,14 @@ fn columns_are_judged_by_their_headings() {
         passed,
         &[
             ("<table><tr><th>Nom<tr><td>Jean<td>Paul</table>", "<table><tr><th>Nom<tr><td>***<td></table>"),
-            ("<table><tr><th>Ville<th>x<tr><td>Lyon</table>", "<table><tr><th>Ville<th>x<tr><td>Lyon</table>"),
-            ("<table><tr><td>Ville<td>Lyon<tr><td>Nom<td>Jean</table>", "<table><tr><td>Ville<td>Lyon<tr><td>Nom<td>***</table>"),
+            (
+                "<table><tr><th>Ville<th>x<tr><td>Lyon</table>",
+                "<table><tr><th>Ville<th>x<tr><td>Lyon</table>",
+            ),
+            (
+                "<table><tr><td>Ville<td>Lyon<tr><td>Nom<td>Jean</table>",
+                "<table><tr><td>Ville<td>Lyon<tr><td>Nom<td>***</table>",
+            ),
             ("<table><tr><td>a@b.fr<td>x</table>", "<table><tr><td>***<td>x</table>"),
         ],
     );
@@ -206,8 +245,14 @@ fn text_is_looked_through() {
         &[
             ("<p>Écris à jean@x.fr.<p>Ou au 06 12 34 56 78 !", "<p>Écris à ***.<p>Ou au […] !"),
             ("jean&#64;x.fr jean&#0000000064;x&period;fr", "*** ***"),
-            ("<pre>{&quot;nom&quot;: <b>\"Jean\"</b>}</pre><p>{nom: 'Jean'}<p>{{nom}}", "<pre>{&quot;nom&quot;: &quot;***&quot;}<b></b></pre><p><p>{{nom}}"),
-            ("<img src=/logo@2x.png srcset='/a@3x.webp 3x'>", "<img src=/logo@2x.png srcset='/a@3x.webp 3x'>"),
+            (
+                "<pre>{&quot;nom&quot;: <b>\"Jean\"</b>}</pre><p>{nom: 'Jean'}<p>{{nom}}",
+                "<pre>{&quot;nom&quot;: &quot;***&quot;}<b></b></pre><p><p>{{nom}}",
+            ),
+            (
+                "<img src=/logo@2x.png srcset='/a@3x.webp 3x'>",
+                "<img src=/logo@2x.png srcset='/a@3x.webp 3x'>",
+            ),
             ("<a href=\"javascript:f({nom:'Jean'})\" onclick='g()'>", "<a onclick='g()'>"),
             ("<b>jean</b>@<i>x.fr</i>", "***</b><i></i>".replace("***", "<b>***").as_str()),
             ("Tél<b>06 12 34 56 78</b>", "Tél<b>[…]</b>"),
@@ -216,16 +261,31 @@ fn text_is_looked_through() {
             ("<a href=/u?nom=Jean&id=7#email=a>x</a>", "<a href=\"/u?nom=&amp;id=7#email=\">x</a>"),
             ("<a href='/u?n%6Fm=Jean'>x</a>", "<a href=\"/u?n%6Fm=\">x</a>"),
             ("<img alt='a@b.fr' src=/x.png>", "<img alt=\"***\" src=/x.png>"),
-            ("<p data-nom=Jean data-x=1 data-user='{\"nom\":\"Jean\"}'>", "<p data-nom=\"***\" data-x=1 data-user=\"{&quot;nom&quot;:&quot;***&quot;}\">"),
+            (
+                "<p data-nom=Jean data-x=1 data-user='{\"nom\":\"Jean\"}'>",
+                "<p data-nom=\"***\" data-x=1 data-user=\"{&quot;nom&quot;:&quot;***&quot;}\">",
+            ),
             ("<user-card full-name=Jean class=c />", "<user-card full-name=\"***\" class=c />"),
             ("<p x-data=\"{nom: 'Jean'}\" :class=\"{a: b}\">", "<p :class=\"{a: b}\">"),
             ("<iframe srcdoc='<p>Jean'>Jean</iframe>", "<iframe></iframe>"),
             ("<title>a@b.fr &lt; <b></title>", "<title>*** &lt; &lt;b&gt;</title>"),
-            ("<span itemprop=\"schema:email name\">Jean</span> b", "<span itemprop=\"schema:email name\">***</span> b"),
-            ("<!-- Jean --><!----><!-- $ --><p>< b <3 </ x><?php Jean?><!x>", "<!----><!----><!-- $ --><p>< b <3 <!----><!----><!---->"),
-            ("<svg viewBox='0 0 9 9'><path d='M06 12 34 56 78'/><text>a@b.fr</text><![CDATA[<b>]]></svg>", "<svg viewBox='0 0 9 9'><path d='M06 12 34 56 78'/><text>***</text>&lt;b&gt;</svg>"),
+            (
+                "<span itemprop=\"schema:email name\">Jean</span> b",
+                "<span itemprop=\"schema:email name\">***</span> b",
+            ),
+            (
+                "<!-- Jean --><!----><!-- $ --><p>< b <3 </ x><?php Jean?><!x>",
+                "<!----><!----><!-- $ --><p>< b <3 <!----><!----><!---->",
+            ),
+            (
+                "<svg viewBox='0 0 9 9'><path d='M06 12 34 56 78'/><text>a@b.fr</text><![CDATA[<b>]]></svg>",
+                "<svg viewBox='0 0 9 9'><path d='M06 12 34 56 78'/><text>***</text>&lt;b&gt;</svg>",
+            ),
             ("<noscript><img alt='<x>'></noscript>", "<noscript><img alt=\"&lt;x&gt;\"></noscript>"),
-            ("<!DOCTYPE html><html><body class=a>x</p></div></body></html>\n", "<!DOCTYPE html><html><body class=a>x</p></div></body></html>\n"),
+            (
+                "<!DOCTYPE html><html><body class=a>x</p></div></body></html>\n",
+                "<!DOCTYPE html><html><body class=a>x</p></div></body></html>\n",
+            ),
             ("\u{feff}<p>é", "\u{feff}<p>é"),
             ("</p jean@x.fr><p>R&D & <b>", "</p><p>R&D & <b>"),
         ],
@@ -241,10 +301,19 @@ fn scripts_are_documents_or_go() {
                 "<script type=application/ld+json>{\"nom\":\"Jean\",\"x\":\"<b>\"}</script>",
                 "<script type=application/ld+json>{\"nom\":\"***\",\"x\":\"\\u003cb>\"}</script>",
             ),
-            ("<script type=application/json>{\"a\":\"<b>\"}</script>", "<script type=application/json>{\"a\":\"<b>\"}</script>"),
-            ("<script type=application/json>{\"a\":\"x@y.fr\"}</script>", "<script type=application/json>{\"a\":\"***\"}</script>"),
+            (
+                "<script type=application/json>{\"a\":\"<b>\"}</script>",
+                "<script type=application/json>{\"a\":\"<b>\"}</script>",
+            ),
+            (
+                "<script type=application/json>{\"a\":\"x@y.fr\"}</script>",
+                "<script type=application/json>{\"a\":\"***\"}</script>",
+            ),
             ("<script type=application/json>{nom:1}</script>", "<script type=application/json></script>"),
-            ("<script src=/a.js></script><script>var a='</b>';</script>", "<script src=/a.js></script><script></script>"),
+            (
+                "<script src=/a.js></script><script>var a='</b>';</script>",
+                "<script src=/a.js></script><script></script>",
+            ),
             ("<style>b{color:red}</style>", "<style>b{color:red}</style>"),
         ],
     );
@@ -340,11 +409,15 @@ fn a_row_is_whose_its_columns_say() {
         <tr><td>***<td>***<td>9<td>5B</table><p>***";
     assert_eq!(redact_for(&task, page).as_deref(), Ok(expected));
     // The row around a table says nothing of its rows.
-    let inner = "<table><tr><th>id<th>titre<tr><td>7<td><table><tr><th>id<th>Nom<tr><td>8<td>Jean</table></table>";
+    let inner =
+        "<table><tr><th>id<th>titre<tr><td>7<td><table><tr><th>id<th>Nom<tr><td>8<td>Jean</table></table>";
     assert_eq!(redact_for(&task, inner), Ok(inner.replace("Jean", "***")));
     // Two subjects are nobody's; a row beyond its bound too.
     let two = "<table><tr><th>Nom<th>id<th>id<tr><td>Jean<td>7<td>8</table>";
-    assert_eq!(redact_for(&task, two).as_deref(), Ok("<table><tr><th>Nom<th>id<th>id<tr><td>***<td>7<td>8</table>"));
+    assert_eq!(
+        redact_for(&task, two).as_deref(),
+        Ok("<table><tr><th>Nom<th>id<th>id<tr><td>***<td>7<td>8</table>")
+    );
     let long = "<b></b>".repeat(200);
     let page = format!("<table><tr><th>Nom<th>id<tr><td>Jean<td>7{long}<tr><td>Jean<td>7</table>");
     let expected = format!("<table><tr><th>Nom<th>id<tr><td>***<td>7{long}<tr><td>Jean<td>7</table>");

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::scenario::key;
 use super::source::Source;
 use crate::policy::set::{
-    Action, Category, CategorySet, Charter, Classification, DetectorKind, DetectorKinds, FieldClass, FieldRule,
-    LooseFormat, PersonalData, RecipientId, Sees, Unknown,
+    Action, Category, CategorySet, Charter, Classification, DetectorKind, DetectorKinds, FieldClass,
+    FieldRule, LooseFormat, PersonalData, RecipientId, Sees, Unknown,
 };
 use crate::redact::{Audience, Charset, Format, Plan, RedactError, Tally, Task};
 use crate::secret::Sensitive;
@@ -37,7 +37,11 @@ pub fn page_chunking_never_shows(data: &[u8]) {
         let shown = String::from_utf8_lossy(&page);
         assert_eq!(cut.0.is_ok(), whole.0.is_ok(), "{shown} by {size}: {:?} {:?}", cut.0, whole.0);
         if whole.0.is_ok() {
-            assert_eq!(String::from_utf8_lossy(&cut.1), String::from_utf8_lossy(&whole.1), "{shown} by {size}");
+            assert_eq!(
+                String::from_utf8_lossy(&cut.1),
+                String::from_utf8_lossy(&whole.1),
+                "{shown} by {size}"
+            );
             assert_eq!(cut.2, whole.2, "{shown} by {size}");
         }
     }
@@ -254,7 +258,16 @@ impl Maker<'_, '_> {
     }
 
     fn text(&mut self) {
-        self.put(&["Un texte", "a &amp; b", "x < y", "<b>gras</b> et <i>fin", "R&D", "é€😀 ", " \n", "<a href='/x?a=1&b=2'>lien</a>"]);
+        self.put(&[
+            "Un texte",
+            "a &amp; b",
+            "x < y",
+            "<b>gras</b> et <i>fin",
+            "R&D",
+            "é€😀 ",
+            " \n",
+            "<a href='/x?a=1&b=2'>lien</a>",
+        ]);
     }
 
     /// What detectors and names know, wherever it stands.
@@ -286,19 +299,31 @@ impl Maker<'_, '_> {
     fn field(&mut self) {
         let (name, value) = self.name();
         let value = value.replacen('C', self.one_of(&["C", "C", "&#67;"]), 1);
-        let quote = if value.contains([' ', '&']) || value.is_empty() { "'" } else { self.one_of(&["'", "\""]) };
+        let quote =
+            if value.contains([' ', '&']) || value.is_empty() { "'" } else { self.one_of(&["'", "\""]) };
         let by = self.one_of(&["name", "name", "id", "NAME"]);
         match self.source.below(6) {
             0 | 1 => {
                 let order = self.source.one_in(2);
-                let (named, valued) = (format!("{by}={quote}{name}{quote}"), format!("value={quote}{value}{quote}"));
+                let (named, valued) =
+                    (format!("{by}={quote}{name}{quote}"), format!("value={quote}{value}{quote}"));
                 let (first, second) = if order { (valued, named) } else { (named, valued) };
                 self.out += &format!("<input type=text {first} {second}>");
             }
-            2 => self.out += &format!("<input {by}='{name}' type=radio value={quote}{value}{quote} checked />"),
+            2 => {
+                self.out += &format!("<input {by}='{name}' type=radio value={quote}{value}{quote} checked />")
+            }
             3 => self.out += &format!("<textarea {by}=\"{name}\" rows=3>{value}</textarea>"),
-            4 => self.out += &format!("<select {by}='{name}'><option>-<option value='{value}' selected>{value}</select>"),
-            _ => self.out += &format!("<button type=submit>ok</button><input {by}='{name}' value={quote}{value}{quote}>"),
+            4 => {
+                self.out += &format!(
+                    "<select {by}='{name}'><option>-<option value='{value}' selected>{value}</select>"
+                )
+            }
+            _ => {
+                self.out += &format!(
+                    "<button type=submit>ok</button><input {by}='{name}' value={quote}{value}{quote}>"
+                )
+            }
         }
     }
 
@@ -331,7 +356,9 @@ impl Maker<'_, '_> {
                 let inside = match self.source.below(4) {
                     0 => format!("<b>{value}</b>"),
                     1 => format!("<p>{value}<br>"),
-                    2 if self.depth < 3 && !value.is_empty() => format!("<span title='{value}'>{value}</span>"),
+                    2 if self.depth < 3 && !value.is_empty() => {
+                        format!("<span title='{value}'>{value}</span>")
+                    }
                     _ => (*value).to_owned(),
                 };
                 // Of a column that is not personal the text is not looked at; elsewhere the whole cell goes.
@@ -367,10 +394,61 @@ impl Maker<'_, '_> {
 }
 
 const FAULTS: [&str; 56] = [
-    "", "<", ">", "/", "&", ";", "\"", "'", "=", " ", "\n", "!", "-", "<!--", "-->", "--!>", "<!", "<?", "</", "]]>",
-    "<![CDATA[", "<td>", "</td>", "<th>", "</th>", "<tr>", "</tr>", "<tbody>", "</thead>", "<table>", "</table>", "<caption>",
-    "<b>", "</b>", "<p>", "</p>", "<script>", "</script>", "<style>", "<title>", "<textarea>", "</textarea>", "<select>",
-    "</select>", "<option>", "<svg>", "<math>", "<template>", "<noscript>", "<xmp>", "<dl>", "</dl>", "<dt>", "<dd>", "</dd>",
+    "",
+    "<",
+    ">",
+    "/",
+    "&",
+    ";",
+    "\"",
+    "'",
+    "=",
+    " ",
+    "\n",
+    "!",
+    "-",
+    "<!--",
+    "-->",
+    "--!>",
+    "<!",
+    "<?",
+    "</",
+    "]]>",
+    "<![CDATA[",
+    "<td>",
+    "</td>",
+    "<th>",
+    "</th>",
+    "<tr>",
+    "</tr>",
+    "<tbody>",
+    "</thead>",
+    "<table>",
+    "</table>",
+    "<caption>",
+    "<b>",
+    "</b>",
+    "<p>",
+    "</p>",
+    "<script>",
+    "</script>",
+    "<style>",
+    "<title>",
+    "<textarea>",
+    "</textarea>",
+    "<select>",
+    "</select>",
+    "<option>",
+    "<svg>",
+    "<math>",
+    "<template>",
+    "<noscript>",
+    "<xmp>",
+    "<dl>",
+    "</dl>",
+    "<dt>",
+    "<dd>",
+    "</dd>",
     "<plaintext>",
 ];
 
