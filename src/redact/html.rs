@@ -8,16 +8,21 @@
 mod attributes;
 mod element;
 mod entity;
+mod field;
 mod grid;
 mod lexer;
 mod page;
 mod prose;
+mod raw;
+mod rows;
+mod structure;
 mod tag;
 #[cfg(test)]
 mod tests;
 
 use lexer::Lexer;
-use page::{Page, Pass};
+use page::Page;
+use structure::Pass;
 
 use super::json::Utf8;
 use super::judge::Refused;
@@ -26,7 +31,7 @@ use super::{Charset, Redact, RedactError, Tally, Task};
 /// Longest tag, in bytes.
 pub const MAX_PAGE_TAG: usize = lexer::MAX_TAG;
 /// Longest script of a page, in bytes.
-pub const MAX_SCRIPT: usize = page::MAX_SCRIPT;
+pub const MAX_SCRIPT: usize = raw::MAX_SCRIPT;
 
 /// A byte order mark, by which browsers know UTF-8.
 const MARK: &[u8] = b"\xef\xbb\xbf";

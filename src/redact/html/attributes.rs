@@ -195,6 +195,11 @@ impl Page {
                 });
             }
         }
+        // A value by a misspelt name is a value all the same.
+        if self.judge.denies() && is_field(tag) && is_made_up(tag, name) && !self.is_known(name) {
+            self.tally.unclassified();
+            return Ok(Change::Gone);
+        }
         Ok(self.text_change(name, &text))
     }
 
@@ -320,6 +325,19 @@ fn without_densities(text: &str) -> Cow<'_, str> {
 fn is_code(text: &str) -> bool {
     let start = text.trim_start().as_bytes();
     start.get(..11).is_some_and(|start| start.eq_ignore_ascii_case(b"javascript:"))
+}
+
+/// Whether an element is there to have a value.
+fn is_field(tag: &Tag) -> bool {
+    matches!(&tag.name[..], b"input" | b"textarea" | b"select" | b"option" | b"button" | b"output" | b"meta")
+}
+
+/// Whether an attribute's name is neither of HTML nor of a framework.
+fn is_made_up(tag: &Tag, name: &str) -> bool {
+    is_field_name(tag, name)
+        && !name.starts_with("on")
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        && !matches!(name, "autocapitalize" | "autocorrect" | "capture" | "dirname" | "results")
 }
 
 fn quote(text: &str, out: &mut Vec<u8>) {

@@ -144,7 +144,10 @@ fn is_in_name(byte: u8) -> bool {
 mod tests {
     use super::*;
 
-    fn read(raw: &str) -> Result<(String, Vec<(String, Option<String>)>, bool), RedactError> {
+    /// Name, attributes, and whether it closes itself.
+    type Read = (String, Vec<(String, Option<String>)>, bool);
+
+    fn read(raw: &str) -> Result<Read, RedactError> {
         let mut tag = Tag::default();
         tag.read(raw.as_bytes(), raw.starts_with("</"))?;
         let attributes = tag.attributes.iter().map(|attribute| {

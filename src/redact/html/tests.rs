@@ -111,6 +111,10 @@ fn fields_of_forms_are_judged_by_their_names() {
             ("<input name=other value=Jean>", "<input name=other>"),
             ("<input value=Jean>", "<input>"),
             ("<input name=nom vlue=Jean>", "<input name=nom>"),
+            (
+                "<input name=x vlue=Jean onclick='a()' data-x=1 :a=b>",
+                "<input name=x onclick='a()' data-x=1 :a=b>",
+            ),
             ("<input type=radio name=telephone value=a checked>", "<input type=radio name=telephone>"),
             ("<input type=checkbox name=other checked>", "<input type=checkbox name=other>"),
             (
@@ -374,6 +378,8 @@ fn what_readers_read_in_two_ways_is_refused() {
         "<meta charset=latin1>",
         "<meta http-equiv=Content-Type content='text/html; charset=utf-16'>",
         "<br/x=1>",
+        "<textarea name=titre>x</textarea&<table><tr><th>Nom<tr><td>Jean</table><textarea></textarea>",
+        "<title>x</tit><input name=nom value=Jean></title>",
         "<table><tr><th>titre<tr><td><table><tr><th>id<th>Nom<tr><td>7<td>8<td>Jean</table></table>",
         "<input name=nom> value=Jean>",
         "<input name=nom> title='Jean'>",
