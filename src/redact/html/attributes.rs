@@ -334,10 +334,12 @@ fn is_field(tag: &Tag) -> bool {
 
 /// Whether an attribute's name is neither of HTML nor of a framework.
 fn is_made_up(tag: &Tag, name: &str) -> bool {
+    const PREFIXES: [&str; 7] = ["on", "data-", "ng-", "hx-", "x-", "v-model", "v-on"];
+    const OTHERS: &str = " autocapitalize autocorrect capture dirname results v-bind v-cloak v-if v-show ";
     is_field_name(tag, name)
-        && !name.starts_with("on")
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric())
-        && !matches!(name, "autocapitalize" | "autocorrect" | "capture" | "dirname" | "results")
+        && !PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+        && !is_one_of(OTHERS, name)
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
 fn quote(text: &str, out: &mut Vec<u8>) {

@@ -191,3 +191,20 @@ pub(super) fn breaks_out(name: &[u8]) -> bool {
             | b"var"
     )
 }
+
+/// Elements of HTML, of today and of old.
+const KNOWN: &str = " a abbr acronym address applet area article aside audio b base basefont bdi bdo bgsound big blink \
+    blockquote body br button canvas caption center cite code col colgroup content data datalist dd del details dfn dialog \
+    dir div dl dt em embed fieldset figcaption figure font footer form frame frameset h1 h2 h3 h4 h5 h6 head header hgroup hr \
+    html i iframe image img input ins kbd keygen label legend li link listing main map mark marquee math menu menuitem meta \
+    meter nav nobr noembed noframes noscript object ol optgroup option output p param picture plaintext pre progress q rb rp \
+    rt rtc ruby s samp script search section select shadow slot small source spacer span strike strong style sub summary sup \
+    svg table tbody td template textarea tfoot th thead time title tr track tt u ul var video wbr xmp ";
+
+/// Whether it is an element of HTML, one that a page made up by the rules (`x-tree`), or one of another vocabulary (`o:p`).
+pub(super) fn is_known(name: &[u8]) -> bool {
+    let made_up = name.iter().skip(1).any(|byte| matches!(byte, b'-' | b':'));
+    made_up
+        || std::str::from_utf8(name)
+            .is_ok_and(|name| KNOWN.split_ascii_whitespace().any(|known| known == name))
+}

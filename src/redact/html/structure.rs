@@ -1,7 +1,7 @@
 //! The order of a page: which element may stand where, and what its begin and end do.
 
 use super::attributes::{Manner, Value, is_telling, value_of};
-use super::element::{Raw, Role, breaks_out};
+use super::element::{Raw, Role, breaks_out, is_known};
 use super::field::FIELD;
 use super::grid::{Table, Zone};
 use super::lexer::{Next, Pieces};
@@ -234,6 +234,10 @@ impl Pass<'_> {
             return Ok(());
         }
         let role = Role::of(name);
+        let is_followed = page.frames.iter().any(|frame| !matches!(frame, Frame::Foreign(_)));
+        if is_followed && !page.is_foreign_now() && !is_known(name) {
+            return Err(RedactError::Malformed);
+        }
         match (page.frames.last_mut(), role) {
             (Some(Frame::Foreign(names)), _) => {
                 if names.pop().as_deref() != Some(name) {
@@ -371,15 +375,23 @@ impl Page {
         self.line.extend_from_slice(&text[..text.len().min(room)]);
         let ends = || memchr::memchr_iter(b'>', &self.line[before..]).map(|end| before + end);
         let Some(end) = ends().next_back() else { return Ok(()) };
+        let line = &self.line[..end];
         let is_value = |at: usize| {
             let name =
-                self.line[..at].iter().rev().take_while(|byte| byte.is_ascii_alphabetic() || **byte == b'-');
+                line[..at].iter().rev().take_while(|byte| byte.is_ascii_alphabetic() || **byte == b'-');
             let name = name.count();
-            let quoted = matches!(self.line.get(at + 1), Some(b'"' | b'\''));
-            name > 0 && (quoted || self.line[at - name..at].eq_ignore_ascii_case(b"value"))
+            let is_quoted = matches!(line.get(at + 1), Some(b'"' | b'\''));
+            at == 0 || is_quoted || line[at - name..at].eq_ignore_ascii_case(b"value")
         };
-        let ends_comment = ends().any(|end| self.line[..end].ends_with(b"--"));
-        if ends_comment || memchr::memchr_iter(b'=', &self.line[..end]).any(is_value) {
+        let is_end = |end: usize| {
+            let before = line[..end].trim_ascii_end();
+            let before = before.strip_suffix(b"/").unwrap_or(before);
+            let word = before.iter().rev().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+            let word = before[before.len() - word..].to_ascii_lowercase();
+            let is_followed = Raw::of(&word).is_some() || Role::of(&word) != Role::Plain || word == b"input";
+            before.ends_with(b"--") || before.ends_with(b"\"") || before.ends_with(b"'") || is_followed
+        };
+        if ends().any(is_end) || memchr::memchr_iter(b'=', line).any(is_value) {
             return Err(RedactError::Malformed);
         }
         Ok(())
@@ -388,6 +400,10 @@ impl Page {
     /// Whether an element may stand where it does.
     pub(super) fn check_place(&self, tag: &Tag, raw: &[u8], role: Role) -> Result<(), RedactError> {
         let name = &tag.name[..];
+        // In what is followed, an element that nobody knows is one of the others, misspelt.
+        if !self.frames.is_empty() && !is_known(name) {
+            return Err(RedactError::Malformed);
+        }
         let sound = match self.frames.last() {
             Some(Frame::Select(..)) => role == Role::Option || name == b"hr",
             Some(Frame::Table(table)) => match (table.zone, role) {

@@ -63,7 +63,8 @@ pub fn no_canary_survives_in_a_page(data: &[u8]) {
     assert!(!shows(&out), "{shown}\nbecame\n{}", String::from_utf8_lossy(&out));
 }
 
-/// A page that is broken in one place is refused, or hides all the same what stood under a name.
+/// A page that is broken in one place is refused, or hides all the same what stood under a name. Where a table ended too
+/// early, its refusal may come behind text that browsers show outside of it.
 ///
 /// # Panics
 /// If a canary leaves.
@@ -73,8 +74,13 @@ pub fn no_canary_survives_in_a_broken_page(data: &[u8]) {
     task.plan = Arc::new(plan(Unknown::Deny, 2));
     let mut page = page(&mut source, Plant::Structured);
     break_at(&mut source, &mut page);
-    let (_, out, _) = redact(&task, &page, 1 + source.below(60));
-    assert!(!shows(&out), "{}\nbecame\n{}", String::from_utf8_lossy(&page), String::from_utf8_lossy(&out));
+    let (result, out, _) = redact(&task, &page, 1 + source.below(60));
+    assert!(
+        result.is_err() || !shows(&out),
+        "{}\nbecame\n{}",
+        String::from_utf8_lossy(&page),
+        String::from_utf8_lossy(&out)
+    );
 }
 
 /// A page in which nothing has a name, and nothing is found, leaves as it came.
