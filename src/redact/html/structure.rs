@@ -383,15 +383,15 @@ impl Page {
             let is_quoted = matches!(line.get(at + 1), Some(b'"' | b'\''));
             at == 0 || is_quoted || line[at - name..at].eq_ignore_ascii_case(b"value")
         };
-        let is_end = |end: usize| {
-            let before = line[..end].trim_ascii_end();
-            let before = before.strip_suffix(b"/").unwrap_or(before);
-            let word = before.iter().rev().take_while(|byte| byte.is_ascii_alphanumeric()).count();
-            let word = before[before.len() - word..].to_ascii_lowercase();
-            let is_followed = Raw::of(&word).is_some() || Role::of(&word) != Role::Plain || word == b"input";
-            before.ends_with(b"--") || before.ends_with(b"\"") || before.ends_with(b"'") || is_followed
+        // A sign of greater stands apart: `a > b`, `->`; not so the end of a tag: `td>`, `"x">`, `checked />`.
+        let is_end = |end: usize| match &line[..end] {
+            [.., last] => {
+                last.is_ascii_alphanumeric() || b"\"'/".contains(last) || line[..end].ends_with(b"--")
+            }
+            [] => false,
         };
-        if ends().any(is_end) || memchr::memchr_iter(b'=', line).any(is_value) {
+        let is_quoted = memchr::memchr(b'"', line).is_some();
+        if is_quoted || ends().any(is_end) || memchr::memchr_iter(b'=', line).any(is_value) {
             return Err(RedactError::Malformed);
         }
         Ok(())
