@@ -339,7 +339,7 @@ fn is_made_up(tag: &Tag, name: &str) -> bool {
     is_field_name(tag, name)
         && !PREFIXES.iter().any(|prefix| name.starts_with(prefix))
         && !is_one_of(OTHERS, name)
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
 }
 
 fn quote(text: &str, out: &mut Vec<u8>) {

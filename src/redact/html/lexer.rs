@@ -192,7 +192,7 @@ impl Lexer {
             let next = match state {
                 State::Tag(_, Inside::Quoted(quote)) => memchr::memchr(quote, &bytes[at..]),
                 State::Comment(Dashes::None) => memchr::memchr(b'-', &bytes[at..]),
-                State::Bogus | State::Doctype => memchr::memchr(b'>', &bytes[at..]),
+                State::Bogus | State::Doctype => memchr::memchr2(b'>', b'<', &bytes[at..]),
                 State::Cdata(0) => memchr::memchr(b']', &bytes[at..]),
                 _ => Some(0),
             };
@@ -331,6 +331,8 @@ impl Lexer {
             }
             State::Bogus if byte == b'>' => Ok((state, Some(Found::Gone))),
             State::Doctype if byte == b'>' => Ok((state, Some(Found::Doctype))),
+            // What began by mistake would swallow a tag.
+            State::Bogus | State::Doctype if byte == b'<' => Err(RedactError::Malformed),
             State::Bogus | State::Doctype => goes(state),
             State::Cdata(met) => match (met, byte) {
                 (2, b'>') => Ok((state, Some(Found::Cdata))),

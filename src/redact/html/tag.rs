@@ -137,7 +137,7 @@ impl Tag {
 
 /// What names of attributes are seen to hold, those of frameworks included: `@click`, `:class`, `[prop]`, `(event)`.
 fn is_in_name(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-_.:@[]()#*$!?|+,;{}^&~%".contains(&byte)
+    byte.is_ascii_alphanumeric() || b"-_.:@[]()#*$".contains(&byte)
 }
 
 #[cfg(test)]
