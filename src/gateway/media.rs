@@ -19,6 +19,8 @@ pub enum Media {
     Other,
     /// `text/plain`, under which platforms send JSON as well; the first bytes decide.
     Plain(Charset),
+    /// `text/html`, under which platforms send JSON as well; the first bytes decide.
+    Page(Charset),
     /// A stream of parts, which may begin long after its head: its type must be believed.
     Stream,
 }
@@ -26,7 +28,7 @@ pub enum Media {
 impl Media {
     /// Whether the type says nothing of what the body is.
     pub fn is_doubtful(&self) -> bool {
-        matches!(self, Self::Doubtful | Self::Plain(_))
+        matches!(self, Self::Doubtful | Self::Plain(_) | Self::Page(_))
     }
 }
 
@@ -75,6 +77,15 @@ pub fn media(headers: &HeaderMap) -> Result<Media, Unreadable> {
                 Some(None) => Media::Doubtful,
             })
         }
+        Ok(None) if essence == b"text/html" => Ok(match media_type.parameter("charset") {
+            Ok(None) => Media::Page(Charset::Unstated),
+            // In others it is not read.
+            Ok(Some(name)) => match Charset::named(name) {
+                Some(charset) if charset.is_ascii_compatible() => Media::Page(charset),
+                _ => Media::Doubtful,
+            },
+            Err(_) => Media::Doubtful,
+        }),
         Ok(None) => Ok(unread(&essence)),
         Err(FormatError::Charset) => Err(Unreadable::Charset),
         Err(FormatError::Parameter) => Err(Unreadable::MediaType),
@@ -179,8 +190,12 @@ mod tests {
             (&["application/json; Charset = utf-16"], Err(Unreadable::Charset)),
             (&["application/json", "text/html"], Err(Unreadable::MediaType)),
             (&["application/json, text/html"], Err(Unreadable::MediaType)),
-            (&["text/html; charset=latin1"], Ok(Media::Doubtful)),
+            (&["text/html"], Ok(Media::Page(Charset::Unstated))),
+            (&["Text/HTML; charset=UTF-8"], Ok(Media::Page(Charset::Utf8))),
+            (&["text/html; charset=latin1"], Ok(Media::Page(Charset::named("latin1").unwrap()))),
+            (&["text/html; charset=utf-16"], Ok(Media::Doubtful)),
             (&["text/html; charset=UTF-7"], Err(Unreadable::Charset)),
+            (&["text/html; charset=utf-8; charset=latin1"], Ok(Media::Doubtful)),
             (&[], Ok(Media::Doubtful)),
             (&["text/xml; charset=utf-8"], Ok(Media::Known(Format::Xml))),
             (&["application/rss+xml"], Ok(Media::Known(Format::Xml))),

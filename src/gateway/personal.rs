@@ -123,7 +123,12 @@ impl Reader<'_> {
                 // What GET would send has another length and may have another coding.
                 caching::forget_representation(headers);
                 headers.remove(header::CONTENT_ENCODING);
-                if matches!(&media, Ok(Media::Known(format)) if format.is_rewritten()) {
+                let rewritten = match &media {
+                    Ok(Media::Known(format)) => format.is_rewritten(),
+                    Ok(Media::Page(charset)) => self.reads(LooseFormat::Html) && charset.is_rewritten(),
+                    _ => false,
+                };
+                if rewritten {
                     state_utf8(headers);
                 }
             }
@@ -265,6 +270,11 @@ impl Reader<'_> {
                         if self.reads(LooseFormat::Text) =>
                     {
                         Some(Format::Text(charset))
+                    }
+                    (Shown::As(None | Some(Seen::Opaque(Opaque::Page))), Media::Page(charset))
+                        if self.reads(LooseFormat::Html) =>
+                    {
+                        Some(Format::Html(charset))
                     }
                     (Shown::As(seen), _) => return self.unread(seen, headers),
                 };

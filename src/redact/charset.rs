@@ -38,6 +38,15 @@ impl Charset {
         })
     }
 
+    /// Whether its first 128 bytes are ASCII's, so that a page's own word on its charset can be read.
+    pub fn is_ascii_compatible(self) -> bool {
+        match self {
+            Self::Unstated | Self::Utf8 => true,
+            Self::Utf16 => false,
+            Self::Other(encoding) => encoding.is_ascii_compatible(),
+        }
+    }
+
     /// Whether what leaves is in another charset than what came said: UTF-8.
     pub fn is_rewritten(self) -> bool {
         !matches!(self, Self::Unstated | Self::Utf8)

@@ -8,6 +8,7 @@ use super::{
     events::Events,
     form::FormRedactor,
     free_text::TextRedactor,
+    html::HtmlRedactor,
     multipart::{MultipartRedactor, is_boundary},
     properties::{Properties, PropertiesGuard},
     sniff::Seen,
@@ -87,6 +88,8 @@ pub enum Format {
     Graphql(Arc<Answers>),
     /// Plain text, by detectors; no type means it by itself, the route says so.
     Text(Charset),
+    /// A page, by what names its values and by detectors; no type means it by itself, the route says so.
+    Html(Charset),
 }
 
 /// Parts that are not bodies for themselves.
@@ -201,7 +204,7 @@ impl Format {
 
     /// Whether it leaves in another charset than its type says: UTF-8.
     pub fn is_rewritten(&self) -> bool {
-        matches!(self, Self::Table { charset, .. } | Self::Text(charset) if charset.is_rewritten())
+        matches!(self, Self::Table { charset, .. } | Self::Text(charset) | Self::Html(charset) if charset.is_rewritten())
     }
 
     /// Its reader, for one body.
@@ -222,6 +225,7 @@ impl Format {
             Self::Properties(properties) => Box::new(PropertiesGuard::new(task, *properties)),
             Self::Graphql(answers) => Box::new(JsonRedactor::answering(task, Arc::clone(answers))),
             Self::Text(charset) => Box::new(Transcoder::new(*charset, TextRedactor::new(task))),
+            Self::Html(charset) => Box::new(Transcoder::new(*charset, HtmlRedactor::new(task, *charset))),
         }
     }
 
@@ -249,7 +253,7 @@ impl Format {
         match self {
             Self::Json | Self::Lines | Self::Sequence | Self::Texts | Self::Wrapped | Self::Events => true,
             Self::Table { .. } | Self::Form | Self::Multipart { .. } | Self::Xml => false,
-            Self::Properties(_) | Self::Text(_) => false,
+            Self::Properties(_) | Self::Text(_) | Self::Html(_) => false,
             Self::Graphql(_) => true,
         }
     }
@@ -261,7 +265,7 @@ impl Format {
             Self::Lines | Self::Sequence => Pace::Records,
             Self::Json | Self::Texts | Self::Wrapped | Self::Xml | Self::Text(_) => Pace::Document,
             Self::Table { .. } | Self::Form | Self::Multipart { .. } => Pace::Document,
-            Self::Properties(_) | Self::Graphql(_) => Pace::Document,
+            Self::Properties(_) | Self::Graphql(_) | Self::Html(_) => Pace::Document,
         }
     }
 }

@@ -43,7 +43,8 @@ pub(super) fn write_scalar(
     }
 }
 
-fn push_stand_in(
+/// Writes what stands for something that was found, and counts it.
+pub(super) fn push_stand_in(
     plan: &Plan,
     means: Means<'_>,
     kind: super::detect::Kind,

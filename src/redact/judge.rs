@@ -111,6 +111,11 @@ impl Judge {
         &self.tally
     }
 
+    /// What was counted since then did not happen.
+    pub(super) fn set_tally(&mut self, tally: Tally) {
+        self.tally = tally;
+    }
+
     /// Adds what a reader of a part of the body redacted.
     pub(super) fn add(&mut self, part: &Tally) {
         self.tally.add(part);

@@ -5,6 +5,7 @@
 
 mod bodies;
 mod graphql;
+mod pages;
 mod reference;
 mod requests;
 mod scenario;
@@ -23,6 +24,10 @@ pub use bodies::{
     no_canary_survives_in_a_text, no_canary_survives_in_parts, no_canary_survives_in_xml,
 };
 pub use graphql::aliases_change_nothing;
+pub use pages::{
+    no_canary_survives_in_a_broken_page, no_canary_survives_in_a_page, page_chunking_never_shows,
+    page_without_names_is_identical,
+};
 pub use requests::{nothing_hidden_is_asked_for, nothing_hidden_is_written};
 pub use wrappings::{chunking_never_shows_in_any_wrapping, wrappings_change_nothing};
 

@@ -27,6 +27,7 @@ mod form;
 mod format;
 mod free_text;
 mod graphql;
+mod html;
 mod json;
 mod judge;
 #[doc(hidden)]
@@ -60,6 +61,7 @@ pub use graphql::{
     Answers, Graphql, MAX_ALIASES, MAX_BATCH, MAX_FIELDS, MAX_SELECTIONS, MAX_TOKENS, PARAMETERS, Parameters,
     STORED,
 };
+pub use html::{MAX_PAGE_TAG, MAX_SCRIPT};
 pub use json::{JsonRedactor, MAX_DEPTH, MAX_HELD, MAX_KEY, MAX_NUMBER, MAX_VALUE};
 pub use media_type::MediaType;
 pub use messages::Messages;

@@ -25,6 +25,7 @@ mod layering;
 mod login;
 mod markup;
 mod memory;
+mod pages;
 mod policy;
 mod presets;
 mod redaction;

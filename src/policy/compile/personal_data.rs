@@ -228,7 +228,7 @@ fn headers(
 }
 
 fn formats(context: &mut Context<'_>, at: &At, written: &Option<List<String>>) -> Vec<LooseFormat> {
-    let table = [("text", LooseFormat::Text), ("graphql", LooseFormat::Graphql)];
+    let table = [("html", LooseFormat::Html), ("text", LooseFormat::Text), ("graphql", LooseFormat::Graphql)];
     let texts: Vec<_> = written.iter().flatten().enumerate().collect();
     let mut formats = Vec::new();
     for (place, text) in texts {

@@ -136,8 +136,8 @@ pub(crate) struct PersonalDataDocument {
     pub(crate) headers: Option<Entries<String>>,
     /// What happens to a field that nothing classifies: `deny`, `report` or `pass`. Default: `deny`.
     pub(crate) unknown: Option<String>,
-    /// Formats in which not every text can be classified, read all the same: `text`, and `graphql`, whose requests name what is
-    /// in its answers. Default: none, they are refused.
+    /// Formats in which not every text can be classified, read all the same: `html` and `text`; and `graphql`, whose requests
+    /// name what is in its answers. Default: none, they are refused.
     pub(crate) formats: Option<List<String>>,
     /// Media types that no reader understands and that pass as they are: `application/pdf`, `image/*`. Default: none, they
     /// are refused.

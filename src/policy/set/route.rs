@@ -133,6 +133,8 @@ pub struct Classification {
 /// A format in which not every text stands under a name, so that a route must say that it may be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LooseFormat {
+    /// Pages: by form field, table column and detectors.
+    Html,
     /// Plain text: by detectors.
     Text,
     /// GraphQL: data by the fields that the request names, errors and extensions by detectors.

@@ -98,6 +98,26 @@ proptest! {
     }
 
     #[test]
+    fn page_chunking_never_shows(data in choices()) {
+        super::page_chunking_never_shows(&data);
+    }
+
+    #[test]
+    fn no_canary_survives_in_a_page(data in choices()) {
+        super::no_canary_survives_in_a_page(&data);
+    }
+
+    #[test]
+    fn no_canary_survives_in_a_broken_page(data in choices()) {
+        super::no_canary_survives_in_a_broken_page(&data);
+    }
+
+    #[test]
+    fn page_without_names_is_identical(data in choices()) {
+        super::page_without_names_is_identical(&data);
+    }
+
+    #[test]
     fn accepts_what_serde_json_accepts(data in choices(), faults in faults()) {
         super::accepts_what_serde_json_accepts(&damaged(&data, &faults));
     }

@@ -1,0 +1,349 @@
+//! What of a tag may leave: its attributes, judged one by one.
+
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode_str;
+
+use super::entity::{Within, decoded, escape};
+use super::grid::NAMING;
+use super::page::Page;
+use super::prose::scrubbed;
+use super::tag::{Attribute, Tag};
+use crate::redact::RedactError;
+use crate::redact::judge::Verdict;
+use crate::redact::nested::{Nested, begins};
+
+/// How a tag is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Manner {
+    /// Each attribute is judged for itself.
+    Open,
+    /// What the element holds is hidden: so is every attribute that could repeat it.
+    Hidden,
+}
+
+/// An attribute that holds the value of its element.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Value {
+    pub(super) name: &'static [u8],
+    pub(super) worth: Worth,
+}
+
+/// What is known of the value of a field.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Worth {
+    pub(super) verdict: Verdict,
+    /// Its owner said that it is not personal: nothing is looked for in it.
+    pub(super) quiet: bool,
+}
+
+impl Worth {
+    pub(super) fn manner(self) -> Manner {
+        if self.verdict == Verdict::Keep { Manner::Open } else { Manner::Hidden }
+    }
+}
+
+/// What happens to an attribute.
+enum Change {
+    None,
+    To(String),
+    Gone,
+}
+
+/// Attributes of HTML that hold no value of a person, and those that say how an element looks: of a hidden one they stay.
+const SAFE: &str = " accept align aria-describedby aria-invalid aria-label aria-labelledby aria-required autocomplete \
+    autofocus bgcolor border cellpadding cellspacing class cols colspan dir disabled for form formnovalidate headers height \
+    hidden id inputmode itemprop itemscope itemtype lang list max maxlength method min minlength multiple name novalidate \
+    pattern placeholder readonly required role rows rowspan scope size span spellcheck step style tabindex type valign \
+    width wrap ";
+
+/// Names of attributes that are HTML's own, beside those of [`SAFE`]: they are no names of fields.
+const STANDARD: &str = " abbr accept-charset accesskey action alt as async background charset checked cite color content \
+    contenteditable controls coords crossorigin data datetime decoding default defer download draggable enctype \
+    enterkeyhint fetchpriority formaction formenctype formmethod formtarget href hreflang http-equiv imagesizes \
+    imagesrcset integrity is ismap itemid itemref kind label link loading loop low high media muted nomodule nonce open \
+    optimum ping playsinline poster preload prefix property rel rev reversed sandbox selected shape sizes slot src srcdoc \
+    srclang srcset start summary target text title translate usemap value vlink xmlns ";
+
+/// Attributes in which an address stands.
+const ADDRESSES: &str = " action background cite content data formaction href imagesrcset longdesc ping poster src srcset \
+    xlink:href ";
+
+/// What figures are drawn with: rows of digits that no person has.
+const DRAWN: &str = " d points viewbox transform values path integrity nonce keytimes keysplines ";
+
+/// Attributes whose meaning must not depend on who reads: readers take the first of two, or the last.
+const TELLING: &str = " name id type value itemprop property data-field autocomplete content charset http-equiv checked \
+    selected colspan rowspan scope headers src href srcdoc ";
+
+fn is_one_of(list: &str, name: &str) -> bool {
+    let mut rest = list;
+    while let Some(at) = rest.find(name) {
+        let end = at + name.len();
+        if at > 0 && rest.as_bytes()[at - 1] == b' ' && rest.as_bytes().get(end) == Some(&b' ') {
+            return true;
+        }
+        rest = &rest[end..];
+    }
+    false
+}
+
+/// Whether an attribute may not be there twice.
+pub(super) fn is_telling(name: &[u8]) -> bool {
+    let name = name.to_ascii_lowercase();
+    std::str::from_utf8(&name).is_ok_and(|name| is_one_of(TELLING, name) || name.starts_with("data-"))
+}
+
+/// The decoded value of an attribute; `None` where the tag has none of this name.
+pub(super) fn value_of<'a>(tag: &Tag, raw: &'a [u8], name: &[u8]) -> Option<Cow<'a, str>> {
+    let attribute = tag.attributes.iter().find(|one| raw[one.name.clone()].eq_ignore_ascii_case(name))?;
+    Some(attribute.value.clone().map_or(Cow::Borrowed(""), |value| decoded(&raw[value], Within::Attribute)))
+}
+
+impl Page {
+    /// Writes what may leave of a start tag.
+    pub(super) fn rewrite(
+        &mut self,
+        tag: &Tag,
+        raw: &[u8],
+        manner: Manner,
+        value: Option<Value>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), RedactError> {
+        if tag.attributes.is_empty() {
+            out.extend_from_slice(raw);
+            return Ok(());
+        }
+        let mut from = 0;
+        for attribute in &tag.attributes {
+            let change = self.change(tag, raw, attribute, manner, value)?;
+            let written = attribute.value.clone().map(|value| &raw[value]);
+            match change {
+                // Where scripts are off this text is markup: nothing in it may look like a tag.
+                Change::None if self.is_apart() && written.is_some_and(|value| value.contains(&b'<')) => {
+                    let text = decoded(written.unwrap_or_default(), Within::Attribute);
+                    out.extend_from_slice(&raw[from..attribute.name.end]);
+                    quote(&text, out);
+                }
+                Change::None => continue,
+                Change::Gone => out.extend_from_slice(&raw[from..attribute.from]),
+                Change::To(text) => {
+                    out.extend_from_slice(&raw[from..attribute.name.end]);
+                    quote(&text, out);
+                }
+            }
+            from = attribute.to;
+        }
+        // What followed an unquoted value does not follow a quote, or nothing, any more.
+        out.extend_from_slice(&raw[from..]);
+        Ok(())
+    }
+
+    fn change(
+        &mut self,
+        tag: &Tag,
+        raw: &[u8],
+        attribute: &Attribute,
+        manner: Manner,
+        value: Option<Value>,
+    ) -> Result<Change, RedactError> {
+        let name = raw[attribute.name.clone()].to_ascii_lowercase();
+        let name = std::str::from_utf8(&name).unwrap_or_default();
+        if name.len() > 5 && scrubbed(name, &mut self.looking()).is_some() {
+            return Ok(Change::Gone);
+        }
+        if let Some(Value { name: holder, worth: Worth { verdict, quiet } }) = value
+            && name.as_bytes() == holder
+        {
+            let text = decoded(&raw[attribute.value.clone().unwrap_or_default()], Within::Attribute);
+            return Ok(match verdict {
+                _ if text.is_empty() && attribute.value.is_some() => Change::None,
+                Verdict::Keep if quiet => Change::None,
+                Verdict::Keep => self.text_change(name, &text),
+                Verdict::Hide(category) => match self.judge.stand_in(category, &text) {
+                    Some(stand_in) => Change::To(stand_in.into_owned()),
+                    None => Change::Gone,
+                },
+                Verdict::Drop => Change::Gone,
+            });
+        }
+        let text = attribute
+            .value
+            .clone()
+            .map_or(Cow::Borrowed(""), |value| decoded(&raw[value], Within::Attribute));
+        if manner == Manner::Hidden && !is_one_of(SAFE, name) {
+            // The name of what is hidden stays, if it is one.
+            let is_label = NAMING.contains(&name.as_bytes()) && self.is_known(&text);
+            return Ok(if is_label { Change::None } else { Change::Gone });
+        }
+        if text.is_empty() {
+            return Ok(Change::None);
+        }
+        if name == "srcdoc" {
+            self.tally.unclassified();
+            return Ok(Change::Gone);
+        }
+        if is_field_name(tag, name) {
+            let bare =
+                name.trim_start_matches("data-").trim_start_matches([':', '@', '[', '(', '.', '#', '*']);
+            let bare = bare.trim_start_matches("v-bind:").trim_end_matches([']', ')']);
+            if let Some(category) = self.hidden(bare) {
+                self.tally.redacted(category);
+                return Ok(match self.judge.stand_in(category, &text) {
+                    Some(stand_in) => Change::To(stand_in.into_owned()),
+                    None => Change::Gone,
+                });
+            }
+        }
+        // A value by a misspelt name is a value all the same.
+        if self.judge.denies() && is_field(tag) && is_made_up(tag, name) && !self.is_known(name) {
+            self.tally.unclassified();
+            return Ok(Change::Gone);
+        }
+        Ok(self.text_change(name, &text))
+    }
+
+    /// What becomes of a text in an attribute in which anything may stand.
+    fn text_change(&mut self, name: &str, text: &str) -> Change {
+        if self.is_foreign_now() && is_one_of(DRAWN, name) {
+            return Change::None;
+        }
+        let mut text = Cow::Borrowed(text);
+        let mut changed = false;
+        if is_one_of(ADDRESSES, name) {
+            let start = text.trim_start().get(..5).map(str::to_ascii_lowercase).unwrap_or_default();
+            if start == "data:" {
+                let kind = text.trim_start()[5..].to_ascii_lowercase();
+                let is_picture =
+                    ["image/", "font/", "audio/", "video/"].iter().any(|one| kind.starts_with(one));
+                let is_text = kind.starts_with("image/svg") && !kind.contains(";base64");
+                if is_picture && !is_text {
+                    return Change::None;
+                }
+                self.tally.unclassified();
+                return Change::Gone;
+            }
+            if !is_code(&text)
+                && let Some(left) = self.query(&text)
+            {
+                text = Cow::Owned(left);
+                changed = true;
+            }
+        }
+        if begins(&text) {
+            match self.judge.nested(&text, self.visible) {
+                Nested::Same => {}
+                Nested::Redacted(document) => {
+                    text = Cow::Owned(document);
+                    changed = true;
+                }
+                Nested::Unreadable if self.mentions(&text) => return Change::Gone,
+                Nested::Unreadable => {}
+            }
+        } else if (name.starts_with("on") || is_code(&text)) && self.mentions(&text) {
+            return Change::Gone;
+        }
+        let looked_at =
+            if is_one_of(ADDRESSES, name) { without_densities(&text) } else { Cow::Borrowed(&*text) };
+        if let Some(left) = scrubbed(&looked_at, &mut self.looking()) {
+            text = Cow::Owned(left);
+            changed = true;
+        }
+        if changed { Change::To(text.into_owned()) } else { Change::None }
+    }
+
+    /// An address without the values of parameters that are named like hidden fields.
+    fn query(&mut self, text: &str) -> Option<String> {
+        let mut left = String::new();
+        let mut from = 0;
+        let mut at = 0;
+        while let Some(next) = text[at..].find(['?', '&', ';', '#']) {
+            let start = at + next + 1;
+            at = start;
+            let rest = &text[start..];
+            let end = rest.find(['=', '?', '&', ';', '#', ' ', ',']).unwrap_or(rest.len());
+            if !rest[end..].starts_with('=') {
+                continue;
+            }
+            let name = percent_decode_str(&rest[..end]).decode_utf8_lossy().into_owned();
+            let value = start + end + 1;
+            let stop = text[value..].find(['&', ';', '#', ' ']).map_or(text.len(), |stop| value + stop);
+            if value < stop
+                && let Some(category) = self.hidden(&name)
+            {
+                self.tally.redacted(category);
+                left.push_str(&text[from..value]);
+                from = stop;
+            }
+            at = stop;
+        }
+        (from > 0).then(|| left + &text[from..])
+    }
+
+    /// Whether code speaks of a hidden field as if it held its value: `nom: "…"`, `"nom": …`, `nom = …`.
+    pub(super) fn mentions(&mut self, code: &str) -> bool {
+        let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == '-' || c == '$';
+        let mut rest = code;
+        while let Some(start) = rest.find(is_word) {
+            rest = &rest[start..];
+            let end = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
+            let behind = rest[end..].trim_start_matches(['"', '\'', '`', '\\', ']']).trim_start();
+            let holds = behind.starts_with(':') || (behind.starts_with('=') && !behind.starts_with("=="));
+            if holds && self.hidden(&rest[..end]).is_some() {
+                return true;
+            }
+            rest = &rest[end..];
+        }
+        false
+    }
+}
+
+/// Whether an attribute may be named like a field: those that platforms and custom elements make up.
+fn is_field_name(tag: &Tag, name: &str) -> bool {
+    if tag.name.contains(&b'-') {
+        return !matches!(
+            name,
+            "id" | "class" | "style" | "slot" | "is" | "type" | "lang" | "dir" | "hidden" | "tabindex"
+        );
+    }
+    !name.starts_with("aria-") && !is_one_of(SAFE, name) && !is_one_of(STANDARD, name)
+}
+
+/// An address in which `logo@2x.png` is no address of electronic mail.
+fn without_densities(text: &str) -> Cow<'_, str> {
+    let is_density = |at: usize| {
+        let behind = text.as_bytes().get(at + 1..at + 4);
+        matches!(behind, Some([b'1'..=b'9', b'x', b'.']))
+    };
+    if !memchr::memchr_iter(b'@', text.as_bytes()).any(is_density) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(text.char_indices().map(|(at, c)| if c == '@' && is_density(at) { '-' } else { c }).collect())
+}
+
+/// Whether an address is a script.
+fn is_code(text: &str) -> bool {
+    let start = text.trim_start().as_bytes();
+    start.get(..11).is_some_and(|start| start.eq_ignore_ascii_case(b"javascript:"))
+}
+
+/// Whether an element is there to have a value.
+fn is_field(tag: &Tag) -> bool {
+    matches!(&tag.name[..], b"input" | b"textarea" | b"select" | b"option" | b"button" | b"output" | b"meta")
+}
+
+/// Whether an attribute's name is neither of HTML nor of a framework.
+fn is_made_up(tag: &Tag, name: &str) -> bool {
+    const PREFIXES: [&str; 7] = ["on", "data-", "ng-", "hx-", "x-", "v-model", "v-on"];
+    const OTHERS: &str = " autocapitalize autocorrect capture dirname results v-bind v-cloak v-if v-show ";
+    is_field_name(tag, name)
+        && !PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+        && !is_one_of(OTHERS, name)
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+}
+
+fn quote(text: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"=\"");
+    escape(text, out);
+    out.push(b'"');
+}

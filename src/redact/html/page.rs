@@ -1,0 +1,341 @@
+//! Follows a page's structure, judges what has a name in it, and writes what may leave.
+//!
+//! Only what gives names to values is followed: tables, lists of terms, form fields, elements that name their content. In these the
+//! grammar is strict, for where a cell or a field ends decides what is hidden; everything else is text between tags, however
+//! sloppy, and goes through the detectors.
+
+use super::attributes::Worth;
+use super::element::{Raw, is_inline};
+use super::entity::escape;
+use super::grid::{Gathered, Table};
+use super::prose::{Look, Prose};
+use super::tag::Tag;
+use crate::policy::set::{CategoryId, CategorySet};
+use crate::redact::action::Remedy;
+use crate::redact::detect::Kinds;
+use crate::redact::judge::{Judge, Verdict};
+use crate::redact::nested::Nested;
+use crate::redact::place::{Field, Named, Place};
+use crate::redact::whose::Whose;
+use crate::redact::{Charset, RedactError, Tally, Task};
+
+/// Longest content that is kept until it is known whether it is a name.
+const MAX_KEPT: usize = 64 * 1024;
+
+/// An open element whose end matters.
+#[derive(Clone, Debug)]
+pub(super) enum Frame {
+    Table(Box<Table>),
+    List(List),
+    /// `select` or `datalist`, and whether an `option` is open.
+    Select(Vec<u8>, bool),
+    /// `noscript`, `template`
+    Apart(Vec<u8>),
+    /// Names of the open elements, from `svg` or `math` on.
+    Foreign(Vec<Vec<u8>>),
+    /// It named what it holds, which is hidden; names of the open elements in it, its own first.
+    Hidden(Vec<Vec<u8>>),
+}
+
+/// A list of terms and what they mean.
+#[derive(Clone, Debug, Default)]
+pub(super) struct List {
+    pub(super) labels: Vec<Named>,
+    pub(super) item: Option<Item>,
+    /// The last item was a description: the next term is another's.
+    pub(super) described: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Item {
+    pub(super) is_term: bool,
+    pub(super) text: Gathered,
+    pub(super) swallows: bool,
+}
+
+/// Content that does not leave as it is.
+#[derive(Debug)]
+pub(super) struct Swallow {
+    pub(super) verdict: Verdict,
+    pub(super) text: Gathered,
+    /// What would leave if it turned out to be a name; `None` where that does not count, or it is too long for one.
+    pub(super) kept: Option<Vec<u8>>,
+}
+
+/// A row that is read as anybody's until it is known whose it is.
+#[derive(Debug)]
+pub(super) struct Hold {
+    /// How many elements are open around it.
+    pub(super) depth: usize,
+    pub(super) raw: Vec<u8>,
+    pub(super) out: Vec<u8>,
+    pub(super) whose: Whose,
+    /// As it was before the row.
+    pub(super) table: Box<Table>,
+    pub(super) tally: Tally,
+    pub(super) judged: Tally,
+}
+
+/// A raw element that is open.
+#[derive(Debug)]
+pub(super) struct Open {
+    pub(super) raw: Raw,
+    pub(super) text: Vec<u8>,
+    pub(super) worth: Worth,
+    /// A script whose type says JSON.
+    pub(super) is_json: bool,
+}
+
+/// See the module.
+pub(super) struct Page {
+    pub(super) judge: Judge,
+    pub(super) tally: Tally,
+    pub(super) visible: CategorySet,
+    pub(super) place: Place,
+    pub(super) charset: Charset,
+    pub(super) kinds: Kinds,
+    /// The text that comes is that of a value which is not personal.
+    pub(super) quiet: bool,
+    pub(super) relates: bool,
+    pub(super) prose: Prose,
+    pub(super) frames: Vec<Frame>,
+    pub(super) open: Option<Open>,
+    pub(super) swallow: Option<Swallow>,
+    pub(super) hold: Option<Box<Hold>>,
+    pub(super) tag: Tag,
+    pub(super) room: Vec<u8>,
+    /// The choice that is open is withheld, and nothing around it.
+    pub(super) select_swallows: bool,
+    /// A row is read again, and whether it was found not to fit its table.
+    pub(super) again: bool,
+    pub(super) misfit: bool,
+    /// Text since the last tag, as far as it could be the rest of a broken one.
+    pub(super) line: Vec<u8>,
+}
+
+impl Page {
+    pub(super) fn new(task: Task, charset: Charset) -> Self {
+        let visible = task.audience.sees.any;
+        let kinds = task.plan.detected(visible);
+        let mut place = Place::new(task.plan.clone());
+        let root = place.root();
+        place.enter(root, true);
+        let judge = Judge::new(task);
+        Self {
+            relates: judge.relates(),
+            judge,
+            tally: Tally::default(),
+            visible,
+            place,
+            charset,
+            kinds,
+            quiet: false,
+            prose: Prose::default(),
+            frames: Vec::new(),
+            open: None,
+            swallow: None,
+            hold: None,
+            tag: Tag::default(),
+            room: Vec::new(),
+            select_swallows: false,
+            again: false,
+            misfit: false,
+            line: Vec::new(),
+        }
+    }
+
+    /// What was redacted so far.
+    pub(super) fn tally(&self) -> Tally {
+        let mut tally = self.judge.tally().clone();
+        tally.add(&self.tally);
+        tally
+    }
+
+    /// The page ends.
+    pub(super) fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), RedactError> {
+        if self.open.is_some() || !self.frames.is_empty() {
+            return Err(RedactError::Truncated);
+        }
+        self.flush(out);
+        Ok(())
+    }
+
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> usize {
+        let kept = self.swallow.as_ref().and_then(|swallow| swallow.kept.as_ref()).map_or(0, Vec::capacity);
+        let held = self.hold.as_ref().map_or(0, |hold| hold.raw.capacity() + hold.out.capacity());
+        self.prose.capacity() + kept + held + self.room.capacity()
+    }
+
+    /// What detectors need.
+    pub(super) fn looking(&mut self) -> Look<'_> {
+        Look { kinds: self.kinds, task: &self.judge.task, tally: &mut self.tally }
+    }
+
+    /// Whether scripts may be the reason that this is not read as markup.
+    pub(super) fn is_apart(&self) -> bool {
+        self.frames.iter().any(|frame| matches!(frame, Frame::Apart(name) if name == b"noscript"))
+    }
+
+    /// Whether the innermost element is of SVG or MathML.
+    pub(super) fn is_foreign_now(&self) -> bool {
+        matches!(self.frames.last(), Some(Frame::Foreign(_)))
+    }
+
+    /// The category of a field of this name, where it is hidden.
+    pub(super) fn hidden(&mut self, name: &str) -> Option<CategoryId> {
+        let category = self.place.resolve(name.trim()).field.category()?;
+        (!self.visible.contains(category)).then_some(category)
+    }
+
+    /// Whether a text is nothing but names of fields that somebody classified.
+    pub(super) fn is_name(&mut self, text: &Gathered) -> bool {
+        let names = text.names();
+        let mut known = names.iter().map(|name| self.place.resolve(name).field.is_known());
+        // The whole, or else all of its parts.
+        known.next().is_some_and(|whole| whole || (names.len() > 1 && known.all(|known| known)))
+    }
+
+    /// Whether a text is the name of a field that somebody classified.
+    pub(super) fn is_known(&mut self, name: &str) -> bool {
+        self.place.resolve(name.trim()).field.is_known()
+    }
+
+    /// What happens to a value of these names. The strictest word counts.
+    pub(super) fn verdict(&mut self, named: &[Named], known: bool) -> Verdict {
+        let visible = self.visible;
+        let hides = |field: &Field| field.category().is_some_and(|category| !visible.contains(category));
+        let removes = |field: &Field| {
+            let remedy = field.category().map(|category| self.judge.task.plan.remedy(category));
+            matches!(remedy, Some(Remedy::Remove))
+        };
+        let hidden = named.iter().map(|named| named.field).filter(hides).min_by_key(|field| !removes(field));
+        match hidden {
+            Some(field) => self.judge.judge(field, visible),
+            None if known => Verdict::Keep,
+            None => self.judge.judge(Field::default(), visible),
+        }
+    }
+
+    pub(super) fn set_visible(&mut self, visible: CategorySet) {
+        self.visible = visible;
+        self.quiet = false;
+        self.kinds = self.judge.task.plan.detected(visible);
+    }
+
+    /// Where bytes go.
+    pub(super) fn write(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
+        match (&mut self.swallow, &mut self.hold) {
+            (Some(Swallow { kept: Some(kept), .. }), _) => kept.extend_from_slice(bytes),
+            (Some(_), _) => {}
+            (None, Some(hold)) => hold.out.extend_from_slice(bytes),
+            (None, None) => out.extend_from_slice(bytes),
+        }
+    }
+
+    /// Runs a step of the prose, where its bytes go.
+    pub(super) fn prose(
+        &mut self,
+        out: &mut Vec<u8>,
+        step: impl FnOnce(&mut Prose, &mut Look<'_>, &mut Vec<u8>),
+    ) {
+        let mut look = Look { kinds: self.kinds, task: &self.judge.task, tally: &mut self.tally };
+        debug_assert!(
+            self.swallow.as_ref().is_none_or(|swallow| swallow.kept.is_some() || self.prose.is_empty())
+        );
+        match (&mut self.swallow, &mut self.hold) {
+            (Some(Swallow { kept: Some(kept), .. }), _) => step(&mut self.prose, &mut look, kept),
+            (Some(_), _) => {}
+            (None, Some(hold)) => step(&mut self.prose, &mut look, &mut hold.out),
+            (None, None) => step(&mut self.prose, &mut look, out),
+        }
+        if let Some(swallow) = &mut self.swallow
+            && swallow.kept.as_ref().is_some_and(|kept| kept.len() > MAX_KEPT)
+        {
+            swallow.kept = None;
+            self.prose = Prose::default();
+        }
+    }
+
+    /// The run of text ends.
+    pub(super) fn flush(&mut self, out: &mut Vec<u8>) {
+        if !self.quiet
+            && let Some(text) = self.prose.document()
+        {
+            let document = match self.judge.nested(&text, self.visible) {
+                Nested::Same => None,
+                Nested::Redacted(document) => Some(document),
+                Nested::Unreadable => self.mentions(&text).then(String::new),
+            };
+            if let Some(document) = document {
+                self.prose.replace(&document);
+            }
+        }
+        self.prose(out, Prose::finish);
+    }
+
+    /// Writes a tag: within a line, or at the end of one.
+    pub(super) fn mark(&mut self, name: &[u8], bytes: &[u8], out: &mut Vec<u8>) {
+        if is_inline(name) {
+            self.prose(out, |prose, look, out| prose.tag(bytes, look, out));
+            return;
+        }
+        self.flush(out);
+        self.write(bytes, out);
+        if let Some(swallow) = &mut self.swallow {
+            swallow.text.part();
+        }
+        if let Some(text) = self.gathering() {
+            text.part();
+        }
+    }
+
+    /// The text that may be a name: of the innermost cell or item.
+    pub(super) fn gathering(&mut self) -> Option<&mut Gathered> {
+        self.frames.iter_mut().rev().find_map(|frame| match frame {
+            Frame::Table(table) => Some(table.cell.as_mut().map(|cell| &mut cell.text)),
+            Frame::List(list) => Some(list.item.as_mut().map(|item| &mut item.text)),
+            _ => None,
+        })?
+    }
+
+    /// Content begins that does not leave as it is. Not where that is so already.
+    pub(super) fn begin_swallow(&mut self, verdict: Verdict, out: &mut Vec<u8>) -> bool {
+        if self.swallow.is_some() {
+            return false;
+        }
+        self.flush(out);
+        let kept = (verdict == Verdict::Drop).then(Vec::new);
+        self.swallow = Some(Swallow { verdict, text: Gathered::default(), kept });
+        true
+    }
+
+    /// Something that has a value of its own stands in what is withheld: it is more than a name.
+    pub(super) fn spoil(&mut self) {
+        if let Some(swallow) = &mut self.swallow
+            && swallow.kept.take().is_some()
+        {
+            self.prose = Prose::default();
+        }
+    }
+
+    /// It ends: what stands for it is written.
+    pub(super) fn end_swallow(&mut self, is_name: bool, out: &mut Vec<u8>) {
+        self.flush(out);
+        let Some(Swallow { verdict, text, kept }) = self.swallow.take() else { return };
+        match verdict {
+            Verdict::Hide(category) if !text.is_overlong() => {
+                let mut bytes = Vec::new();
+                if let Some(stand_in) = self.judge.stand_in(category, &text.value()) {
+                    escape(&stand_in, &mut bytes);
+                }
+                self.write(&bytes, out);
+            }
+            Verdict::Drop if is_name => {
+                let kept = kept.unwrap_or_default();
+                self.write(&kept, out);
+            }
+            _ => {}
+        }
+    }
+}

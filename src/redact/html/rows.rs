@@ -1,0 +1,271 @@
+//! Rows and their cells, terms and what they mean: where they begin and end, and what happens to them.
+
+use super::attributes::value_of;
+use super::grid::{Gathered, NAMING, Table, Zone, names};
+use super::lexer::Lexer;
+use super::page::{Frame, Hold, Item, List, Page};
+use super::structure::Pass;
+use super::tag::Tag;
+use crate::redact::detect::Kinds;
+use crate::redact::judge::Verdict;
+use crate::redact::place::{Field, Named, Place};
+use crate::redact::whose::Whose;
+use crate::redact::{MAX_ROW, RedactError};
+
+impl Page {
+    pub(super) fn table(&mut self) -> Result<&mut Table, RedactError> {
+        match self.frames.last_mut() {
+            Some(Frame::Table(table)) => Ok(table),
+            _ => Err(RedactError::Malformed),
+        }
+    }
+
+    pub(super) fn close_cell(&mut self, out: &mut Vec<u8>) -> Result<(), RedactError> {
+        if self.table()?.zone == Zone::Caption {
+            self.flush(out);
+            self.table()?.zone = Zone::Between;
+        }
+        let Some(cell) = self.table()?.cell.take() else { return Ok(()) };
+        if cell.swallows {
+            let is_name = self.is_name(&cell.text);
+            self.end_swallow(is_name, out);
+        } else {
+            self.flush(out);
+        }
+        self.quiet = false;
+        self.kinds = self.judge.task.plan.detected(self.visible);
+        let depth = self.frames.len();
+        let Self { frames, place, hold, judge, .. } = self;
+        if let Some(Frame::Table(table)) = frames.last_mut() {
+            if let Some(hold) = hold.as_mut().filter(|hold| hold.depth == depth) {
+                let value = cell.text.value();
+                let value = (!cell.text.is_overlong()).then_some(value.as_bytes());
+                for named in table.fields_at(cell.from).filter(|named| named.relates()) {
+                    hold.whose.named(named.relation, value, &judge.task.plan, &judge.task.audience);
+                }
+            }
+            table.close_cell(&cell, place);
+        }
+        Ok(())
+    }
+
+    pub(super) fn close_row(&mut self, out: &mut Vec<u8>) -> Result<(), RedactError> {
+        self.close_cell(out)?;
+        let depth = self.frames.len();
+        if self.hold.is_some() {
+            // What stands behind its last cell is the row's too.
+            self.flush(out);
+        }
+        if let Some(hold) = self.hold.take_if(|hold| hold.depth == depth) {
+            let any = self.judge.task.audience.sees.any;
+            let mut visible = any;
+            if hold.raw.len() as u64 <= self.judge.task.plan.record_bytes()
+                && self.relates
+                && self.element(hold.table.index).is_record()
+            {
+                visible = hold.whose.visible(&self.judge.task.audience);
+            }
+            let misfit = self.misfits()?;
+            if visible == any && !misfit {
+                out.extend_from_slice(&hold.out);
+            } else {
+                // The guess was wrong: the row is read again, as what it is.
+                let Hold { raw, table, tally, judged, .. } = *hold;
+                self.tally = tally;
+                self.judge.set_tally(judged);
+                if let Some(frame) = self.frames.last_mut() {
+                    *frame = Frame::Table(table);
+                }
+                self.set_visible(visible);
+                self.misfit = misfit;
+                self.again = true;
+                Lexer::new().push(&raw, &mut Pass { page: self, out })?;
+                self.close_cell(out)?;
+                self.again = false;
+                self.misfit = false;
+                self.set_visible(any);
+            }
+        } else if !self.again
+            && self.swallow.is_none()
+            && self.table()?.zone != Zone::Between
+            && self.misfits()?
+        {
+            // Of a row within another one nothing can be taken back.
+            return Err(RedactError::Malformed);
+        }
+        let Self { frames, place, .. } = self;
+        if let Some(Frame::Table(table)) = frames.last_mut()
+            && table.zone != Zone::Between
+        {
+            table.close_row(place);
+        }
+        Ok(())
+    }
+
+    /// Whether the row that is open cannot be aligned with the names of the columns, where some are hidden: what stands
+    /// in which of them is not known.
+    pub(super) fn misfits(&mut self) -> Result<bool, RedactError> {
+        let Self { frames, place, visible, judge, .. } = self;
+        let Some(Frame::Table(table)) = frames.last() else { return Err(RedactError::Malformed) };
+        let hides = |field: Field| field.category().is_some_and(|category| !visible.contains(category));
+        Ok(!table.fits() && (judge.denies() || table.all().any(hides)) && !table.is_header(place))
+    }
+
+    /// What the plan says of a row.
+    pub(super) fn element(&mut self, index: u32) -> Field {
+        let Self { place, .. } = self;
+        place.leave();
+        let root = place.root();
+        place.enter(root, false);
+        let element = place.element(index);
+        place.leave();
+        place.enter(root, true);
+        element
+    }
+
+    /// Runs a step inside the row.
+    pub(super) fn in_row<T>(
+        &mut self,
+        index: u32,
+        step: impl FnOnce(&mut Table, &mut Place) -> T,
+    ) -> Result<T, RedactError> {
+        let Self { place, frames, .. } = self;
+        let Some(Frame::Table(table)) = frames.last_mut() else { return Err(RedactError::Malformed) };
+        place.leave();
+        let root = place.root();
+        place.enter(root, false);
+        let element = place.element(index);
+        place.enter(element, true);
+        let result = step(table, place);
+        place.leave();
+        place.leave();
+        place.enter(root, true);
+        Ok(result)
+    }
+
+    /// A row begins; whether it is kept from its first byte on.
+    pub(super) fn open_row(&mut self, raw: &[u8], out: &mut Vec<u8>) -> Result<bool, RedactError> {
+        // What stands in front of it is not the row's.
+        self.flush(out);
+        let depth = self.frames.len();
+        let waits = !self.again && (self.relates || self.table()?.headed);
+        let waits = waits && self.hold.is_none() && self.swallow.is_none();
+        if waits {
+            let table = Box::new(self.table()?.clone());
+            self.hold = Some(Box::new(Hold {
+                depth,
+                raw: raw.to_vec(),
+                out: Vec::new(),
+                whose: Whose::default(),
+                table,
+                tally: self.tally.clone(),
+                judged: self.judge.tally().clone(),
+            }));
+        }
+        let index = self.table()?.index;
+        self.in_row(index, |table, place| {
+            table.open_row();
+            table.classify(place);
+        })?;
+        Ok(waits)
+    }
+
+    /// Keeps what was read of a row that is held.
+    pub(super) fn keep(&mut self, raw: &[u8]) -> Result<(), RedactError> {
+        let Some(hold) = &mut self.hold else { return Ok(()) };
+        hold.raw.extend_from_slice(raw);
+        if hold.raw.len() > MAX_ROW { Err(RedactError::TooLong) } else { Ok(()) }
+    }
+
+    /// A cell begins: how its tag is written.
+    pub(super) fn open_cell(&mut self, tag: &Tag, raw: &[u8]) -> Result<Verdict, RedactError> {
+        let index = self.table()?.index;
+        let (fields, is_head) = self.in_row(index, |table, place| {
+            table.open_cell(tag, raw)?;
+            let is_head = table.cell.as_ref().is_some_and(|cell| cell.is_head);
+            Ok::<_, RedactError>((table.fields(place), is_head))
+        })??;
+        if self.swallow.is_some() {
+            return Ok(Verdict::Keep);
+        }
+        let visible = self.visible;
+        let hides = |field: Field| field.category().is_some_and(|category| !visible.contains(category));
+        let is_hidden = fields.named.iter().any(|named| hides(named.field));
+        if is_head && !is_hidden && !fields.known && !self.misfit {
+            // A name, or what nobody classified: its text will tell.
+            return Ok(if self.judge.denies() { Verdict::Drop } else { Verdict::Keep });
+        }
+        if self.misfit && !is_hidden && !fields.own {
+            self.tally.unclassified();
+            return Ok(Verdict::Drop);
+        }
+        let verdict = self.verdict(&fields.named, fields.known);
+        let owned = fields.named.iter().filter(|named| named.field.is_known());
+        if verdict == Verdict::Keep
+            && fields.known
+            && owned.clone().count() > 0
+            && owned.clone().all(|named| named.field.is_not_personal())
+        {
+            self.kinds = Kinds::NONE;
+            self.quiet = true;
+        }
+        Ok(verdict)
+    }
+
+    pub(super) fn list(&mut self) -> Result<&mut List, RedactError> {
+        match self.frames.last_mut() {
+            Some(Frame::List(list)) => Ok(list),
+            _ => Err(RedactError::Malformed),
+        }
+    }
+
+    pub(super) fn open_item(
+        &mut self,
+        tag: &Tag,
+        raw: &[u8],
+        is_term: bool,
+        out: &mut Vec<u8>,
+    ) -> Result<(), RedactError> {
+        let list = self.list()?;
+        if is_term && std::mem::take(&mut list.described) {
+            list.labels.clear();
+        }
+        list.described |= !is_term;
+        list.item = Some(Item { is_term, text: Gathered::default(), swallows: false });
+        let mut named = if is_term { Vec::new() } else { list.labels.clone() };
+        let mut own = Vec::new();
+        for attribute in NAMING {
+            own.extend(value_of(tag, raw, attribute).iter().flat_map(|text| names(text)));
+        }
+        named.extend(own.iter().map(|name| self.place.resolve(name)));
+        let known = named.iter().any(|named| named.field.is_known());
+        let verdict = match self.swallow {
+            Some(_) => Verdict::Keep,
+            // A name, or what nobody classified: its text will tell.
+            None if is_term && !known => {
+                if self.judge.denies() {
+                    Verdict::Drop
+                } else {
+                    Verdict::Keep
+                }
+            }
+            None => self.verdict(&named, known),
+        };
+        self.withhold(tag, raw, verdict, out)
+    }
+
+    pub(super) fn close_item(&mut self, out: &mut Vec<u8>) -> Result<(), RedactError> {
+        let Some(item) = self.list()?.item.take() else { return Ok(()) };
+        let named: Vec<Named> = item.text.names().iter().map(|name| self.place.resolve(name)).collect();
+        if item.swallows {
+            let is_name = item.is_term && self.is_name(&item.text);
+            self.end_swallow(is_name, out);
+        } else {
+            self.flush(out);
+        }
+        if item.is_term {
+            self.list()?.labels.extend(named);
+        }
+        Ok(())
+    }
+}
