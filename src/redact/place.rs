@@ -149,6 +149,12 @@ impl Place {
         known(name) || steps(name).any(known)
     }
 
+    /// Whether it is nothing but names that a rule or the charter has.
+    pub(super) fn knows_all(&self, name: &str) -> bool {
+        let known = |name: &str| self.plan.symbol(name.as_bytes()) != 0;
+        known(name) || steps(name).all(known)
+    }
+
     /// Goes into a value; `object` where it has members, so that it may be a record.
     pub(super) fn enter(&mut self, field: Field, object: bool) {
         let state = if object && field.is_record() {

@@ -191,7 +191,9 @@ impl Page {
     /// Whether a text is nothing but names of fields that somebody classified.
     pub(super) fn is_name(&mut self, text: &Gathered) -> bool {
         let names = text.names();
-        let mut known = names.iter().map(|name| self.place.resolve(name).field.is_known());
+        // A value behind a name (`Nom, Jean`) is resolved by the name.
+        let mut known =
+            names.iter().map(|name| self.place.resolve(name).field.is_known() && self.place.knows_all(name));
         // The whole, or else all of its parts.
         known.next().is_some_and(|whole| whole || (names.len() > 1 && known.all(|known| known)))
     }
