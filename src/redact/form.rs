@@ -122,12 +122,8 @@ impl Pairs {
         let (Named { field, .. }, value) = self.read(pair)?;
         let verdict = if pair.is_empty() { Verdict::Keep } else { self.judge.judge(field, self.visible) };
         let stand_in = match verdict {
-            Verdict::Keep if field.is_not_personal() => {
-                self.pass(pair, out);
-                return Ok(());
-            }
-            Verdict::Keep => match self.judge.nested(&value, self.visible) {
-                Nested::Same => {
+            Verdict::Keep => match self.judge.nested(&value, field, self.visible) {
+                Nested::Text | Nested::Same => {
                     self.pass(pair, out);
                     return Ok(());
                 }

@@ -14,10 +14,10 @@ mod walker;
 use std::sync::Arc;
 
 use emit::Emitter;
-pub(super) use scan::unescape;
+pub(super) use scan::{next_char, unescape};
 pub(super) use utf8::Utf8;
 
-use super::{Audience, Plan, RedactError, Tally};
+use super::{Audience, Plan, RedactError, Tally, nested::Inside};
 use crate::secret::DomainKey;
 
 /// Deepest nesting of arrays and objects.
@@ -46,6 +46,11 @@ impl JsonRedactor {
     /// A redactor for one body. `key` is of the domain of API pseudonyms.
     pub fn new(plan: Arc<Plan>, audience: Arc<Audience>, key: Arc<DomainKey>) -> Self {
         Self { utf8: Utf8::default(), emitter: Emitter::new(plan, audience, key), refused: None }
+    }
+
+    /// For a document inside a text of another one.
+    pub(super) fn inside(place: &Inside<'_>) -> Self {
+        Self { utf8: Utf8::default(), emitter: Emitter::inside(place), refused: None }
     }
 
     /// Takes the next bytes of the document, cut anywhere, and appends those that may leave.

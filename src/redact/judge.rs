@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::{
     RedactError, Tally, Task,
     action::{Kind, Means},
-    nested::Nested,
+    nested::{Inside, Nested},
     place::Field,
     plan::CATEGORY,
 };
@@ -87,9 +87,16 @@ impl Judge {
         self.task.plan.is_declared()
     }
 
-    /// A cell, a form value or a text part that could hold a JSON text, where these categories are visible. Counts.
-    pub(super) fn nested(&mut self, text: &str, visible: CategorySet) -> Nested {
-        let (nested, tally) = Nested::of(text, &self.task, visible);
+    /// A cell, a form value, an element or a text part that could hold a JSON text, where these categories are visible.
+    /// Counts.
+    pub(super) fn nested(&mut self, text: &str, field: Field, visible: CategorySet) -> Nested {
+        let Task { plan, key, audience } = &self.task;
+        if !plan.hides(visible) {
+            return Nested::Same;
+        }
+        let inside =
+            Inside { plan, key, today: audience.today, visible, state: field.state(), free: false, level: 0 };
+        let (nested, tally) = inside.read(text);
         self.tally.add(&tally);
         nested
     }

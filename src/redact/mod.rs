@@ -56,6 +56,7 @@ pub use format::{Format, FormatError, Pace, Redact, Task};
 pub use json::{JsonRedactor, MAX_DEPTH, MAX_HELD, MAX_KEY, MAX_NUMBER, MAX_VALUE};
 pub use media_type::MediaType;
 pub use multipart::{MAX_FORM_FIELD, MAX_PART_DEPTH, MAX_PART_HEAD};
+pub use nested::MAX_NESTED;
 pub use plan::Plan;
 pub use sniff::{Sniffed, sniff};
 pub use table::{Header, MAX_COLUMNS, MAX_ROW};

@@ -10,7 +10,7 @@ use memchr::memmem::{self, Finder};
 
 use super::judge::{Judge, Refused, Verdict};
 use super::nested::{self, Nested};
-use super::place::Place;
+use super::place::{Field, Place};
 use super::{Format, Redact, RedactError, Tally, Task};
 use crate::policy::set::CategoryId;
 use head::Head;
@@ -66,7 +66,7 @@ enum Part {
 
 #[derive(Clone, Copy)]
 enum Text {
-    Keep { nested: bool },
+    Keep(Field),
     Hide(CategoryId),
 }
 
@@ -211,10 +211,7 @@ impl Parts {
             }
             (Verdict::Hide(_), _) => Ok(Part::Drop),
             (Verdict::Keep, Some(format)) => self.read(&format, &written, out),
-            (Verdict::Keep, None) if is_text => {
-                let nested = !field.is_not_personal();
-                Ok(Part::Text(Text::Keep { nested }, Vec::new(), written))
-            }
+            (Verdict::Keep, None) if is_text => Ok(Part::Text(Text::Keep(field), Vec::new(), written)),
             (Verdict::Keep, None) if field.is_known() => {
                 self.boundary.open(&written, out)?;
                 Ok(Part::Pass)
@@ -287,7 +284,7 @@ impl Parts {
         let State::Body(part, _) = &mut self.state else { return Ok(()) };
         let Part::Look(start, head) = part else { return Ok(()) };
         let (start, head) = (std::mem::take(start), std::mem::take(head));
-        let decided = if nested::begins(&String::from_utf8_lossy(&start)) {
+        let decided = if nested::is_document(&String::from_utf8_lossy(&start)) {
             self.read(&Format::Json, &head, out)?
         } else {
             self.boundary.open(&head, out)?;
@@ -317,9 +314,8 @@ impl Parts {
                 let any = self.judge.task.audience.sees.any;
                 let replaced = match text {
                     Text::Hide(category) => self.judge.stand_in(category, value).map(String::from),
-                    Text::Keep { nested: false } => Some(value.to_owned()),
-                    Text::Keep { nested: true } => match self.judge.nested(value, any) {
-                        Nested::Same => Some(value.to_owned()),
+                    Text::Keep(field) => match self.judge.nested(value, field, any) {
+                        Nested::Text | Nested::Same => Some(value.to_owned()),
                         Nested::Redacted(document) => Some(document),
                         Nested::Unreadable => None,
                     },

@@ -18,6 +18,11 @@ pub(super) struct Field {
 }
 
 impl Field {
+    /// The plan's state at it.
+    pub(super) fn state(self) -> u32 {
+        self.state
+    }
+
     /// Its category, if it has one.
     pub(super) fn category(self) -> Option<CategoryId> {
         self.class.checked_sub(CATEGORY).map(CategoryId)

@@ -131,7 +131,7 @@ impl Plan {
     /// Whether this view changes nothing: every category of the plan is seen of anybody, and no unknown field is
     /// denied. Such a document need not be read at all.
     pub fn is_identity(&self, sees: &Sees) -> bool {
-        self.categories.0 & !sees.any.0 == 0 && !self.denies_unknown(sees)
+        !self.hides(sees.any) && !self.denies_unknown(sees)
     }
 
     /// Whether what leaves depends on whose record it is: then the caches of two callers must not be shared, and
@@ -155,9 +155,18 @@ impl Plan {
         self.charter_alone.is_some()
     }
 
-    /// The plan for a document inside a text, which the route's paths and records do not speak of.
-    pub(super) fn for_nested(self: &Arc<Self>) -> Arc<Self> {
-        self.charter_alone.as_ref().unwrap_or(self).clone()
+    /// The plan for a document inside a text that stands at this state, and the state at its root: the route's paths lead
+    /// on, where they are few enough to be computed ahead.
+    pub(super) fn inside(self: &Arc<Self>, state: u32) -> (Arc<Self>, u32) {
+        match &self.charter_alone {
+            Some(alone) if !self.automaton.is_computed(state) => (alone.clone(), alone.start()),
+            _ => (self.clone(), state),
+        }
+    }
+
+    /// Whether a field of this plan could be hidden where these categories are visible.
+    pub(super) fn hides(&self, visible: CategorySet) -> bool {
+        self.categories.0 & !visible.0 != 0
     }
 
     /// Elements from here on are all alike to the route's paths.

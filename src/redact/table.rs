@@ -327,9 +327,8 @@ impl Rows {
             let verdict = if column.minded { self.judge.judge(field, visible) } else { Verdict::Keep };
             match verdict {
                 _ if cell.start == cell.end => {}
-                Verdict::Keep if field.is_not_personal() => {}
-                Verdict::Keep => match self.judge.nested(&value(text, cell), visible) {
-                    Nested::Same => {}
+                Verdict::Keep => match self.judge.nested(&value(text, cell), field, visible) {
+                    Nested::Text | Nested::Same => {}
                     Nested::Redacted(document) => edit.replace(cell, Some(&document)),
                     Nested::Unreadable => edit.replace(cell, None),
                 },

@@ -9,6 +9,7 @@ use super::RedactError;
 use super::pass::{Pass, Scope, State};
 use super::relate::Records;
 use super::walker::{Walked, Walker};
+use crate::redact::nested::Inside;
 use crate::redact::plan::Plan;
 use crate::redact::{Audience, Tally};
 use crate::secret::DomainKey;
@@ -32,6 +33,19 @@ impl Emitter {
         Self {
             state: State::new(&plan, &audience, key, records),
             walker: Walker::new(plan.clone(), around),
+            plan,
+            waiting: Vec::new(),
+            ahead: Vec::new(),
+        }
+    }
+
+    /// For a document inside a text: whose it is, the record around it said.
+    pub(super) fn inside(place: &Inside<'_>) -> Self {
+        let (plan, root) = place.plan.inside(place.state);
+        let around = Scope::around_nested(place.visible);
+        Self {
+            state: State::inside(place),
+            walker: Walker::inside(plan.clone(), around, root),
             plan,
             waiting: Vec::new(),
             ahead: Vec::new(),

@@ -4,6 +4,8 @@
 //! in one piece when something has to go or the chunk ends. What cannot be decided before its value begins (the comma,
 //! the key, the colon) is held: it is the only text carried from chunk to chunk.
 
+mod texts;
+
 use std::sync::Arc;
 
 use jiff::civil::Date;
@@ -12,10 +14,11 @@ use super::relate::{Opening, Records};
 use super::visit::{Kind, Site, Start, Visit, Watch};
 use crate::policy::set::{CategoryId, CategorySet, DetectorKinds};
 use crate::redact::action::{self, Means, NULL};
-use crate::redact::free_text;
+use crate::redact::nested::Inside;
 use crate::redact::plan::{CATEGORY, FREE_TEXT, NOT_PERSONAL, Plan};
 use crate::redact::{Audience, Tally};
 use crate::secret::DomainKey;
+use texts::{Spot, Suspect};
 
 /// What an open array or object is to the emitter.
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +54,11 @@ impl Scope {
         Self { visible, depth: 0, kept: true, known: false, record: false, mode: Mode::Judge }
     }
 
+    /// Around the root of a document inside a text: nobody needs to classify what is in it once more.
+    pub(super) fn around_nested(visible: CategorySet) -> Self {
+        Self { known: true, ..Self::around(visible) }
+    }
+
     /// The same record before its first member, with something else visible in it.
     pub(super) fn reopen(&mut self, visible: CategorySet) {
         self.visible = visible;
@@ -72,7 +80,7 @@ enum End {
     /// It went, and what stands for it is written when its text is known.
     Goes(CategoryId, action::Kind),
     /// It leaves without what is found in it when its text is known.
-    Scrubbed(DetectorKinds, action::Kind),
+    Scrubbed(DetectorKinds, action::Kind, Spot),
 }
 
 enum Verdict {
@@ -104,6 +112,12 @@ pub(super) struct State {
     end: End,
     /// The scalar at hand, if it says whose a record is.
     naming: Option<Site>,
+    /// The text at hand, if it may be a document. What came of it in earlier chunks is carried.
+    suspect: Option<Suspect>,
+    /// The document stands in a free text: texts that nobody classified are free texts.
+    free: bool,
+    /// Documents around this one.
+    level: u8,
 }
 
 impl State {
@@ -126,6 +140,29 @@ impl State {
             silent: false,
             end: End::Stays,
             naming: None,
+            suspect: None,
+            free: false,
+            level: 0,
+        }
+    }
+
+    /// For a document inside a text.
+    pub(super) fn inside(place: &Inside<'_>) -> Self {
+        Self {
+            key: place.key.clone(),
+            today: place.today,
+            deny: false,
+            report: false,
+            strict: false,
+            tally: Tally::default(),
+            records: None,
+            carried: Vec::new(),
+            silent: false,
+            end: End::Stays,
+            naming: None,
+            suspect: None,
+            free: place.free,
+            level: place.level,
         }
     }
 
@@ -135,6 +172,7 @@ impl State {
         self.silent = false;
         self.end = End::Stays;
         self.naming = None;
+        self.suspect = None;
     }
 
     #[cfg(test)]
@@ -145,7 +183,7 @@ impl State {
 
 /// See the module.
 pub(super) struct Pass<'a> {
-    pub(super) plan: &'a Plan,
+    pub(super) plan: &'a Arc<Plan>,
     pub(super) input: &'a [u8],
     /// Place of the chunk in the document.
     pub(super) base: u64,
@@ -164,8 +202,8 @@ impl Pass<'_> {
 
     /// The place in this chunk of what began in it.
     #[inline(always)]
-    fn here(&self, start: Start) -> Option<usize> {
-        start.at.checked_sub(self.base).map(|at| at as usize)
+    fn here(&self, start: u64) -> Option<usize> {
+        start.checked_sub(self.base).map(|at| at as usize)
     }
 
     /// The end of the chunk: writes what is decided, carries what is not.
@@ -173,10 +211,13 @@ impl Pass<'_> {
         if self.state.silent {
             return;
         }
+        if let Some(suspect) = self.state.suspect {
+            return self.carry_text(suspect);
+        }
         match held {
             None => self.flush(self.input.len()),
             Some(start) => {
-                if let Some(at) = self.here(start) {
+                if let Some(at) = self.here(start.at) {
                     self.flush(at);
                 }
                 self.state.carried.extend_from_slice(&self.input[self.run..]);
@@ -195,7 +236,7 @@ impl Pass<'_> {
     fn keep_first_or_carried(&mut self, parent: &mut Scope, start: Start) {
         let first = !std::mem::replace(&mut parent.kept, true);
         let comma = first && start.comma;
-        match self.here(start) {
+        match self.here(start.at) {
             Some(at) if comma => {
                 self.flush(at);
                 self.run = at + 1;
@@ -210,7 +251,7 @@ impl Pass<'_> {
 
     /// A member goes, comma and all.
     fn discard(&mut self, start: Start) {
-        match self.here(start) {
+        match self.here(start.at) {
             Some(at) => self.flush(at),
             None => self.state.carried.clear(),
         }
@@ -244,6 +285,7 @@ impl Pass<'_> {
     #[inline(always)]
     fn judge(&mut self, parent: &Scope, site: Site, scalar: bool) -> Verdict {
         match site.class {
+            0 if self.state.free && scalar => Verdict::Scrub,
             0 if parent.known || !self.state.strict => Verdict::Keep { known: parent.known },
             0 => self.judge_unknown(parent, site, scalar),
             NOT_PERSONAL => Verdict::Keep { known: true },
@@ -307,19 +349,23 @@ impl Pass<'_> {
     }
 
     /// A free text leaves without what is found in it.
-    fn scrub(&mut self, at: usize, start: Start, parent: &mut Scope, kind: Kind) -> Watch {
+    fn scrub(&mut self, at: usize, start: Start, parent: &mut Scope, site: Site, kind: Kind) -> Watch {
         let kinds = self.plan.detected(parent.visible);
+        if kinds.is_empty() {
+            return self.stay(at, start, parent, site, kind);
+        }
         let kind = match kind {
             Kind::Text => action::Kind::Text,
             Kind::Number => action::Kind::Number,
             Kind::Boolean | Kind::Null => action::Kind::Boolean,
         };
-        if kinds.is_empty() || kind == action::Kind::Boolean {
+        if kind == action::Kind::Boolean {
             self.keep(parent, start);
             return Watch::Nothing;
         }
         self.substitute(at, parent, start, b"");
-        self.state.end = End::Scrubbed(kinds, kind);
+        let spot = Spot { state: site.state, visible: parent.visible };
+        self.state.end = End::Scrubbed(kinds, kind, spot);
         Watch::Value
     }
 
@@ -390,12 +436,9 @@ impl Visit for Pass<'_> {
     fn scalar(&mut self, at: usize, start: Start, parent: &mut Scope, site: Site, kind: Kind) -> Watch {
         let watch = match parent.mode {
             Mode::Judge => match self.judge(parent, site, true) {
-                Verdict::Keep { .. } => {
-                    self.keep(parent, start);
-                    Watch::Nothing
-                }
+                Verdict::Keep { .. } => self.stay(at, start, parent, site, kind),
                 Verdict::Hide(category) => self.hide(at, start, parent, category, kind),
-                Verdict::Scrub => self.scrub(at, start, parent, kind),
+                Verdict::Scrub => self.scrub(at, start, parent, site, kind),
                 Verdict::Drop => {
                     self.discard_or_null(at, parent, start);
                     self.state.end = End::Went;
@@ -414,16 +457,15 @@ impl Visit for Pass<'_> {
         {
             records.named(site, value);
         }
+        if let Some(suspect) = self.state.suspect.take() {
+            return self.text_end(end, suspect);
+        }
         match (std::mem::replace(&mut self.state.end, End::Stays), value) {
             (End::Stays, _) => return,
             (End::Went, _) => {}
             // Longer than what is kept of a value: nothing can be said about it.
             (_, None) => self.out.extend_from_slice(NULL),
-            (End::Scrubbed(kinds, kind), Some(value)) => {
-                let means = Means { key: &self.state.key, today: self.state.today };
-                let tally = &mut self.state.tally;
-                free_text::write_scalar(self.plan, means, kinds, (value, kind), tally, self.out);
-            }
+            (End::Scrubbed(kinds, kind, spot), Some(value)) => self.write_free(kinds, kind, spot, value),
             (End::Goes(category, kind), Some(value)) => {
                 let means = Means { key: &self.state.key, today: self.state.today };
                 self.plan.remedy(category).write(means, value, kind, self.out);

@@ -1,5 +1,6 @@
 mod attacks;
 mod grammar;
+mod nested;
 mod records;
 mod views;
 

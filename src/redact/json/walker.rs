@@ -56,6 +56,8 @@ pub(super) struct Walker<S> {
     start: Start,
     /// Place of the chunk in the document.
     base: u64,
+    /// The site of the root.
+    root: Site,
     top: Level<S>,
     /// The levels around `top`: as many as arrays and objects are open.
     stack: Vec<Level<S>>,
@@ -69,6 +71,18 @@ pub(super) struct Walker<S> {
 impl<S: Copy> Walker<S> {
     /// `around` is the scope of the document itself.
     pub(super) fn new(plan: Arc<Plan>, around: S) -> Self {
+        let facts = plan.facts(plan.start(), &Kept::new());
+        let root = Site { state: plan.start(), class: facts.class, flags: facts.flags };
+        Self::at(plan, around, root)
+    }
+
+    /// For a document whose root stands at this state. As a text it was judged already.
+    pub(super) fn inside(plan: Arc<Plan>, around: S, state: u32) -> Self {
+        let flags = plan.facts(state, &Kept::new()).flags;
+        Self::at(plan, around, Site { state, class: 0, flags })
+    }
+
+    fn at(plan: Arc<Plan>, around: S, root: Site) -> Self {
         Self {
             plan,
             expect: Expect::Value,
@@ -77,6 +91,7 @@ impl<S: Copy> Walker<S> {
             site: Site::default(),
             start: Start::default(),
             base: 0,
+            root,
             top: Level { state: 0, index: 0, closes: NEVER, link: Link::ROOT, scope: around },
             stack: Vec::new(),
             keys: Keys::default(),
@@ -249,7 +264,7 @@ impl<S: Copy> Walker<S> {
             self.site = self.site(state, 0);
         } else if self.top.closes == NEVER {
             self.start = Start { at: self.base + at as u64, comma: false };
-            self.site = self.site(self.plan.start(), 0);
+            self.site = self.root;
         }
         self.check_held(at)?;
         if byte == b'"' {

@@ -22,6 +22,31 @@ pub(super) enum Tree {
     Text(String),
     Array(Vec<Tree>),
     Object(Vec<(String, Tree)>),
+    /// A text that is a document.
+    Inside(Box<Tree>),
+}
+
+impl Tree {
+    /// The same with every text that is a document read as one.
+    pub(super) fn opened(self) -> Self {
+        match self {
+            Self::Text(text) => {
+                Self::inside(&text).map_or(Self::Text(text), |inside| Self::Inside(Box::new(inside.opened())))
+            }
+            Self::Inside(inside) => Self::Inside(Box::new(inside.opened())),
+            Self::Array(elements) => Self::Array(elements.into_iter().map(Self::opened).collect()),
+            Self::Object(members) => {
+                Self::Object(members.into_iter().map(|(key, value)| (key, value.opened())).collect())
+            }
+            other => other,
+        }
+    }
+
+    /// The document in a text.
+    fn inside(text: &str) -> Option<Self> {
+        let document: Self = serde_json::from_str(text).ok()?;
+        matches!(document, Self::Text(_) | Self::Array(_) | Self::Object(_)).then_some(document)
+    }
 }
 
 impl<'de> Deserialize<'de> for Tree {
@@ -92,6 +117,8 @@ pub(super) struct Reference<'a> {
     report: bool,
     steps: Vec<Step>,
     records: Vec<Record>,
+    /// Texts around the value that are documents.
+    texts: usize,
     pub(super) tally: Tally,
 }
 
@@ -111,6 +138,7 @@ impl<'a> Reference<'a> {
             report: unknown == Some(Unknown::Report),
             steps: Vec::new(),
             records: Vec::new(),
+            texts: 0,
             tally: Tally::default(),
         }
     }
@@ -158,7 +186,11 @@ impl<'a> Reference<'a> {
             Tree::Object(members) => {
                 let record = self.is_record();
                 if record {
-                    let visible = self.visible_in(tree);
+                    // Whose a text is, the record around it says.
+                    let visible = match self.texts {
+                        0 => self.visible_in(tree),
+                        _ => self.records.last().map_or(self.audience.sees.any, |record| record.visible),
+                    };
                     self.records.push(Record { depth: self.steps.len(), visible });
                 }
                 let mut kept = Vec::new();
@@ -172,6 +204,15 @@ impl<'a> Reference<'a> {
                 }
                 Tree::Object(kept)
             }
+            Tree::Text(text) => match Tree::inside(text) {
+                Some(document) => {
+                    self.texts += 1;
+                    let left = self.value(&document, true).unwrap_or(Tree::Null);
+                    self.texts -= 1;
+                    Tree::Inside(Box::new(left))
+                }
+                None => tree.clone(),
+            },
             scalar => scalar.clone(),
         })
     }
@@ -191,7 +232,7 @@ impl<'a> Reference<'a> {
             Tree::Array(elements) => {
                 return Tree::Array(elements.iter().map(|one| self.replaced(one, remedy)).collect());
             }
-            Tree::Null | Tree::Object(_) => return Tree::Null,
+            Tree::Null | Tree::Object(_) | Tree::Inside(_) => return Tree::Null,
             Tree::Boolean(value) => (Kind::Boolean, value.to_string()),
             Tree::Text(text) => (Kind::Text, text.clone()),
             Tree::Number(number) => (Kind::Number, number.to_string()),

@@ -355,7 +355,7 @@ fn space(source: &mut Source<'_>, out: &mut Vec<u8>) {
 
 fn value(source: &mut Source<'_>, plant: Plant, secret: bool, depth: usize, out: &mut Vec<u8>) {
     space(source, out);
-    match source.below(if depth == 0 { 5 } else { 12 }) {
+    match source.below(if depth == 0 { 5 } else { 13 }) {
         0 | 1 if plant == Plant::Canaries && secret => string(source, CANARY, false, out),
         0 | 1 => {
             let text = source.pick(&TEXTS);
@@ -366,6 +366,11 @@ fn value(source: &mut Source<'_>, plant: Plant, secret: bool, depth: usize, out:
         2 | 3 => out.extend(source.pick(&["true", "false"]).bytes()),
         4 => out.extend(b"null"),
         5..7 => array(source, plant, secret, depth, out),
+        7 => {
+            let mut inside = Vec::new();
+            value(source, plant, secret, depth - 1, &mut inside);
+            string(source, &String::from_utf8_lossy(&inside), true, out);
+        }
         _ => object(source, plant, secret, depth, out),
     }
 }

@@ -309,6 +309,11 @@ impl Automaton {
         self.start
     }
 
+    /// Whether a state was computed ahead, and so means the same in every document.
+    pub(super) fn is_computed(&self, state: u32) -> bool {
+        state < KEPT
+    }
+
     /// The state of a member's value.
     #[inline(always)]
     pub(super) fn member(&self, from: u32, symbol: Symbol, kept: &mut Kept, depth: usize) -> u32 {
