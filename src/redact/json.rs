@@ -2,6 +2,7 @@
 
 mod emit;
 mod keys;
+mod names;
 mod number;
 mod pass;
 mod relate;

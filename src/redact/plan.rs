@@ -35,6 +35,10 @@ pub(super) const SUBJECT: u8 = 2;
 pub(super) const GROUP: u8 = 4;
 /// A rule of the route could match below the value.
 pub(super) const ALIVE: u8 = 8;
+/// The name of the member may be a value itself.
+pub(super) const TOLD: u8 = 16;
+/// The route speaks of the member's name, or it has none.
+pub(super) const NAMED: u8 = 32;
 
 /// One route's policy for documents: where personal fields are, and what hides them.
 ///
@@ -94,19 +98,15 @@ impl Plan {
                 categories.insert(CategoryId(index));
             }
         }
-        for field in data.iter().flat_map(|data| &data.fields) {
+        for field in data.iter().flat_map(|data| data.fields.iter().chain(&data.keys)) {
             if let FieldClass::Category(category) = field.class {
                 categories.insert(category);
             }
         }
-        let free = |data: &&Classification| {
-            !data.formats.is_empty() || data.fields.iter().any(|field| field.class == FieldClass::FreeText)
-        };
-        if data.as_ref().is_some_and(free) {
-            for (category, place) in charter.categories.iter().zip(0..) {
-                if !category.detect.is_empty() {
-                    categories.insert(CategoryId(place));
-                }
+        // In free texts, and in names of members anywhere.
+        for (category, place) in charter.categories.iter().zip(0..) {
+            if !category.detect.is_empty() {
+                categories.insert(CategoryId(place));
             }
         }
         Self {
@@ -167,6 +167,17 @@ impl Plan {
     /// Whether a field of this plan could be hidden where these categories are visible.
     pub(super) fn hides(&self, visible: CategorySet) -> bool {
         self.categories.0 & !visible.0 != 0
+    }
+
+    /// Whether names of members are looked at: they may be values, or of nobody knows what.
+    pub(super) fn minds_names(&self) -> bool {
+        self.unknown == Unknown::Deny || self.detect.iter().any(|kinds| !kinds.is_empty())
+    }
+
+    /// Whether a path of the route names the member behind which `state` is.
+    #[inline(always)]
+    pub(super) fn is_named(&self, from: u32, state: u32) -> bool {
+        self.automaton.is_named(from, state)
     }
 
     /// Elements from here on are all alike to the route's paths.

@@ -149,10 +149,10 @@ impl Emitter {
     fn again(&mut self, base: u64, ahead: &mut Vec<u8>) -> Result<usize, RedactError> {
         let undecided = self.state.records.as_ref().and_then(Records::undecided);
         let Some((opening, visible)) = undecided else { return Err(RedactError::Malformed) };
-        let (from, depth) = (opening.at + 1, opening.depth);
+        let (from, depth, doubtful) = (opening.at + 1, opening.depth, opening.doubtful.clone());
         ahead.truncate(opening.written);
         self.state.tally.clone_from(&opening.tally);
-        self.state.restart();
+        self.state.restart(doubtful);
         self.walker.again(from, depth, |scope| scope.reopen(visible));
         if from >= base {
             return Ok((from - base) as usize);

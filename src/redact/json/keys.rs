@@ -22,6 +22,9 @@ impl Link {
     /// In front of the first key of the document.
     pub(super) const ROOT: Self = Self(0, true);
 
+    /// Behind no key that was noted: nothing is expected.
+    pub(super) const UNKNOWN: Self = Self(u8::MAX, true);
+
     /// In front of the first key of the object that is the value, or an element of the array that is.
     pub(super) fn inside(self) -> Self {
         Self(self.0, true)

@@ -4,6 +4,8 @@
 //! in one piece when something has to go or the chunk ends. What cannot be decided before its value begins (the comma,
 //! the key, the colon) is held: it is the only text carried from chunk to chunk.
 
+mod doubt;
+mod names;
 mod texts;
 
 use std::sync::Arc;
@@ -32,6 +34,10 @@ pub(super) struct Scope {
     known: bool,
     /// It is a record whose end is awaited.
     record: bool,
+    /// Its members that got a mask for a name.
+    masked: u32,
+    /// Where it stands in what is in doubt, if nothing says that its name may leave.
+    doubt: Option<u32>,
     mode: Mode,
 }
 
@@ -51,7 +57,8 @@ impl Scope {
     /// Around the root.
     pub(super) fn around(visible: CategorySet) -> Self {
         // The root is no member that could be the first to be kept.
-        Self { visible, depth: 0, kept: true, known: false, record: false, mode: Mode::Judge }
+        let mode = Mode::Judge;
+        Self { visible, depth: 0, kept: true, known: false, record: false, masked: 0, doubt: None, mode }
     }
 
     /// Around the root of a document inside a text: nobody needs to classify what is in it once more.
@@ -63,6 +70,7 @@ impl Scope {
     pub(super) fn reopen(&mut self, visible: CategorySet) {
         self.visible = visible;
         self.kept = false;
+        self.masked = 0;
     }
 
     fn is_around_root(self) -> bool {
@@ -108,6 +116,11 @@ pub(super) struct State {
     pub(super) records: Option<Records>,
     /// A member whose value has not begun, comma and all.
     carried: Vec<u8>,
+    /// The beginnings of open arrays and objects of which nothing that somebody classified was met yet.
+    doubtful: Vec<u8>,
+    /// The name of the member at hand, where it may be a value, and what the plan says of the names beside it.
+    name: Vec<u8>,
+    name_class: u8,
     silent: bool,
     end: End,
     /// The scalar at hand, if it says whose a record is.
@@ -137,6 +150,9 @@ impl State {
             tally: Tally::default(),
             records,
             carried: Vec::new(),
+            doubtful: Vec::new(),
+            name: Vec::new(),
+            name_class: 0,
             silent: false,
             end: End::Stays,
             naming: None,
@@ -157,6 +173,9 @@ impl State {
             tally: Tally::default(),
             records: None,
             carried: Vec::new(),
+            doubtful: Vec::new(),
+            name: Vec::new(),
+            name_class: 0,
             silent: false,
             end: End::Stays,
             naming: None,
@@ -167,8 +186,9 @@ impl State {
     }
 
     /// As it was behind the opening brace of a record that shows.
-    pub(super) fn restart(&mut self) {
+    pub(super) fn restart(&mut self, doubtful: Vec<u8>) {
         self.carried.clear();
+        self.doubtful = doubtful;
         self.silent = false;
         self.end = End::Stays;
         self.naming = None;
@@ -177,7 +197,7 @@ impl State {
 
     #[cfg(test)]
     pub(super) fn capacity(&self) -> usize {
-        self.carried.capacity()
+        self.carried.capacity() + self.doubtful.capacity() + self.name.capacity()
     }
 }
 
@@ -196,7 +216,10 @@ impl Pass<'_> {
     /// Writes the untouched bytes up to `end`.
     #[inline(always)]
     fn flush(&mut self, end: usize) {
-        self.out.extend_from_slice(&self.input[self.run..end]);
+        // In front of the first member that stays there is only white space.
+        if self.state.doubtful.is_empty() {
+            self.out.extend_from_slice(&self.input[self.run..end]);
+        }
         self.run = end;
     }
 
@@ -237,15 +260,17 @@ impl Pass<'_> {
         let first = !std::mem::replace(&mut parent.kept, true);
         let comma = first && start.comma;
         match self.here(start.at) {
-            Some(at) if comma => {
+            Some(at) if comma || !self.state.doubtful.is_empty() => {
                 self.flush(at);
-                self.run = at + 1;
+                self.run = at + usize::from(comma);
             }
             Some(_) => {}
-            None => {
-                self.out.extend_from_slice(&self.state.carried[usize::from(comma)..]);
-                self.state.carried.clear();
-            }
+            None => {}
+        }
+        self.out.append(&mut self.state.doubtful);
+        if start.at < self.base {
+            self.out.extend_from_slice(&self.state.carried[usize::from(comma)..]);
+            self.state.carried.clear();
         }
     }
 
@@ -279,6 +304,22 @@ impl Pass<'_> {
     fn resume(&mut self, end: usize) {
         self.run = end;
         self.state.silent = false;
+    }
+
+    /// What happens to a member or element: its name is judged first, if it may be a value. Counts.
+    #[inline(always)]
+    fn judge_named(
+        &mut self,
+        at: usize,
+        start: &mut Start,
+        parent: &mut Scope,
+        site: Site,
+        scalar: bool,
+    ) -> Verdict {
+        if site.told() && !self.name_leaves(at, start, parent, site) {
+            return Verdict::Drop;
+        }
+        self.judge(parent, site, scalar)
     }
 
     /// What happens to a value. Counts.
@@ -421,7 +462,8 @@ impl Pass<'_> {
             self.flush(at + 1);
         }
         let (at, written, tally) = (self.base + at as u64, self.out.len(), self.state.tally.clone());
-        let opening = Opening { at, depth: scope.depth.into(), written, shows, tally };
+        let doubtful = self.state.doubtful.clone();
+        let opening = Opening { at, depth: scope.depth.into(), written, doubtful, shows, tally };
         if let Some(records) = &mut self.state.records {
             scope.visible = records.open(opening);
             scope.record = true;
@@ -432,10 +474,16 @@ impl Pass<'_> {
 impl Visit for Pass<'_> {
     type Scope = Scope;
 
+    fn name(&mut self, name: &[u8], class: u8) {
+        self.state.name.clear();
+        self.state.name.extend_from_slice(name);
+        self.state.name_class = class;
+    }
+
     #[inline(always)]
-    fn scalar(&mut self, at: usize, start: Start, parent: &mut Scope, site: Site, kind: Kind) -> Watch {
+    fn scalar(&mut self, at: usize, mut start: Start, parent: &mut Scope, site: Site, kind: Kind) -> Watch {
         let watch = match parent.mode {
-            Mode::Judge => match self.judge(parent, site, true) {
+            Mode::Judge => match self.judge_named(at, &mut start, parent, site, true) {
                 Verdict::Keep { .. } => self.stay(at, start, parent, site, kind),
                 Verdict::Hide(category) => self.hide(at, start, parent, category, kind),
                 Verdict::Scrub => self.scrub(at, start, parent, site, kind),
@@ -475,10 +523,15 @@ impl Visit for Pass<'_> {
     }
 
     #[inline(always)]
-    fn open(&mut self, at: usize, start: Start, parent: &mut Scope, site: Site, object: bool) -> Scope {
+    fn open(&mut self, at: usize, mut start: Start, parent: &mut Scope, site: Site, object: bool) -> Scope {
         let mut known = parent.known;
+        let mut doubt = None;
         let mode = match parent.mode {
-            Mode::Judge => match self.judge(parent, site, false) {
+            Mode::Judge => match self.judge_named(at, &mut start, parent, site, false) {
+                Verdict::Keep { known: false } if self.is_doubtful(parent, site) => {
+                    doubt = self.doubt(at, start, parent);
+                    if doubt.is_some() { Mode::Judge } else { Mode::Silence }
+                }
                 Verdict::Keep { known: now } => {
                     self.keep(parent, start);
                     known = now;
@@ -506,7 +559,7 @@ impl Visit for Pass<'_> {
             records.named(site, None);
         }
         let (visible, depth) = (parent.visible, parent.depth + 1);
-        let mut scope = Scope { visible, depth, kept: false, known, record: false, mode };
+        let mut scope = Scope { visible, depth, kept: false, known, record: false, masked: 0, doubt, mode };
         if object && site.record() {
             self.record(at, mode == Mode::Judge, &mut scope);
         }
@@ -514,10 +567,16 @@ impl Visit for Pass<'_> {
     }
 
     #[inline(always)]
-    fn close(&mut self, end: usize, scope: Scope) -> bool {
+    fn close(&mut self, end: usize, scope: Scope, parent: &mut Scope) -> bool {
         if scope.mode == Mode::Silence {
             self.resume(end);
         }
-        scope.record && self.ends(end)
+        if scope.record && self.ends(end) {
+            return true;
+        }
+        if let Some(doubt) = scope.doubt {
+            self.settle(end, doubt, scope, parent);
+        }
+        false
     }
 }

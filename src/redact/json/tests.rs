@@ -1,5 +1,6 @@
 mod attacks;
 mod grammar;
+mod names;
 mod nested;
 mod records;
 mod views;

@@ -31,7 +31,7 @@ impl<S: Copy> Walker<S> {
                 self.token = token;
                 Ok(0)
             }
-            Token::Key(state) => self.key_text(input, 0, state),
+            Token::Key(state) => self.key_text(input, 0, state, visit),
             Token::Text(state) => self.text(input, 0, state, visit),
             Token::Number(state) => self.number(input, 0, state, visit),
             Token::Literal(rest) => self.literal(input, 0, rest, visit),
@@ -40,21 +40,22 @@ impl<S: Copy> Walker<S> {
 
     /// A key whose raw text in this chunk begins at `start`.
     #[inline(never)]
-    pub(super) fn key_text(
+    pub(super) fn key_text<V: Visit<Scope = S>>(
         &mut self,
         input: &[u8],
         start: usize,
         mut state: StringState,
+        visit: &mut V,
     ) -> Result<usize, RedactError> {
         match scan::string(input, start, &mut state)? {
             Scan::End(end) => {
                 let raw = &input[start..end - 1];
-                let symbol = if self.raw.is_empty() && !state.escaped && raw.len() <= MAX_KEY {
-                    self.look_up(raw)
+                let (symbol, told) = if self.raw.is_empty() && !state.escaped && raw.len() <= MAX_KEY {
+                    self.look_up(raw, visit)
                 } else {
-                    self.rare_key(raw, state.escaped)?
+                    self.rare_key(raw, state.escaped, visit)?
                 };
-                Ok(self.key_done(input, end, symbol))
+                Ok(self.key_done(input, end, symbol, told))
             }
             Scan::More => {
                 self.raw.extend(&input[start..]);
@@ -68,7 +69,12 @@ impl<S: Copy> Walker<S> {
     }
 
     /// A key with escapes, or cut by a chunk, or too long.
-    fn rare_key(&mut self, raw: &[u8], escaped: bool) -> Result<Symbol, RedactError> {
+    fn rare_key<V: Visit<Scope = S>>(
+        &mut self,
+        raw: &[u8],
+        escaped: bool,
+        visit: &mut V,
+    ) -> Result<(Symbol, bool), RedactError> {
         self.raw.extend(raw);
         self.room.clear();
         if escaped {
@@ -80,7 +86,8 @@ impl<S: Copy> Walker<S> {
         if self.room.len() > MAX_KEY {
             return Err(RedactError::TooLong);
         }
-        Ok(self.plan.symbol(&self.room))
+        let symbol = self.plan.symbol(&self.room);
+        Ok((symbol, self.tell(&self.room, symbol, visit)))
     }
 
     /// A literal or number that begins with `byte`.

@@ -5,11 +5,12 @@
 use std::sync::Arc;
 
 use super::keys::{Keys, Link};
+use super::names;
 use super::scan::StringState;
 use super::tokens::Token;
 use super::visit::{Kind, Site, Start, Visit, Watch};
 use super::{MAX_DEPTH, MAX_HELD, RedactError};
-use crate::redact::plan::{Kept, Plan, Symbol};
+use crate::redact::plan::{Kept, NAMED, NOT_PERSONAL, Plan, Symbol, TOLD};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Expect {
@@ -26,6 +27,8 @@ pub(super) enum Expect {
 
 /// What ends nothing, for the level around the root: no text in UTF-8 holds it.
 const NEVER: u8 = 0xFF;
+/// The place of a document's first byte: what has no place there has 0.
+const FIRST: u64 = 1;
 
 /// An open array or object, or the document around its root.
 #[derive(Clone, Copy)]
@@ -34,6 +37,8 @@ struct Level<S> {
     index: u32,
     /// The bracket that closes it.
     closes: u8,
+    /// What the names of its members are.
+    keys: u8,
     link: Link,
     scope: S,
 }
@@ -56,6 +61,8 @@ pub(super) struct Walker<S> {
     start: Start,
     /// Place of the chunk in the document.
     base: u64,
+    /// Names of members are looked at.
+    minds_names: bool,
     /// The site of the root.
     root: Site,
     top: Level<S>,
@@ -72,27 +79,28 @@ impl<S: Copy> Walker<S> {
     /// `around` is the scope of the document itself.
     pub(super) fn new(plan: Arc<Plan>, around: S) -> Self {
         let facts = plan.facts(plan.start(), &Kept::new());
-        let root = Site { state: plan.start(), class: facts.class, flags: facts.flags };
+        let root = Site { state: plan.start(), class: facts.class, flags: facts.flags, keys: facts.keys };
         Self::at(plan, around, root)
     }
 
     /// For a document whose root stands at this state. As a text it was judged already.
     pub(super) fn inside(plan: Arc<Plan>, around: S, state: u32) -> Self {
-        let flags = plan.facts(state, &Kept::new()).flags;
-        Self::at(plan, around, Site { state, class: 0, flags })
+        let facts = plan.facts(state, &Kept::new());
+        Self::at(plan, around, Site { state, class: 0, flags: facts.flags, keys: facts.keys })
     }
 
     fn at(plan: Arc<Plan>, around: S, root: Site) -> Self {
         Self {
+            minds_names: plan.minds_names(),
             plan,
             expect: Expect::Value,
             token: Token::None,
             watch: Watch::Nothing,
             site: Site::default(),
             start: Start::default(),
-            base: 0,
+            base: FIRST,
             root,
-            top: Level { state: 0, index: 0, closes: NEVER, link: Link::ROOT, scope: around },
+            top: Level { state: 0, index: 0, closes: NEVER, keys: 0, link: Link::ROOT, scope: around },
             stack: Vec::new(),
             keys: Keys::default(),
             kept: Kept::new(),
@@ -101,7 +109,7 @@ impl<S: Copy> Walker<S> {
         }
     }
 
-    /// Bytes walked so far.
+    /// The place behind the bytes walked so far.
     pub(super) fn position(&self) -> u64 {
         self.base
     }
@@ -135,7 +143,7 @@ impl<S: Copy> Walker<S> {
                         self.expect = Expect::Value;
                         at + 1
                     } else if input.get(at + 1) == Some(&b'"') {
-                        self.key(input, at + 2)?
+                        self.key(input, at + 2, visit)?
                     } else {
                         self.expect = Expect::Key;
                         at + 1
@@ -144,14 +152,16 @@ impl<S: Copy> Walker<S> {
                 Expect::Value => self.value(input, at, byte, visit)?,
                 Expect::FirstKey if byte == b'"' => {
                     self.start = Start { at: self.base + at as u64, comma: false };
-                    self.key(input, at + 1)?
+                    self.key(input, at + 1, visit)?
                 }
                 Expect::Separator | Expect::FirstKey | Expect::FirstElement if byte == self.top.closes => {
-                    if visit.close(at + 1, self.top.scope) {
+                    let Some(around) = self.stack.last_mut() else { return Err(RedactError::Malformed) };
+                    if visit.close(at + 1, self.top.scope, &mut around.scope) {
                         return Ok(Walked::Stopped);
                     }
-                    let Some(level) = self.stack.pop() else { return Err(RedactError::Malformed) };
-                    self.top = level;
+                    if let Some(level) = self.stack.pop() {
+                        self.top = level;
+                    }
                     self.expect = if self.stack.is_empty() { Expect::Nothing } else { Expect::Separator };
                     at + 1
                 }
@@ -159,7 +169,7 @@ impl<S: Copy> Walker<S> {
                     self.start = Start { at: self.base + at as u64, comma: false };
                     self.value(input, at, byte, visit)?
                 }
-                Expect::Key if byte == b'"' => self.key(input, at + 1)?,
+                Expect::Key if byte == b'"' => self.key(input, at + 1, visit)?,
                 Expect::Colon if byte == b':' => {
                     self.expect = Expect::Value;
                     at + 1
@@ -216,19 +226,25 @@ impl<S: Copy> Walker<S> {
 
     /// A key begins.
     #[inline(always)]
-    fn key(&mut self, input: &[u8], at: usize) -> Result<usize, RedactError> {
+    fn key<V: Visit<Scope = S>>(
+        &mut self,
+        input: &[u8],
+        at: usize,
+        visit: &mut V,
+    ) -> Result<usize, RedactError> {
         if let Some((length, symbol)) = self.keys.expected(&mut self.top.link, input, at) {
-            return Ok(self.key_done(input, at + length + 1, symbol));
+            return Ok(self.key_done(input, at + length + 1, symbol, false));
         }
-        self.key_text(input, at, StringState::START)
+        self.key_text(input, at, StringState::START, visit)
     }
 
     /// Behind a key of this name.
     #[inline(always)]
-    pub(super) fn key_done(&mut self, input: &[u8], end: usize, symbol: Symbol) -> usize {
+    pub(super) fn key_done(&mut self, input: &[u8], end: usize, symbol: Symbol, told: bool) -> usize {
         let depth = self.stack.len();
         let state = self.plan.member(self.top.state, symbol, &mut self.kept, depth);
         self.site = self.site(state, self.plan.charter_class(symbol));
+        self.site.flags |= if told { TOLD } else { 0 };
         if input.get(end) == Some(&b':') {
             self.expect = Expect::Value;
             end + 1
@@ -238,15 +254,37 @@ impl<S: Copy> Walker<S> {
         }
     }
 
-    /// The symbol of a key without escapes that was not the expected one.
-    pub(super) fn look_up(&mut self, key: &[u8]) -> Symbol {
-        self.keys.symbol(key, &mut self.top.link, &self.plan)
+    /// The symbol of a key without escapes that was not the expected one, and whether the visitor was told of it.
+    pub(super) fn look_up<V: Visit<Scope = S>>(&mut self, key: &[u8], visit: &mut V) -> (Symbol, bool) {
+        // Such names are not remembered: each is told of.
+        if self.top.keys != 0 || (self.minds_names && names::is_odd(key)) {
+            let symbol = self.plan.symbol(key);
+            let told = self.tell(key, symbol, visit);
+            if told || self.top.keys != 0 || symbol == 0 {
+                return (symbol, told);
+            }
+        }
+        (self.keys.symbol(key, &mut self.top.link, &self.plan), false)
+    }
+
+    /// Tells the visitor of a name that may be a value itself.
+    pub(super) fn tell<V: Visit<Scope = S>>(&self, key: &[u8], symbol: Symbol, visit: &mut V) -> bool {
+        let told = match self.top.keys {
+            0 => symbol == 0 && self.minds_names && names::is_odd(key),
+            NOT_PERSONAL => false,
+            _ => true,
+        };
+        if told {
+            visit.name(key, self.top.keys);
+        }
+        told
     }
 
     #[inline(always)]
     fn site(&self, state: u32, otherwise: u8) -> Site {
         let facts = self.plan.facts(state, &self.kept);
-        Site { state, class: if facts.class == 0 { otherwise } else { facts.class }, flags: facts.flags }
+        let class = if facts.class == 0 { otherwise } else { facts.class };
+        Site { state, class, flags: facts.flags, keys: facts.keys }
     }
 
     #[inline(always)]
@@ -294,13 +332,23 @@ impl<S: Copy> Walker<S> {
         if depth == MAX_DEPTH {
             return Err(RedactError::TooDeep);
         }
-        let scope = visit.open(at, self.start, &mut self.top.scope, self.site, object);
-        let mut state = self.site.state;
+        let mut site = self.site;
+        if self.top.closes != b'}' || self.top.keys != 0 || self.plan.is_named(self.top.state, site.state) {
+            site.flags |= NAMED;
+        }
+        let scope = visit.open(at, self.start, &mut self.top.scope, site, object);
+        let mut state = site.state;
+        let mut keys = if object { site.keys } else { 0 };
         if object && self.site.record() {
             state = self.plan.enter_record(state, &mut self.kept, depth);
+            match self.plan.facts(state, &self.kept).keys {
+                0 => {}
+                inside => keys = inside,
+            }
         }
         let closes = if object { b'}' } else { b']' };
-        let inside = Level { state, index: 0, closes, link: self.top.link.inside(), scope };
+        let link = if keys == 0 { self.top.link.inside() } else { Link::UNKNOWN };
+        let inside = Level { state, index: 0, closes, keys, link, scope };
         self.stack.push(std::mem::replace(&mut self.top, inside));
         self.expect = if object { Expect::FirstKey } else { Expect::FirstElement };
         Ok(at + 1)

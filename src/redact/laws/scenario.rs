@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use super::source::Source;
 use crate::policy::set::{
-    Action, Category, CategoryId, CategorySet, Charter, Classification, FieldClass, FieldRule,
-    Generalisation, JsonPath, PersonalData, RecipientId, Sees, Segment, Shape, Shown, Unknown,
-    fold_field_name,
+    Action, Category, CategoryId, CategorySet, Charter, Classification, DetectorKind, DetectorKinds,
+    FieldClass, FieldRule, Generalisation, JsonPath, PersonalData, RecipientId, Sees, Segment, Shape, Shown,
+    Unknown, fold_field_name,
 };
 use crate::redact::{Audience, Format, JsonRedactor, Plan, Redact, RedactError, Tally, Task};
 use crate::secret::{Domain, DomainKey, MasterSecret, Sensitive};
 
 /// Names of members and of path steps; some fold to one name.
-const NAMES: [&str; 16] = [
+const NAMES: [&str; 18] = [
     "x",
     "id",
     "name",
@@ -29,11 +29,18 @@ const NAMES: [&str; 16] = [
     "id",
     "id",
     "Id",
+    // No names that a programmer gives.
+    "ana b",
+    PERSON,
 ];
 /// Texts: subjects, groups, dates, and what strings can hold.
 const TEXTS: [&str; 10] =
     ["", "jean", "a", "b", "2012-05-17", "31/12/1999", "é€😀", "q\"u\\o/te", "\u{1}\n\u{7f}", "***"];
 const NUMBERS: [&str; 7] = ["0", "7", "-12", "1.5", "2012", "1850", "12345678901234"];
+/// A name of a member that is a value.
+pub(super) const PERSON: &str = "jean@x.fr";
+/// The same where canaries are planted.
+const PLANTED: &str = "CANARY@x.fr";
 /// What canaries are made of: no replacement holds it.
 pub(super) const CANARY: &str = "CANARY";
 
@@ -168,11 +175,14 @@ fn charter(source: &mut Source<'_>, names: bool) -> Charter {
     let fields: [&[&str]; 4] = [&["name"], &["email", "groups"], &["birth_date"], &[]];
     let categories = fields
         .iter()
-        .zip(["name", "email", "birth", "other"])
+        .zip(&["name", "email", "birth", "other"])
         .map(|(fields, name)| Category {
-            name: name.into(),
+            name: (*name).into(),
             article: "2".into(),
-            detect: crate::policy::set::DetectorKinds::NONE,
+            detect: match *name {
+                "email" if names => DetectorKinds::NONE.with(DetectorKind::Email),
+                _ => DetectorKinds::NONE,
+            },
             fields: if names { fields.iter().map(|&field| field.into()).collect() } else { Vec::new() },
             otherwise: match source.below(16) {
                 0 => Action::Remove,
@@ -331,7 +341,8 @@ fn object(source: &mut Source<'_>, plant: Plant, secret: bool, depth: usize, out
         }
         space(source, out);
         let name = if at == 0 && source.one_in(2) { "id" } else { source.pick(&NAMES) };
-        string(source, name, true, out);
+        let written = if name == PERSON && plant == Plant::Canaries { PLANTED } else { name };
+        string(source, written, true, out);
         space(source, out);
         out.push(b':');
         let named = ["name", "email", "groups", "birthdate"].contains(&fold_field_name(name).as_str());
