@@ -74,6 +74,7 @@ pub struct Plan {
     all: CategorySet,
     unknown: Unknown,
     has_records: bool,
+    has_free_text: bool,
     subject_is_one: bool,
     record_bytes: usize,
     /// The charter's names alone, for documents inside a text of this one; `None` where that is what this plan is.
@@ -120,6 +121,8 @@ impl Plan {
             has_records: data.is_some_and(|data| {
                 !data.records.is_empty() && (data.subject.is_some() || data.group.is_some())
             }),
+            has_free_text: data
+                .is_some_and(|data| data.fields.iter().any(|field| field.class == FieldClass::FreeText)),
             subject_is_one: data.and_then(|data| data.subject.as_ref()).is_some_and(|path| {
                 path.segments.iter().all(|step| matches!(step, Segment::Name(_) | Segment::Index(_)))
             }),
@@ -183,6 +186,11 @@ impl Plan {
     /// Elements from here on are all alike to the route's paths.
     pub(super) fn distinct_elements(&self) -> usize {
         self.automaton.distinct_elements()
+    }
+
+    /// Whether values of fields are looked for in other fields.
+    pub(super) fn has_free_text(&self) -> bool {
+        self.has_free_text
     }
 
     pub(super) fn has_records(&self) -> bool {

@@ -150,9 +150,10 @@ impl Emitter {
         let undecided = self.state.records.as_ref().and_then(Records::undecided);
         let Some((opening, visible)) = undecided else { return Err(RedactError::Malformed) };
         let (from, depth, doubtful) = (opening.at + 1, opening.depth, opening.doubtful.clone());
+        let noted = opening.noted;
         ahead.truncate(opening.written);
         self.state.tally.clone_from(&opening.tally);
-        self.state.restart(doubtful);
+        self.state.restart(doubtful, noted);
         self.walker.again(from, depth, |scope| scope.reopen(visible));
         if from >= base {
             return Ok((from - base) as usize);

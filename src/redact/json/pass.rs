@@ -14,8 +14,9 @@ use jiff::civil::Date;
 
 use super::relate::{Opening, Records};
 use super::visit::{Kind, Site, Start, Visit, Watch};
-use crate::policy::set::{CategoryId, CategorySet, DetectorKinds};
+use crate::policy::set::{CategoryId, CategorySet};
 use crate::redact::action::{self, Means, NULL};
+use crate::redact::detect::Seen;
 use crate::redact::nested::Inside;
 use crate::redact::plan::{CATEGORY, FREE_TEXT, NOT_PERSONAL, Plan};
 use crate::redact::{Audience, Tally};
@@ -47,10 +48,10 @@ enum Mode {
     Judge,
     /// A hidden array: its scalars are replaced one by one.
     Replace(CategoryId),
-    /// Nothing of it leaves; its end is the end of the silence.
-    Silence,
+    /// Nothing of it leaves, for it is of a category; its end is the end of the silence.
+    Silence(Option<CategoryId>),
     /// Nothing of it leaves.
-    Silent,
+    Silent(Option<CategoryId>),
 }
 
 impl Scope {
@@ -88,7 +89,11 @@ enum End {
     /// It went, and what stands for it is written when its text is known.
     Goes(CategoryId, action::Kind),
     /// It leaves without what is found in it when its text is known.
-    Scrubbed(DetectorKinds, action::Kind, Spot),
+    Scrubbed(action::Kind, Spot),
+    /// It went, and is remembered for the free texts behind it.
+    Noted(CategoryId),
+    /// The same, in a hidden array or object.
+    NotedInside(CategoryId),
 }
 
 enum Verdict {
@@ -131,6 +136,28 @@ pub(super) struct State {
     free: bool,
     /// Documents around this one.
     level: u8,
+    /// What was hidden, where there are free texts in which it may stand again.
+    seen: Option<Noted>,
+}
+
+/// Values that were hidden so far.
+#[derive(Default)]
+struct Noted {
+    seen: Seen,
+    /// By what each is forgotten again, in the order in which they came.
+    order: Vec<u64>,
+}
+
+impl Noted {
+    fn note(&mut self, value: &[u8], category: CategoryId) {
+        self.order.extend(self.seen.note(value, category.0.into()));
+    }
+
+    /// Forgets all but the first.
+    fn forget(&mut self, kept: usize) {
+        let Self { seen, order } = self;
+        order.drain(kept.min(order.len())..).for_each(|hash| seen.forget(hash));
+    }
 }
 
 impl State {
@@ -159,6 +186,7 @@ impl State {
             suspect: None,
             free: false,
             level: 0,
+            seen: plan.has_free_text().then(Noted::default),
         }
     }
 
@@ -182,11 +210,15 @@ impl State {
             suspect: None,
             free: place.free,
             level: place.level,
+            seen: None,
         }
     }
 
     /// As it was behind the opening brace of a record that shows.
-    pub(super) fn restart(&mut self, doubtful: Vec<u8>) {
+    pub(super) fn restart(&mut self, doubtful: Vec<u8>, noted: usize) {
+        if let Some(seen) = &mut self.seen {
+            seen.forget(noted);
+        }
         self.carried.clear();
         self.doubtful = doubtful;
         self.silent = false;
@@ -366,11 +398,15 @@ impl Pass<'_> {
     ) -> Watch {
         let plan = self.plan;
         let remedy = plan.remedy(category);
+        let went = match kind {
+            Kind::Text | Kind::Number if self.state.seen.is_some() => End::Noted(category),
+            _ => End::Went,
+        };
         let kind = match kind {
             _ if remedy.removes() => {
                 self.discard_or_null(at, parent, start);
-                self.state.end = End::Went;
-                return Watch::End;
+                self.state.end = went;
+                return if went == End::Went { Watch::End } else { Watch::Value };
             }
             Kind::Null => {
                 self.keep(parent, start);
@@ -381,7 +417,7 @@ impl Pass<'_> {
             Kind::Boolean => action::Kind::Boolean,
         };
         let (with, end) = match remedy.constant(kind) {
-            Some(json) => (json, End::Went),
+            Some(json) => (json, went),
             None => (&b""[..], End::Goes(category, kind)),
         };
         self.substitute(at, parent, start, with);
@@ -391,8 +427,8 @@ impl Pass<'_> {
 
     /// A free text leaves without what is found in it.
     fn scrub(&mut self, at: usize, start: Start, parent: &mut Scope, site: Site, kind: Kind) -> Watch {
-        let kinds = self.plan.detected(parent.visible);
-        if kinds.is_empty() {
+        let has_seen = self.state.seen.as_ref().is_some_and(|seen| !seen.order.is_empty());
+        if !has_seen && self.plan.detected(parent.visible).is_empty() {
             return self.stay(at, start, parent, site, kind);
         }
         let kind = match kind {
@@ -406,8 +442,26 @@ impl Pass<'_> {
         }
         self.substitute(at, parent, start, b"");
         let spot = Spot { state: site.state, visible: parent.visible };
-        self.state.end = End::Scrubbed(kinds, kind, spot);
+        self.state.end = End::Scrubbed(kind, spot);
         Watch::Value
+    }
+
+    /// A hidden value is remembered for the free texts behind it.
+    fn note(&mut self, category: CategoryId, value: Option<&[u8]>) {
+        if let (Some(seen), Some(value)) = (&mut self.state.seen, value) {
+            seen.note(value, category);
+        }
+    }
+
+    /// The same of a scalar in a hidden array or object.
+    fn note_inside(&mut self, category: Option<CategoryId>, kind: Kind) -> Watch {
+        match (category, kind) {
+            (Some(category), Kind::Text | Kind::Number) if self.state.seen.is_some() => {
+                self.state.end = End::NotedInside(category);
+                Watch::Value
+            }
+            _ => Watch::Nothing,
+        }
     }
 
     /// A hidden array or object: how its inside is walked.
@@ -429,7 +483,7 @@ impl Pass<'_> {
             }
             _ => self.substitute(at, parent, start, NULL),
         }
-        Mode::Silence
+        Mode::Silence(Some(category))
     }
 
     /// A scalar says whose the record is: its text is needed, whatever becomes of it.
@@ -463,7 +517,8 @@ impl Pass<'_> {
         }
         let (at, written, tally) = (self.base + at as u64, self.out.len(), self.state.tally.clone());
         let doubtful = self.state.doubtful.clone();
-        let opening = Opening { at, depth: scope.depth.into(), written, doubtful, shows, tally };
+        let noted = self.state.seen.as_ref().map_or(0, |seen| seen.order.len());
+        let opening = Opening { at, depth: scope.depth.into(), written, doubtful, noted, shows, tally };
         if let Some(records) = &mut self.state.records {
             scope.visible = records.open(opening);
             scope.record = true;
@@ -494,7 +549,7 @@ impl Visit for Pass<'_> {
                 }
             },
             Mode::Replace(category) => self.hide(at, start, parent, category, kind),
-            Mode::Silence | Mode::Silent => Watch::Nothing,
+            Mode::Silence(category) | Mode::Silent(category) => self.note_inside(category, kind),
         };
         if site.names() { self.name(site, kind, watch) } else { watch }
     }
@@ -511,10 +566,13 @@ impl Visit for Pass<'_> {
         match (std::mem::replace(&mut self.state.end, End::Stays), value) {
             (End::Stays, _) => return,
             (End::Went, _) => {}
+            (End::Noted(category), value) => self.note(category, value),
+            (End::NotedInside(category), value) => return self.note(category, value),
             // Longer than what is kept of a value: nothing can be said about it.
             (_, None) => self.out.extend_from_slice(NULL),
-            (End::Scrubbed(kinds, kind, spot), Some(value)) => self.write_free(kinds, kind, spot, value),
+            (End::Scrubbed(kind, spot), Some(value)) => self.write_free(kind, spot, value),
             (End::Goes(category, kind), Some(value)) => {
+                self.note(category, Some(value));
                 let means = Means { key: &self.state.key, today: self.state.today };
                 self.plan.remedy(category).write(means, value, kind, self.out);
             }
@@ -530,7 +588,7 @@ impl Visit for Pass<'_> {
             Mode::Judge => match self.judge_named(at, &mut start, parent, site, false) {
                 Verdict::Keep { known: false } if self.is_doubtful(parent, site) => {
                     doubt = self.doubt(at, start, parent);
-                    if doubt.is_some() { Mode::Judge } else { Mode::Silence }
+                    if doubt.is_some() { Mode::Judge } else { Mode::Silence(None) }
                 }
                 Verdict::Keep { known: now } => {
                     self.keep(parent, start);
@@ -540,18 +598,18 @@ impl Visit for Pass<'_> {
                 Verdict::Hide(category) => self.hide_all(at, start, parent, category, object),
                 Verdict::Drop | Verdict::Scrub => {
                     self.discard_or_null(at, parent, start);
-                    Mode::Silence
+                    Mode::Silence(None)
                 }
             },
-            Mode::Replace(_) if object => {
+            Mode::Replace(category) if object => {
                 self.substitute(at, parent, start, NULL);
-                Mode::Silence
+                Mode::Silence(Some(category))
             }
             Mode::Replace(category) => {
                 self.keep(parent, start);
                 Mode::Replace(category)
             }
-            Mode::Silence | Mode::Silent => Mode::Silent,
+            Mode::Silence(category) | Mode::Silent(category) => Mode::Silent(category),
         };
         if site.names()
             && let Some(records) = &mut self.state.records
@@ -568,7 +626,7 @@ impl Visit for Pass<'_> {
 
     #[inline(always)]
     fn close(&mut self, end: usize, scope: Scope, parent: &mut Scope) -> bool {
-        if scope.mode == Mode::Silence {
+        if matches!(scope.mode, Mode::Silence(_)) {
             self.resume(end);
         }
         if scope.record && self.ends(end) {

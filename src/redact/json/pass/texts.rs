@@ -4,9 +4,9 @@
 //! known; until then it is carried.
 
 use super::{End, Kind, Pass, Scope, Site, Start, State, Watch};
-use crate::policy::set::{CategorySet, DetectorKinds};
+use crate::policy::set::CategorySet;
 use crate::redact::action::{self, Means, NULL, decoded};
-use crate::redact::free_text;
+use crate::redact::free_text::Search;
 use crate::redact::nested::{self, Inside, MAX_NESTED, Nested};
 
 /// Where a text stands, for a document in it.
@@ -125,16 +125,18 @@ impl Pass<'_> {
     }
 
     /// Writes what may leave of a free text.
-    pub(super) fn write_free(&mut self, kinds: DetectorKinds, kind: action::Kind, spot: Spot, value: &[u8]) {
+    pub(super) fn write_free(&mut self, kind: action::Kind, spot: Spot, value: &[u8]) {
         let nested = match kind {
             action::Kind::Text => self.nested(value, spot, true),
             _ => Nested::Text,
         };
         match nested {
             Nested::Text => {
-                let means = Means { key: &self.state.key, today: self.state.today };
-                let tally = &mut self.state.tally;
-                free_text::write_scalar(self.plan, means, kinds, (value, kind), tally, self.out);
+                let State { key, today, seen, tally, .. } = &mut *self.state;
+                let means = Means { key, today: *today };
+                let seen = seen.as_ref().map(|noted| &noted.seen);
+                let search = Search { plan: self.plan, means, visible: spot.visible, seen };
+                search.write(value, kind, tally, self.out);
             }
             Nested::Same => self.out.extend(action::quote(&String::from_utf8_lossy(value))),
             Nested::Redacted(document) => self.out.extend(action::quote(&document)),
