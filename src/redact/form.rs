@@ -7,8 +7,7 @@ use std::borrow::Cow;
 
 use percent_encoding::percent_decode;
 
-use super::judge::{Judge, Refused, Verdict};
-use super::nested::Nested;
+use super::judge::{Judge, Left, Refused, Verdict};
 use super::place::{Named, Place};
 use super::whose::Whose;
 use super::{Redact, RedactError, Tally, Task};
@@ -122,15 +121,18 @@ impl Pairs {
         let (Named { field, .. }, value) = self.read(pair)?;
         let verdict = if pair.is_empty() { Verdict::Keep } else { self.judge.judge(field, self.visible) };
         let stand_in = match verdict {
-            Verdict::Keep => match self.judge.nested(&value, field, self.visible) {
-                Nested::Text | Nested::Same => {
+            Verdict::Keep => match self.judge.left(&value, field, self.visible) {
+                Left::Same => {
                     self.pass(pair, out);
                     return Ok(());
                 }
-                Nested::Redacted(document) => Some(document),
-                Nested::Unreadable => None,
+                Left::Instead(left) => Some(left),
+                Left::Nothing => None,
             },
-            Verdict::Hide(category) => self.judge.stand_in(category, &value).map(Cow::into_owned),
+            Verdict::Hide(category) => {
+                self.judge.note(category, &value);
+                self.judge.stand_in(category, &value).map(Cow::into_owned)
+            }
             Verdict::Drop => None,
         };
         let Some(stand_in) = stand_in else { return Ok(()) };

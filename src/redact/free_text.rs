@@ -269,6 +269,51 @@ mod tests {
     }
 
     #[test]
+    fn a_free_text_is_one_in_every_format() {
+        let form = "--b\r\nContent-Disposition: form-data; name=\"note\"\r\n\r\n";
+        let multipart = Format::Multipart { boundary: "b".into(), form: true };
+        for (format, body, expected) in [
+            (
+                Format::table(None),
+                "nom;note;title\nZoé Roux;\"Zoé Roux, jean@x.fr\";a@x.fr\nAli;[vu] 06 12 34 56 78;b\n".to_owned(),
+                "nom;note;title\n***;\"***, ***\";a@x.fr\n***;[vu] […];b\n".to_owned(),
+            ),
+            (
+                Format::table(None),
+                "note;title\n\"{\"\"a\"\":\"\"jean@x.fr\"\",\"\"nom\"\":1}\";b\n".to_owned(),
+                "note;title\n\"{\"\"a\"\":\"\"***\"\",\"\"nom\"\":null}\";b\n".to_owned(),
+            ),
+            (
+                Format::Form,
+                "nom=Zo%C3%A9+Roux&note=Zoe+Roux+jean%40x.fr&title=a".to_owned(),
+                "nom=***&note=***+***&title=a".to_owned(),
+            ),
+            (
+                multipart,
+                format!("{form}écris à jean@x.fr\r\n--b--\r\n"),
+                format!("{form}écris à ***\r\n--b--\r\n"),
+            ),
+            (
+                Format::Xml,
+                "<a><nom>Zoé Roux</nom><note>Zoé Roux &amp; jean<!-- x -->@x.fr</note> <title note=\"a@x.fr\">b@x.fr</title></a>".to_owned(),
+                "<a><nom>***</nom><note>*** &amp; ***</note> <title note=\"***\">b@x.fr</title></a>".to_owned(),
+            ),
+            (
+                Format::Xml,
+                "<a><title> {\"nom\":\"Zoé\"} </title><title><![CDATA[[1,{\"nom\":\"Zoé\"}]]]></title><note>{'nom':1}</note><title p=\"{}\">[sic]<b/> {a}</title></a>".to_owned(),
+                "<a><title> {&quot;nom&quot;:&quot;***&quot;}</title><title>[1,{&quot;nom&quot;:&quot;***&quot;}]</title><note></note><title p=\"{}\">[sic]<b/> {a}</title></a>".to_owned(),
+            ),
+        ] {
+            for size in [1, 3, 1000] {
+                let (out, _) = redact(&format, 0, &body, size);
+                assert_eq!(out, expected, "{size}");
+            }
+            let (out, _) = redact(&format, 0b111, &body, 7);
+            assert!(out.contains("Zoé") == body.contains("Zoé") && out.contains("@x.fr") == body.contains("@x.fr"), "{out}");
+        }
+    }
+
+    #[test]
     fn who_sees_all_that_is_looked_for_sees_the_text() {
         assert!(task(0).plan.is_identity(&Sees { any: CategorySet(0b111), ..Sees::default() }));
         assert!(!task(0).plan.is_identity(&Sees { any: CategorySet(0b01), ..Sees::default() }));

@@ -8,8 +8,8 @@ mod head;
 
 use memchr::memmem::{self, Finder};
 
-use super::judge::{Judge, Refused, Verdict};
-use super::nested::{self, Nested};
+use super::judge::{Judge, Left, Refused, Verdict};
+use super::nested;
 use super::place::{Field, Place};
 use super::{Format, Redact, RedactError, Tally, Task};
 use crate::policy::set::CategoryId;
@@ -313,11 +313,14 @@ impl Parts {
                 let value = std::str::from_utf8(&value).map_err(|_| RedactError::NotUtf8)?;
                 let any = self.judge.task.audience.sees.any;
                 let replaced = match text {
-                    Text::Hide(category) => self.judge.stand_in(category, value).map(String::from),
-                    Text::Keep(field) => match self.judge.nested(value, field, any) {
-                        Nested::Text | Nested::Same => Some(value.to_owned()),
-                        Nested::Redacted(document) => Some(document),
-                        Nested::Unreadable => None,
+                    Text::Hide(category) => {
+                        self.judge.note(category, value);
+                        self.judge.stand_in(category, value).map(String::from)
+                    }
+                    Text::Keep(field) => match self.judge.left(value, field, any) {
+                        Left::Same => Some(value.to_owned()),
+                        Left::Instead(left) => Some(left),
+                        Left::Nothing => None,
                     },
                 };
                 let Some(replaced) = replaced else { return Ok(()) };

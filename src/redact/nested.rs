@@ -78,7 +78,12 @@ pub(super) fn may_begin_raw(first: u8) -> bool {
 
 /// Whether a text could be read as a document.
 pub(super) fn begins(text: &str) -> bool {
-    begins_so(text.char_indices()).unwrap_or(false)
+    begins_with(text).unwrap_or(false)
+}
+
+/// The same of a text that may go on; `None` where its beginning does not tell yet.
+pub(super) fn begins_with(text: &str) -> Option<bool> {
+    begins_so(text.char_indices())
 }
 
 /// The same of the raw text of a JSON string; `None` where its beginning does not tell yet.

@@ -12,8 +12,7 @@ use std::borrow::Cow;
 pub use row::MAX_COLUMNS;
 use row::{Cell, Dialect, Ends, Row};
 
-use super::judge::{Judge, Refused, Verdict};
-use super::nested::Nested;
+use super::judge::{Judge, Left, Refused, Verdict};
 use super::place::{Named, Place};
 use super::whose::Whose;
 use super::{Redact, RedactError, Tally, Task};
@@ -327,13 +326,14 @@ impl Rows {
             let verdict = if column.minded { self.judge.judge(field, visible) } else { Verdict::Keep };
             match verdict {
                 _ if cell.start == cell.end => {}
-                Verdict::Keep => match self.judge.nested(&value(text, cell), field, visible) {
-                    Nested::Text | Nested::Same => {}
-                    Nested::Redacted(document) => edit.replace(cell, Some(&document)),
-                    Nested::Unreadable => edit.replace(cell, None),
+                Verdict::Keep => match self.judge.left(&value(text, cell), field, visible) {
+                    Left::Same => {}
+                    Left::Instead(left) => edit.replace(cell, Some(&left)),
+                    Left::Nothing => edit.replace(cell, None),
                 },
                 Verdict::Hide(category) => {
                     let value = value(text, cell);
+                    self.judge.note(category, &value);
                     edit.replace(cell, self.judge.stand_in(category, &value).as_deref());
                 }
                 Verdict::Drop => edit.replace(cell, None),
