@@ -122,29 +122,32 @@ impl Pairs {
         let verdict = if pair.is_empty() { Verdict::Keep } else { self.judge.judge(field, self.visible) };
         let stand_in = match verdict {
             Verdict::Keep => match self.judge.left(&value, field, self.visible) {
-                Left::Same => {
-                    self.pass(pair, out);
-                    return Ok(());
-                }
+                Left::Same => None,
                 Left::Instead(left) => Some(left),
-                Left::Nothing => None,
+                Left::Nothing => return Ok(()),
             },
             Verdict::Hide(category) => {
                 self.judge.note(category, &value);
-                self.judge.stand_in(category, &value).map(Cow::into_owned)
+                match self.judge.stand_in(category, &value) {
+                    Some(stand_in) if stand_in.is_empty() => None,
+                    Some(stand_in) => Some(stand_in.into_owned()),
+                    None => return Ok(()),
+                }
             }
-            Verdict::Drop => None,
+            Verdict::Drop => return Ok(()),
         };
-        let Some(stand_in) = stand_in else { return Ok(()) };
-        let name = pair.split(|&byte| byte == b'=').next().unwrap_or_default();
-        if stand_in.is_empty() {
-            self.pass(pair, out);
-            return Ok(());
+        let (name, rest) = pair.split_at(memchr::memchr(b'=', pair).unwrap_or(pair.len()));
+        match self.judge.name(decode(name)?.trim(), field, self.visible) {
+            Some(name) => self.pass(encoded(&name).as_bytes(), out),
+            None => self.pass(name, out),
         }
-        self.pass(name, out);
-        out.push(b'=');
-        let encoded = form_urlencoded::byte_serialize(stand_in.as_bytes());
-        encoded.for_each(|piece| out.extend_from_slice(piece.as_bytes()));
+        match stand_in {
+            Some(stand_in) => {
+                out.push(b'=');
+                out.extend_from_slice(encoded(&stand_in).as_bytes());
+            }
+            None => out.extend_from_slice(rest),
+        }
         Ok(())
     }
 
@@ -154,6 +157,11 @@ impl Pairs {
         }
         out.extend_from_slice(pair);
     }
+}
+
+/// A name or value as forms write them.
+fn encoded(text: &str) -> String {
+    form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
 
 /// The text of a name or value.

@@ -163,6 +163,25 @@ mod tests {
 
     /// A route with a free text `note`, and a reader who sees these categories: 0 is e-mail, 1 is telephone.
     fn task(seen: u64) -> Task {
+        let data = PersonalData::Declared(Classification {
+            fields: vec![
+                FieldRule { path: "$..note".parse().unwrap(), class: FieldClass::FreeText },
+                FieldRule { path: "$..title".parse().unwrap(), class: FieldClass::NotPersonal },
+            ],
+            formats: vec![LooseFormat::Text],
+            unknown: Unknown::Deny,
+            record_bytes: 1 << 16,
+            ..Classification::default()
+        });
+        task_of(seen, &data)
+    }
+
+    /// A route that says nothing.
+    fn unclassified() -> Task {
+        task_of(0, &PersonalData::Undeclared)
+    }
+
+    fn task_of(seen: u64, data: &PersonalData) -> Task {
         let category = |name: &str, kind: super::super::detect::Kind, otherwise| Category {
             name: name.into(),
             article: "2".into(),
@@ -190,20 +209,10 @@ mod tests {
             anonymous: RecipientId(0),
             cookies: Vec::new(),
         };
-        let data = PersonalData::Declared(Classification {
-            fields: vec![
-                FieldRule { path: "$..note".parse().unwrap(), class: FieldClass::FreeText },
-                FieldRule { path: "$..title".parse().unwrap(), class: FieldClass::NotPersonal },
-            ],
-            formats: vec![LooseFormat::Text],
-            unknown: Unknown::Deny,
-            record_bytes: 1 << 16,
-            ..Classification::default()
-        });
         let key = MasterSecret::from_bytes(&[7; 32]).unwrap().derive(Domain::Api, "");
         let sees = Sees { any: CategorySet(seen), ..Sees::default() };
         Task {
-            plan: Arc::new(Plan::compile(&charter, &data)),
+            plan: Arc::new(Plan::compile(&charter, data)),
             audience: Arc::new(Audience { sees, ..Audience::default() }),
             key: Arc::new(key),
         }
@@ -310,6 +319,21 @@ mod tests {
             }
             let (out, _) = redact(&format, 0b111, &body, 7);
             assert!(out.contains("Zoé") == body.contains("Zoé") && out.contains("@x.fr") == body.contains("@x.fr"), "{out}");
+        }
+    }
+
+    #[test]
+    fn names_of_columns_and_fields_may_be_values() {
+        for (format, body, expected) in [
+            (Format::table(None), "a;jean@x.fr;b\n1;2;3\n", "a;***;b\n1;2;3\n"),
+            (Format::Form, "a=1&jean%40x.fr=2&b", "a=1&***=2&b"),
+        ] {
+            let mut redactor = format.redactor(unclassified());
+            let mut out = Vec::new();
+            redactor.push(body.as_bytes(), &mut out).unwrap();
+            redactor.finish(&mut out).unwrap();
+            assert_eq!(String::from_utf8(out).unwrap(), expected);
+            assert_eq!(redactor.tally().by_category[0], 1);
         }
     }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::{
     RedactError, Tally, Task,
-    action::{Kind, Means},
+    action::{Kind, MASK, Means},
     detect::Seen,
     free_text::Search,
     nested::{self, Inside, Nested},
@@ -132,6 +132,18 @@ impl Judge {
     /// A text that is longer than what is read of one. Counts.
     pub(super) fn unreadable(&mut self) {
         self.tally.unclassified();
+    }
+
+    /// What stands for a name that nobody knows and that is a value, if these categories are visible. Counts.
+    pub(super) fn name(&mut self, name: &str, field: Field, visible: CategorySet) -> Option<String> {
+        if field.is_known() {
+            return None;
+        }
+        let Task { plan, key, audience } = &self.task;
+        let category = plan.found_in_name(name.as_bytes(), visible).filter(|&one| !visible.contains(one))?;
+        self.tally.redacted(category);
+        let means = Means { key, today: audience.today };
+        Some(plan.name_stand_in(category, means, name).unwrap_or_else(|| MASK.trim_matches('"').into()))
     }
 
     /// A hidden value is remembered for the free texts behind it.

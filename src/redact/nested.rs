@@ -11,8 +11,7 @@ use std::sync::Arc;
 use jiff::civil::Date;
 
 use super::{JsonRedactor, RedactError, Tally, json::next_char, plan::Plan};
-use crate::policy::set::{CategoryId, CategorySet};
-use crate::redact::plan::CATEGORY;
+use crate::policy::set::CategorySet;
 use crate::secret::DomainKey;
 
 /// Longest text, in bytes as it stands in its document, that is read as a document; a longer one that begins as one does
@@ -141,7 +140,9 @@ impl Inside<'_> {
         match self.redact(document) {
             Ok((out, tally)) if out == document => (Nested::Same, tally),
             Ok((out, tally)) => (Nested::Redacted(out), tally),
-            Err(_) if lenient::names_any(text, |name| self.hides(name)) => unreadable(),
+            Err(_) if lenient::names_any(text, |name| self.plan.hides_name(name, self.visible)) => {
+                unreadable()
+            }
             Err(_) => (Nested::Text, Tally::default()),
         }
     }
@@ -153,12 +154,6 @@ impl Inside<'_> {
         redactor.finish(&mut out)?;
         let out = String::from_utf8(out).map_err(|_| RedactError::NotUtf8)?;
         Ok((out, redactor.tally().clone()))
-    }
-
-    /// Whether a field of this name would be hidden, as far as its name alone tells.
-    fn hides(&self, name: &str) -> bool {
-        let class = self.plan.charter_class(self.plan.symbol(name.as_bytes()));
-        class.checked_sub(CATEGORY).is_some_and(|category| !self.visible.contains(CategoryId(category)))
     }
 }
 

@@ -11,10 +11,12 @@ use names::Names;
 pub(super) use names::Symbol;
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use jiff::civil::Date;
 
 use super::action::{Kind, Means, Remedy};
+use super::detect::Detectors;
 use crate::policy::set::{
     CategoryId, CategorySet, Charter, Classification, DetectorKind, DetectorKinds, FieldClass, PersonalData,
     Sees, Segment, Unknown,
@@ -73,6 +75,8 @@ pub struct Plan {
     /// Every category of the charter.
     all: CategorySet,
     unknown: Unknown,
+    /// Categories that rules of the route give to members of a name, by its folded form.
+    named: HashMap<u32, CategorySet>,
     has_records: bool,
     has_free_text: bool,
     subject_is_one: bool,
@@ -110,7 +114,16 @@ impl Plan {
                 categories.insert(CategoryId(place));
             }
         }
+        let mut named: HashMap<u32, CategorySet> = HashMap::new();
+        for field in data.iter().flat_map(|data| &data.fields) {
+            if let (FieldClass::Category(category), Some(Segment::Name(name))) =
+                (field.class, field.path.segments.last())
+            {
+                named.entry(names.learn(name).1).or_default().insert(category);
+            }
+        }
         Self {
+            named,
             names,
             automaton,
             remedies: charter.categories.iter().map(Remedy::of).collect(),
@@ -172,9 +185,44 @@ impl Plan {
         self.categories.0 & !visible.0 != 0
     }
 
+    /// Whether a field of this name could be hidden somewhere, as far as its name alone tells.
+    pub(super) fn hides_name(&self, name: &str, visible: CategorySet) -> bool {
+        let spelling = self.names.symbols[self.symbol(name.as_bytes()) as usize];
+        let mut categories =
+            spelling.fold.and_then(|fold| self.named.get(&fold)).copied().unwrap_or_default();
+        if let Some(category) = spelling.charter.checked_sub(CATEGORY) {
+            categories.insert(CategoryId(category));
+        }
+        categories.0 & !visible.0 != 0
+    }
+
+    /// The category of what a detector finds in a name that nobody knows: one that these may not see, if there is one, and
+    /// the strictest of those.
+    pub(super) fn found_in_name(&self, name: &[u8], visible: CategorySet) -> Option<CategoryId> {
+        let kinds = self.detected(CategorySet::default());
+        if kinds.is_empty() {
+            return None;
+        }
+        let mut spans = Vec::new();
+        Detectors::new(kinds).find(name, &mut spans);
+        let found = spans.iter().filter_map(|span| self.category_of(span.kind));
+        found.max_by_key(|&category| (!visible.contains(category), self.remedy(category).removes()))
+    }
+
+    /// What stands for a name that is a value: a pseudonym or token, where its category has one. Masks are for who counts
+    /// them.
+    pub(super) fn name_stand_in(&self, category: CategoryId, means: Means<'_>, name: &str) -> Option<String> {
+        match self.remedy(category) {
+            remedy @ (Remedy::Pseudonym { .. } | Remedy::Tokenise(_)) => {
+                remedy.stand_in(means, name, Kind::Text).into_text().map(Cow::into_owned)
+            }
+            _ => None,
+        }
+    }
+
     /// Whether names of members are looked at: they may be values, or of nobody knows what.
     pub(super) fn minds_names(&self) -> bool {
-        self.unknown == Unknown::Deny || self.detect.iter().any(|kinds| !kinds.is_empty())
+        self.unknown == Unknown::Deny || self.categories.0 != 0
     }
 
     /// Whether a path of the route names the member behind which `state` is.

@@ -280,11 +280,14 @@ impl Rows {
     }
 
     /// The names of columns leave, but for those that nobody classified where such do not leave: a first row may be data.
-    fn write_header(&self, row: &Row, text: &str, out: &mut Vec<u8>) {
+    fn write_header(&mut self, row: &Row, text: &str, out: &mut Vec<u8>) {
+        let any = self.judge.task.audience.sees.any;
         let mut edit = Edit::new(row, text, out);
         for (cell, column) in row.cells.iter().zip(&self.columns) {
             if self.judge.drops(column.named.field) {
                 edit.replace(*cell, None);
+            } else if let Some(name) = self.judge.name(&column.name, column.named.field, any) {
+                edit.replace(*cell, Some(&name));
             }
         }
         edit.finish();

@@ -2,11 +2,12 @@
 //!
 //! Such a name gets a stand-in of its own, so that the names of an object stay apart.
 
+use super::texts::Spot;
 use super::{Pass, Scope, Site, Start};
 use crate::policy::set::CategoryId;
-use crate::redact::action::{Kind, MASK, Means, Remedy, quote};
-use crate::redact::detect::Detectors;
+use crate::redact::action::{MASK, Means, quote};
 use crate::redact::json::names;
+use crate::redact::nested::Nested;
 use crate::redact::plan::CATEGORY;
 
 impl Pass<'_> {
@@ -20,56 +21,66 @@ impl Pass<'_> {
         parent: &mut Scope,
         site: Site,
     ) -> bool {
-        let is_unknown = site.class == 0 && !parent.known && self.state.name_class == 0;
-        let hidden = self.hidden_category(parent);
-        if let Some(category) = hidden {
-            self.state.tally.redacted(category);
-            if self.plan.remedy(category).removes() {
+        let hidden = match self.category(parent) {
+            Some(category) if parent.visible.contains(category) => return true,
+            Some(category) => {
+                self.state.tally.redacted(category);
+                if self.plan.remedy(category).removes() {
+                    return false;
+                }
+                self.stand_in(category, parent)
+            }
+            None if self.holds_document(parent, site) => Self::mask(parent),
+            None if self.state.deny
+                && site.class == 0
+                && !parent.known
+                && !names::is_word(&self.state.name) =>
+            {
+                // No name that a programmer gives, and nobody said what it is.
+                self.state.tally.unclassified();
                 return false;
             }
-            let name = self.stand_in(category, parent);
-            self.rename(at, start, &name);
-            return true;
-        }
-        if self.state.deny && is_unknown && !names::is_word(&self.state.name) {
-            // No name that a programmer gives, and nobody said what it is.
-            self.state.tally.unclassified();
-            return false;
-        }
+            None => return true,
+        };
+        self.rename(at, start, &hidden);
         true
     }
 
-    /// The category of the name, if it may not be seen here.
-    fn hidden_category(&self, parent: &Scope) -> Option<CategoryId> {
-        if let Some(category) = self.state.name_class.checked_sub(CATEGORY).map(CategoryId) {
-            return (!parent.visible.contains(category)).then_some(category);
+    /// The category of the name.
+    fn category(&self, parent: &Scope) -> Option<CategoryId> {
+        match self.state.name_class.checked_sub(CATEGORY) {
+            Some(category) => Some(CategoryId(category)),
+            None if names::may_be_found(&self.state.name) => {
+                self.plan.found_in_name(&self.state.name, parent.visible)
+            }
+            None => None,
         }
-        let kinds = self.plan.detected(parent.visible);
-        if kinds.is_empty() || !names::may_be_found(&self.state.name) {
-            return None;
-        }
-        let mut spans = Vec::new();
-        Detectors::new(kinds).find(&self.state.name, &mut spans);
-        let found = || spans.iter().filter_map(|span| self.plan.category_of(span.kind));
-        found().find(|&category| self.plan.remedy(category).removes()).or_else(|| found().next())
+    }
+
+    /// Whether the name is a document of which something would have to go: a body that was read as a form.
+    fn holds_document(&mut self, parent: &Scope, site: Site) -> bool {
+        let name = std::mem::take(&mut self.state.name);
+        let spot = Spot { state: site.state, visible: parent.visible };
+        let nested = match self.plan.hides(parent.visible) {
+            true => self.nested(&name, spot, false),
+            false => Nested::Text,
+        };
+        self.state.name = name;
+        matches!(nested, Nested::Redacted(_) | Nested::Unreadable)
     }
 
     /// What stands for the name: no other name of the object has it.
     fn stand_in(&self, category: CategoryId, parent: &mut Scope) -> String {
-        let remedy = self.plan.remedy(category);
         let means = Means { key: &self.state.key, today: self.state.today };
-        let own = match remedy {
-            Remedy::Pseudonym { .. } | Remedy::Tokenise(_) => {
-                let name = String::from_utf8_lossy(&self.state.name);
-                remedy.stand_in(means, &name, Kind::Text).into_text().map(|text| text.into_owned())
-            }
-            _ => None,
-        };
-        own.unwrap_or_else(|| {
-            parent.masked = parent.masked.saturating_add(1);
-            let mask = MASK.trim_matches('"');
-            if parent.masked == 1 { mask.into() } else { format!("{mask} {}", parent.masked) }
-        })
+        let name = String::from_utf8_lossy(&self.state.name);
+        let own = self.plan.name_stand_in(category, means, &name);
+        own.unwrap_or_else(|| Self::mask(parent))
+    }
+
+    fn mask(parent: &mut Scope) -> String {
+        parent.masked = parent.masked.saturating_add(1);
+        let mask = MASK.trim_matches('"');
+        if parent.masked == 1 { mask.into() } else { format!("{mask} {}", parent.masked) }
     }
 
     /// The member begins with another name.

@@ -114,7 +114,7 @@ impl Pass<'_> {
     }
 
     /// Reads a decoded text as a document.
-    fn nested(&mut self, text: &[u8], spot: Spot, free: bool) -> Nested {
+    pub(super) fn nested(&mut self, text: &[u8], spot: Spot, free: bool) -> Nested {
         let State { key, today, level, .. } = &*self.state;
         let Spot { state, visible } = spot;
         let free = free || self.state.free;

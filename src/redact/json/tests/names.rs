@@ -50,6 +50,26 @@ fn a_name_that_is_a_value_is_replaced() {
 }
 
 #[test]
+fn a_document_for_a_name_is_read() {
+    // A body of JSON that somebody read as a form.
+    let document = r#"{"{\"name\":\"Jean\"}":"","{name:'Ana'}":"","{\"a\":1}":1,"[x] name":2}"#;
+    let left = r#"{"***":"","*** 2":"","{\"a\":1}":1,"[x] name":2}"#;
+    assert_eq!(redact(document).as_deref(), Ok(left));
+}
+
+#[test]
+fn who_may_see_an_address_sees_it_as_a_name() {
+    let data = || {
+        let mut data = route(&["$"], "", "", &[("$..page", "-")]);
+        data.unknown = Unknown::Deny;
+        PersonalData::Declared(data)
+    };
+    let document = r#"{"jean@x.fr":{"page":1},"Ana Roux":{"page":2}}"#;
+    assert_eq!(redact_names(Action::Mask, &data, 0b10, document), r#"{"jean@x.fr":{"page":1}}"#);
+    assert_eq!(redact_names(Action::Mask, &data, 0, document), r#"{"***":{"page":1}}"#);
+}
+
+#[test]
 fn a_route_says_what_names_are() {
     let data = || {
         let mut data =

@@ -77,6 +77,14 @@ fn the_paths_of_a_route_lead_into_a_text() {
 }
 
 #[test]
+fn a_name_of_the_route_is_seen_by_lenient_readers_too() {
+    let data = || PersonalData::Declared(route(&["$"], "", "", &[("$..Pupil_Name", "name")]));
+    let document = br#"{"a":"{'pupil-name': 'Jean'}","b":"{pupil: 'Jean'}"}"#;
+    let left = redact_for(&data, &Audience::default(), document);
+    assert_eq!(left.as_deref(), Ok(r#"{"a":null,"b":"{pupil: 'Jean'}"}"#));
+}
+
+#[test]
 fn a_text_too_long_to_be_read_does_not_leave() {
     let inner = |length: usize| format!("{{\\\"a\\\":\\\"{}\\\"}}", "x".repeat(length - 14));
     let longest = format!("{{\"p\":\"{}\",\"q\":1}}", inner(MAX_NESTED));
