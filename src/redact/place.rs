@@ -5,22 +5,27 @@
 
 use std::sync::Arc;
 
-use super::plan::{CATEGORY, FREE_TEXT, Facts, GROUP, Kept, NOT_PERSONAL, Plan, RECORD, SUBJECT};
+use super::plan::{CATEGORY, FREE_TEXT, Facts, GROUP, Kept, Plan, RECORD, SUBJECT};
 use crate::policy::set::CategoryId;
 
 /// What the plan says of a value.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Field {
     state: u32,
-    /// 0 for no rule, [`NOT_PERSONAL`], or [`super::plan::CATEGORY`] and a category's number.
+    /// 0 for no rule, [`super::plan::NOT_PERSONAL`], [`FREE_TEXT`], or [`super::plan::CATEGORY`] and a category's number.
     pub(super) class: u8,
     flags: u8,
 }
 
 impl Field {
+    /// The plan's state at it.
+    pub(super) fn state(self) -> u32 {
+        self.state
+    }
+
     /// Its category, if it has one.
     pub(super) fn category(self) -> Option<CategoryId> {
-        self.class.checked_sub(CATEGORY).map(CategoryId)
+        self.class.checked_sub(CATEGORY).filter(|_| !self.is_free_text()).map(CategoryId)
     }
 
     /// It says whose the record is.
@@ -38,14 +43,14 @@ impl Field {
         self.flags & RECORD != 0
     }
 
-    /// The route's owner said that it is not personal.
-    pub(super) fn is_not_personal(self) -> bool {
-        self.class == NOT_PERSONAL
+    /// Anything may stand in it, and is looked for.
+    pub(super) fn is_free_text(self) -> bool {
+        self.class == FREE_TEXT
     }
 
     /// It is in a category of the charter.
     pub(super) fn is_personal(self) -> bool {
-        self.class >= CATEGORY
+        self.category().is_some()
     }
 
     /// Somebody classified it, or it says whose the record is.
@@ -167,8 +172,6 @@ impl Place {
 
     fn field(&self, state: u32, otherwise: u8) -> Field {
         let Facts { class, flags, .. } = self.plan.facts(state, &self.kept);
-        // Free text is looked through in JSON and plain text; elsewhere it is a text that nobody classified.
-        let class = if class == FREE_TEXT { 0 } else { class };
         Field { state, class: if class == 0 { otherwise } else { class }, flags }
     }
 }

@@ -9,6 +9,7 @@ use super::RedactError;
 use super::pass::{Pass, Scope, State};
 use super::relate::Records;
 use super::walker::{Walked, Walker};
+use crate::redact::nested::Inside;
 use crate::redact::plan::Plan;
 use crate::redact::{Answers, Audience, Tally};
 use crate::secret::DomainKey;
@@ -37,6 +38,19 @@ impl Emitter {
         Self {
             state: State::new(&plan, &audience, key, records),
             walker: Walker::new(plan.clone(), around, answers),
+            plan,
+            waiting: Vec::new(),
+            ahead: Vec::new(),
+        }
+    }
+
+    /// For a document inside a text: whose it is, the record around it said.
+    pub(super) fn inside(place: &Inside<'_>) -> Self {
+        let (plan, root) = place.plan.inside(place.state);
+        let around = Scope::around_nested(place.visible);
+        Self {
+            state: State::inside(place),
+            walker: Walker::inside(plan.clone(), around, root),
             plan,
             waiting: Vec::new(),
             ahead: Vec::new(),
@@ -140,10 +154,11 @@ impl Emitter {
     fn again(&mut self, base: u64, ahead: &mut Vec<u8>) -> Result<usize, RedactError> {
         let undecided = self.state.records.as_ref().and_then(Records::undecided);
         let Some((opening, visible)) = undecided else { return Err(RedactError::Malformed) };
-        let (from, depth) = (opening.at + 1, opening.depth);
+        let (from, depth, doubtful) = (opening.at + 1, opening.depth, opening.doubtful.clone());
+        let noted = opening.noted;
         ahead.truncate(opening.written);
         self.state.tally.clone_from(&opening.tally);
-        self.state.restart();
+        self.state.restart(doubtful, noted);
         self.walker.again(from, depth, |scope| scope.reopen(visible));
         if from >= base {
             return Ok((from - base) as usize);

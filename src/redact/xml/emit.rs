@@ -10,7 +10,8 @@ use super::name::{decoded, escape, is_blank, trim};
 use super::walker::{Element, Role, Visit, Walker};
 use crate::policy::set::{CategoryId, CategorySet};
 use crate::redact::action::Remedy;
-use crate::redact::judge::{Judge, Verdict};
+use crate::redact::judge::{Judge, Left, Verdict};
+use crate::redact::nested::{self, MAX_NESTED};
 use crate::redact::place::Field;
 use crate::redact::{MAX_HELD, MAX_VALUE, RedactError, Task};
 
@@ -46,6 +47,8 @@ struct Scope {
     /// It stands in a classified value: what nobody classified in it was classified with it.
     known: bool,
     mode: Mode,
+    /// What the plan says of it, as its texts are read.
+    field: Field,
     /// Where it begins in what is held back.
     held: usize,
 }
@@ -58,8 +61,34 @@ struct Gathered {
     overlong: bool,
 }
 
+/// A text that stays, between two tags.
+#[derive(Debug, Default)]
+struct Run {
+    /// As it is written, and what it means.
+    raw: Vec<u8>,
+    text: Vec<u8>,
+    state: Look,
+    /// Its beginning is looked at once more when so many bytes of it are there.
+    again_at: usize,
+}
+
+/// How far a text that stays is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Look {
+    /// Nothing of it came yet.
+    #[default]
+    Nothing,
+    /// It is gathered, for it may be a document, or is a free text.
+    Gathered,
+    /// It is a text, and passes.
+    Passes,
+    /// It is longer than what is read of a text, and goes.
+    Goes,
+}
+
 struct State {
     judge: Judge,
+    run: Run,
     scopes: Vec<Scope>,
     related: VecDeque<Related>,
     /// Start tags, and white space, of open elements of which nothing left yet.
@@ -85,6 +114,7 @@ impl Emitter {
         let walker = Walker::new(Arc::clone(&task.plan));
         let state = State {
             judge: Judge::new(task),
+            run: Run::default(),
             scopes: Vec::new(),
             related: VecDeque::new(),
             held: Vec::new(),
@@ -121,6 +151,8 @@ impl Emitter {
             + state.held.capacity()
             + state.tag.capacity()
             + state.room.capacity()
+            + state.run.raw.capacity()
+            + state.run.text.capacity()
             + state.value.text.capacity()
             + state.between.text.capacity()
             + state.scopes.capacity() * size_of::<Scope>()
@@ -206,9 +238,33 @@ impl State {
             };
             let raw = element.raw(attribute);
             match verdict {
-                Some(Verdict::Keep) => left = true,
+                Some(Verdict::Keep) if member.role == Role::Names => left = true,
+                Some(Verdict::Keep) => {
+                    let value = std::str::from_utf8(decoded(raw, &mut self.room)).unwrap_or_default();
+                    let kept = if member.field.is_free_text()
+                        || self.judge.may_hold(value.as_bytes(), scope.visible)
+                    {
+                        self.judge.left(value, member.field, scope.visible)
+                    } else {
+                        Left::Same
+                    };
+                    match kept {
+                        Left::Same => left = true,
+                        Left::Instead(text) => {
+                            self.tag.extend_from_slice(&element.tag.raw[from..attribute.value.start]);
+                            escape(&text, &mut self.tag);
+                            from = attribute.value.end;
+                            left = true;
+                        }
+                        Left::Nothing => {
+                            self.tag.extend_from_slice(&element.tag.raw[from..attribute.from]);
+                            from = attribute.to;
+                        }
+                    }
+                }
                 Some(Verdict::Hide(category)) => {
                     let value = std::str::from_utf8(decoded(raw, &mut self.room)).unwrap_or_default();
+                    self.judge.note(category, value);
                     if let Some(text) =
                         self.judge.stand_in(category, value).filter(|_| raw.len() <= MAX_VALUE)
                     {
@@ -264,6 +320,7 @@ impl Pass<'_> {
         let value = std::str::from_utf8(trim(&text)).unwrap_or_default();
         let mut written = std::mem::take(&mut self.state.tag);
         written.clear();
+        self.state.judge.note(category, value);
         if !overlong && let Some(text) = self.state.judge.stand_in(category, value) {
             escape(&text, &mut written);
         }
@@ -275,8 +332,10 @@ impl Pass<'_> {
 
     fn open(&mut self, element: &Element<'_>, parent: Option<Scope>) -> Result<Scope, RedactError> {
         let any = self.state.judge.task.audience.sees.any;
-        let outside = parent.unwrap_or(Scope { visible: any, known: false, mode: Mode::Open, held: 0 });
-        let mut scope = Scope { held: self.state.held.len(), ..outside };
+        let field = element.field;
+        let outside =
+            parent.unwrap_or(Scope { visible: any, known: false, mode: Mode::Open, field, held: 0 });
+        let mut scope = Scope { field, held: self.state.held.len(), ..outside };
         match outside.mode {
             Mode::Inside | Mode::Hidden(_) => {
                 scope.mode = Mode::Inside;
@@ -318,6 +377,72 @@ impl Pass<'_> {
         Ok(scope)
     }
 
+    /// Takes a piece of a text that stays.
+    fn keep_text(&mut self, scope: Scope, raw: &[u8], text: &[u8]) {
+        let is_free = scope.field.is_free_text();
+        let (mut raw, mut text) = (raw, text);
+        if self.state.run.state == Look::Nothing && !is_free && raw.len() == text.len() {
+            // No document begins with it.
+            let blanks = blanks(text);
+            self.write(&raw[..blanks]);
+            (raw, text) = (&raw[blanks..], &text[blanks..]);
+            if raw.is_empty() {
+                return;
+            }
+        }
+        let run = &mut self.state.run;
+        if run.state == Look::Nothing {
+            let may_hold = is_free || text.is_empty() || self.state.judge.may_hold(text, scope.visible);
+            run.state = if may_hold && self.state.judge.task.plan.hides(scope.visible) {
+                Look::Gathered
+            } else {
+                Look::Passes
+            };
+        }
+        match run.state {
+            Look::Passes | Look::Nothing => return self.write(raw),
+            Look::Goes => return,
+            Look::Gathered => {}
+        }
+        run.raw.extend_from_slice(raw);
+        run.text.extend_from_slice(text);
+        let length = run.raw.len().max(run.text.len());
+        if length < run.again_at && length <= MAX_NESTED {
+            return;
+        }
+        run.again_at = 2 * length;
+        let begins = std::str::from_utf8(&run.text).ok().and_then(nested::begins_with);
+        if !is_free && begins == Some(false) {
+            run.state = Look::Passes;
+            let raw = std::mem::take(&mut run.raw);
+            run.text.clear();
+            self.write(&raw);
+        } else if length > MAX_NESTED {
+            (run.raw, run.text, run.state) = (Vec::new(), Vec::new(), Look::Goes);
+            self.state.judge.unreadable();
+        }
+    }
+
+    /// A text that stays ends, at a tag: writes what of it may leave.
+    fn end_text(&mut self) {
+        if self.state.run.state != Look::Gathered {
+            self.state.run.state = Look::Nothing;
+            return;
+        }
+        let Run { raw, text, .. } = std::mem::take(&mut self.state.run);
+        let Some(scope) = self.state.scopes.last().copied() else { return };
+        let value = std::str::from_utf8(&text).unwrap_or_default();
+        match self.state.judge.left(value, scope.field, scope.visible) {
+            Left::Same => self.write(&raw),
+            Left::Instead(text) => {
+                let mut written = Vec::with_capacity(text.len());
+                escape(&text, &mut written);
+                self.write(&written);
+            }
+            Left::Nothing => {}
+        }
+    }
+
     /// Writes a start tag, or holds it back.
     fn tag(&mut self, element: &Element<'_>, scope: &Scope, leaves: bool) -> Result<(), RedactError> {
         if element.tag.attributes.is_empty() && leaves {
@@ -339,6 +464,7 @@ impl Pass<'_> {
 
 impl Visit for Pass<'_> {
     fn start(&mut self, element: &Element<'_>) -> Result<(), RedactError> {
+        self.end_text();
         let parent = self.state.scopes.last().copied();
         let scope = self.open(element, parent)?;
         self.state.scopes.push(scope);
@@ -346,6 +472,7 @@ impl Visit for Pass<'_> {
     }
 
     fn end(&mut self, raw: &[u8], _: u64) -> Result<(), RedactError> {
+        self.end_text();
         let Some(scope) = self.state.scopes.last().copied() else { return Err(RedactError::Malformed) };
         match scope.mode {
             Mode::Inside | Mode::Gone => {}
@@ -385,17 +512,21 @@ impl Visit for Pass<'_> {
                     self.write(&text[..blanks]);
                 }
             }
-            Mode::Open => self.write(raw),
+            Mode::Open => {
+                let scope = *scope;
+                self.keep_text(scope, raw, text);
+            }
             Mode::Unknown { counted } => {
                 let blanks = if *counted { 0 } else { blanks(text) };
                 if blanks < text.len() && !std::mem::replace(counted, true) {
                     self.state.judge.judge(Field::default(), CategorySet::default());
                 }
-                let left = match self.state.judge.denies() {
-                    false => raw,
-                    true if blanks > 0 && blanks == text.len() => raw,
-                    true => &text[..blanks],
-                };
+                if !self.state.judge.denies() {
+                    let scope = *scope;
+                    self.keep_text(scope, raw, text);
+                    return Ok(());
+                }
+                let left = if blanks > 0 && blanks == text.len() { raw } else { &text[..blanks] };
                 if held { self.hold(left)? } else { self.write(left) }
             }
         }
