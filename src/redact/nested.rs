@@ -119,7 +119,9 @@ fn begins_so(chars: impl Iterator<Item = (usize, char)>) -> Option<bool> {
 
 /// White space, and what cannot be seen.
 fn is_blank(char: char) -> bool {
-    char.is_whitespace() || matches!(char, '\u{feff}' | '\u{200b}'..='\u{200f}' | '\u{2060}')
+    char.is_whitespace()
+        || char.is_control()
+        || matches!(char, '\u{feff}' | '\u{200b}'..='\u{200f}' | '\u{2060}')
 }
 
 impl Inside<'_> {
