@@ -53,9 +53,14 @@ pub(super) struct Inside<'a> {
 /// Bytes that a document may begin with, and what may stand in front of one.
 const MAY_BEGIN: [bool; 256] = {
     let mut table = [false; 256];
-    // The last ones: what a byte order mark and the spaces of Unicode begin with.
-    let bytes = b"{[(\"/ \t\r\n\x0b\x0c\xc2\xe1\xe2\xe3\xef";
+    // The last ones: what the blanks of Unicode and a byte order mark begin with.
+    let bytes = b"{[(\"/ \x7f\xc2\xe1\xe2\xe3\xef";
     let mut at = 0;
+    while at < 0x20 {
+        table[at] = true;
+        at += 1;
+    }
+    at = 0;
     while at < bytes.len() {
         table[bytes[at] as usize] = true;
         at += 1;
@@ -119,7 +124,9 @@ fn begins_so(chars: impl Iterator<Item = (usize, char)>) -> Option<bool> {
 
 /// White space, and what cannot be seen.
 pub(super) fn is_blank(char: char) -> bool {
-    char.is_whitespace() || matches!(char, '\u{feff}' | '\u{200b}'..='\u{200f}' | '\u{2060}')
+    char.is_whitespace()
+        || char.is_control()
+        || matches!(char, '\u{feff}' | '\u{200b}'..='\u{200f}' | '\u{2060}')
 }
 
 impl Inside<'_> {

@@ -35,8 +35,10 @@ impl Emitter {
         let relates = plan.has_records() && plan.related_matters(audience.by_relation(), &audience.sees);
         let around = Scope::around(audience.sees.any);
         let records = relates.then(|| Records::new(plan.clone(), audience.clone()));
+        // Errors and extensions of an answer are free texts.
+        let has_free_text = plan.has_free_text() || answers.is_some();
         Self {
-            state: State::new(&plan, &audience, key, records),
+            state: State::new(&plan, &audience, key, records, has_free_text),
             walker: Walker::new(plan.clone(), around, answers),
             plan,
             waiting: Vec::new(),

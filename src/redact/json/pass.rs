@@ -6,22 +6,18 @@
 
 mod doubt;
 mod names;
+mod state;
 mod texts;
 
 use std::sync::Arc;
-
-use jiff::civil::Date;
 
 use super::relate::{Opening, Records};
 use super::visit::{Kind, Site, Start, Visit, Watch};
 use crate::policy::set::{CategoryId, CategorySet};
 use crate::redact::action::{self, Means, NULL};
-use crate::redact::detect::Seen;
-use crate::redact::nested::Inside;
 use crate::redact::plan::{CATEGORY, FRAME, FREE_TEXT, NOT_PERSONAL, Plan, REMARK, SEVERAL};
-use crate::redact::{Audience, Tally};
-use crate::secret::DomainKey;
-use texts::{Spot, Suspect};
+pub(super) use state::State;
+use texts::Spot;
 
 /// What an open array or object is to the emitter.
 #[derive(Clone, Copy, Debug)]
@@ -106,133 +102,6 @@ enum Verdict {
     Drop,
     /// Nothing but null may stand here.
     Void,
-}
-
-/// What passes from chunk to chunk.
-pub(super) struct State {
-    key: Arc<DomainKey>,
-    today: Option<Date>,
-    /// Unknown fields are removed.
-    deny: bool,
-    /// Unknown fields are counted.
-    report: bool,
-    /// One of both.
-    strict: bool,
-    pub(super) tally: Tally,
-    /// Where the view depends on whose each record is.
-    pub(super) records: Option<Records>,
-    /// A member whose value has not begun, comma and all.
-    carried: Vec<u8>,
-    /// The beginnings of open arrays and objects of which nothing that somebody classified was met yet.
-    doubtful: Vec<u8>,
-    /// The name of the member at hand, where it may be a value, and what the plan says of the names beside it.
-    name: Vec<u8>,
-    name_class: u8,
-    silent: bool,
-    end: End,
-    /// The scalar at hand, if it says whose a record is.
-    naming: Option<Site>,
-    /// The text at hand, if it may be a document. What came of it in earlier chunks is carried.
-    suspect: Option<Suspect>,
-    /// The document stands in a free text: texts that nobody classified are free texts.
-    free: bool,
-    /// Documents around this one.
-    level: u8,
-    /// What was hidden, where there are free texts in which it may stand again.
-    seen: Option<Noted>,
-}
-
-/// Values that were hidden so far.
-#[derive(Default)]
-struct Noted {
-    seen: Seen,
-    /// By what each is forgotten again, in the order in which they came.
-    order: Vec<u64>,
-}
-
-impl Noted {
-    fn note(&mut self, value: &[u8], category: CategoryId) {
-        self.order.extend(self.seen.note(value, category.0.into()));
-    }
-
-    /// Forgets all but the first.
-    fn forget(&mut self, kept: usize) {
-        let Self { seen, order } = self;
-        order.drain(kept.min(order.len())..).for_each(|hash| seen.forget(hash));
-    }
-}
-
-impl State {
-    pub(super) fn new(
-        plan: &Plan,
-        audience: &Audience,
-        key: Arc<DomainKey>,
-        records: Option<Records>,
-    ) -> Self {
-        let (deny, report) = (plan.denies_unknown(&audience.sees), plan.reports_unknown());
-        Self {
-            deny,
-            report,
-            strict: deny || report,
-            key,
-            today: audience.today,
-            tally: Tally::default(),
-            records,
-            carried: Vec::new(),
-            doubtful: Vec::new(),
-            name: Vec::new(),
-            name_class: 0,
-            silent: false,
-            end: End::Stays,
-            naming: None,
-            suspect: None,
-            free: false,
-            level: 0,
-            seen: plan.has_free_text().then(Noted::default),
-        }
-    }
-
-    /// For a document inside a text.
-    pub(super) fn inside(place: &Inside<'_>) -> Self {
-        Self {
-            key: place.key.clone(),
-            today: place.today,
-            deny: false,
-            report: false,
-            strict: false,
-            tally: Tally::default(),
-            records: None,
-            carried: Vec::new(),
-            doubtful: Vec::new(),
-            name: Vec::new(),
-            name_class: 0,
-            silent: false,
-            end: End::Stays,
-            naming: None,
-            suspect: None,
-            free: place.free,
-            level: place.level,
-            seen: None,
-        }
-    }
-
-    /// As it was behind the opening brace of a record that shows.
-    pub(super) fn restart(&mut self, doubtful: Vec<u8>, noted: usize) {
-        if let Some(seen) = &mut self.seen {
-            seen.forget(noted);
-        }
-        self.carried.clear();
-        self.doubtful = doubtful;
-        self.silent = false;
-        self.end = End::Stays;
-        self.naming = None;
-        self.suspect = None;
-    }
-
-    #[cfg(test)]
-    pub(super) fn capacity(&self) -> usize {
-        self.carried.capacity() + self.doubtful.capacity() + self.name.capacity()
-    }
 }
 
 /// See the module.

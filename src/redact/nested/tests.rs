@@ -33,6 +33,8 @@ fn documents_in_texts_are_read_by_the_charters_names() {
         ("[1, {\"nom\":\"Jean\"}]", redacted("[1, {\"nom\":\"***\"}]")),
         ("\u{1680}{\"Nom\":\"Jean\"}", redacted("{\"Nom\":\"***\"}")),
         ("\u{3000}[{\"Nom\":\"Jean\"}]", redacted("[{\"Nom\":\"***\"}]")),
+        ("\u{1}{\"nom\":\"Jean\"}", redacted("{\"nom\":\"***\"}")),
+        ("\u{7f}\u{85}{\"nom\":\"Jean\"}", redacted("{\"nom\":\"***\"}")),
         ("[null, {'nom': 'Jean'}]", Nested::Unreadable),
         ("{'nom': 'Jean'}", Nested::Unreadable),
         ("[{'nom': 'Jean'}]", Nested::Unreadable),

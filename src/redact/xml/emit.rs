@@ -3,6 +3,8 @@
 //! Bytes that stay are given as they came. An element that nobody classified, where that is denied, is held back until
 //! something in it may leave; so one with nothing goes without a trace.
 
+mod texts;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -11,9 +13,9 @@ use super::walker::{Element, Role, Visit, Walker};
 use crate::policy::set::{CategoryId, CategorySet};
 use crate::redact::action::Remedy;
 use crate::redact::judge::{Judge, Left, Verdict};
-use crate::redact::nested::{self, MAX_NESTED};
 use crate::redact::place::Field;
 use crate::redact::{MAX_HELD, MAX_VALUE, RedactError, Task};
+use texts::Run;
 
 /// A record that is somebody's for this audience, and what they therefore see in it.
 #[derive(Clone, Copy, Debug)]
@@ -59,31 +61,6 @@ struct Gathered {
     text: Vec<u8>,
     /// Longer than what is kept of a value: nothing can be said about it.
     overlong: bool,
-}
-
-/// A text that stays, between two tags.
-#[derive(Debug, Default)]
-struct Run {
-    /// As it is written, and what it means.
-    raw: Vec<u8>,
-    text: Vec<u8>,
-    state: Look,
-    /// Its beginning is looked at once more when so many bytes of it are there.
-    again_at: usize,
-}
-
-/// How far a text that stays is known.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Look {
-    /// Nothing of it came yet.
-    #[default]
-    Nothing,
-    /// It is gathered, for it may be a document, or is a free text.
-    Gathered,
-    /// It is a text, and passes.
-    Passes,
-    /// It is longer than what is read of a text, and goes.
-    Goes,
 }
 
 struct State {
@@ -375,72 +352,6 @@ impl Pass<'_> {
             }
         }
         Ok(scope)
-    }
-
-    /// Takes a piece of a text that stays.
-    fn keep_text(&mut self, scope: Scope, raw: &[u8], text: &[u8]) {
-        let is_free = scope.field.is_free_text();
-        let (mut raw, mut text) = (raw, text);
-        if self.state.run.state == Look::Nothing && !is_free && raw.len() == text.len() {
-            // No document begins with it.
-            let blanks = blanks(text);
-            self.write(&raw[..blanks]);
-            (raw, text) = (&raw[blanks..], &text[blanks..]);
-            if raw.is_empty() {
-                return;
-            }
-        }
-        let run = &mut self.state.run;
-        if run.state == Look::Nothing {
-            let may_hold = is_free || text.is_empty() || self.state.judge.may_hold(text, scope.visible);
-            run.state = if may_hold && self.state.judge.task.plan.hides(scope.visible) {
-                Look::Gathered
-            } else {
-                Look::Passes
-            };
-        }
-        match run.state {
-            Look::Passes | Look::Nothing => return self.write(raw),
-            Look::Goes => return,
-            Look::Gathered => {}
-        }
-        run.raw.extend_from_slice(raw);
-        run.text.extend_from_slice(text);
-        let length = run.raw.len().max(run.text.len());
-        if length < run.again_at && length <= MAX_NESTED {
-            return;
-        }
-        run.again_at = 2 * length;
-        let begins = std::str::from_utf8(&run.text).ok().and_then(nested::begins_with);
-        if !is_free && begins == Some(false) {
-            run.state = Look::Passes;
-            let raw = std::mem::take(&mut run.raw);
-            run.text.clear();
-            self.write(&raw);
-        } else if length > MAX_NESTED {
-            (run.raw, run.text, run.state) = (Vec::new(), Vec::new(), Look::Goes);
-            self.state.judge.unreadable();
-        }
-    }
-
-    /// A text that stays ends, at a tag: writes what of it may leave.
-    fn end_text(&mut self) {
-        if self.state.run.state != Look::Gathered {
-            self.state.run.state = Look::Nothing;
-            return;
-        }
-        let Run { raw, text, .. } = std::mem::take(&mut self.state.run);
-        let Some(scope) = self.state.scopes.last().copied() else { return };
-        let value = std::str::from_utf8(&text).unwrap_or_default();
-        match self.state.judge.left(value, scope.field, scope.visible) {
-            Left::Same => self.write(&raw),
-            Left::Instead(text) => {
-                let mut written = Vec::with_capacity(text.len());
-                escape(&text, &mut written);
-                self.write(&written);
-            }
-            Left::Nothing => {}
-        }
     }
 
     /// Writes a start tag, or holds it back.
