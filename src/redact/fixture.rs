@@ -30,6 +30,7 @@ pub(super) fn task(unknown: Option<Unknown>) -> Task {
             subject: None,
             group: None,
             fields: Vec::new(),
+            keys: Vec::new(),
             headers: std::sync::Arc::default(),
             formats: Vec::new(),
             pass_types: Vec::new(),

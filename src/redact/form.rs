@@ -7,8 +7,7 @@ use std::borrow::Cow;
 
 use percent_encoding::percent_decode;
 
-use super::judge::{Judge, Refused, Verdict};
-use super::nested::Nested;
+use super::judge::{Judge, Left, Refused, Verdict};
 use super::place::{Named, Place};
 use super::whose::Whose;
 use super::{Redact, RedactError, Tally, Task};
@@ -97,7 +96,7 @@ impl Pairs {
     fn relate(&mut self, form: &[u8]) -> Result<(), RedactError> {
         let mut whose = Whose::default();
         for pair in form.split(|&byte| byte == b'&') {
-            let (named, value) = self.read(pair)?;
+            let (named, _, value) = self.read(pair)?;
             if named.relates() {
                 let Task { plan, audience, .. } = &self.judge.task;
                 whose.named(named.relation, Some(value.as_bytes()), plan, audience);
@@ -107,8 +106,8 @@ impl Pairs {
         Ok(())
     }
 
-    /// What a pair's name means, and its decoded value.
-    fn read<'a>(&mut self, pair: &'a [u8]) -> Result<(Named, Cow<'a, str>), RedactError> {
+    /// What a pair's name means, and both decoded.
+    fn read<'a>(&mut self, pair: &'a [u8]) -> Result<(Named, Cow<'a, str>, Cow<'a, str>), RedactError> {
         let (name, value) = match memchr::memchr(b'=', pair) {
             Some(at) => (&pair[..at], &pair[at + 1..]),
             None => (pair, &b""[..]),
@@ -122,39 +121,41 @@ impl Pairs {
         if pair.trim_ascii_end().iter().any(|byte| matches!(byte, b'\r' | b'\n')) {
             return Err(RedactError::Malformed);
         }
-        Ok((self.place.resolve(name.trim()), decode(value)?))
+        Ok((self.place.resolve(name.trim()), name, decode(value)?))
     }
 
     /// Judges one pair and writes what of it may leave.
     fn write(&mut self, pair: &[u8], out: &mut Vec<u8>) -> Result<(), RedactError> {
-        let (Named { field, .. }, value) = self.read(pair)?;
+        let (Named { field, .. }, name, value) = self.read(pair)?;
         let verdict = if pair.is_empty() { Verdict::Keep } else { self.judge.judge(field, self.visible) };
         let stand_in = match verdict {
-            Verdict::Keep if field.is_not_personal() => {
-                self.pass(pair, out);
-                return Ok(());
-            }
-            Verdict::Keep => match self.judge.nested(&value, self.visible) {
-                Nested::Same => {
-                    self.pass(pair, out);
-                    return Ok(());
-                }
-                Nested::Redacted(document) => Some(document),
-                Nested::Unreadable => None,
+            Verdict::Keep => match self.judge.left(&value, field, self.visible) {
+                Left::Same => None,
+                Left::Instead(left) => Some(left),
+                Left::Nothing => return Ok(()),
             },
-            Verdict::Hide(category) => self.judge.stand_in(category, &value).map(Cow::into_owned),
-            Verdict::Drop => None,
+            Verdict::Hide(category) => {
+                self.judge.note(category, &value);
+                match self.judge.stand_in(category, &value) {
+                    Some(stand_in) if stand_in.is_empty() => None,
+                    Some(stand_in) => Some(stand_in.into_owned()),
+                    None => return Ok(()),
+                }
+            }
+            Verdict::Drop => return Ok(()),
         };
-        let Some(stand_in) = stand_in else { return Ok(()) };
-        let name = memchr::memchr(b'=', pair).map_or(pair, |at| &pair[..at]);
-        if stand_in.is_empty() {
-            self.pass(pair, out);
-            return Ok(());
+        let (raw, rest) = pair.split_at(memchr::memchr(b'=', pair).unwrap_or(pair.len()));
+        match self.judge.name(name.trim(), field, self.visible) {
+            Some(name) => self.pass(encoded(&name).as_bytes(), out),
+            None => self.pass(raw, out),
         }
-        self.pass(name, out);
-        out.push(b'=');
-        let encoded = form_urlencoded::byte_serialize(stand_in.as_bytes());
-        encoded.for_each(|piece| out.extend_from_slice(piece.as_bytes()));
+        match stand_in {
+            Some(stand_in) => {
+                out.push(b'=');
+                out.extend_from_slice(encoded(&stand_in).as_bytes());
+            }
+            None => out.extend_from_slice(rest),
+        }
         Ok(())
     }
 
@@ -164,6 +165,11 @@ impl Pairs {
         }
         out.extend_from_slice(pair);
     }
+}
+
+/// A name or value as forms write them.
+fn encoded(text: &str) -> String {
+    form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
 
 /// The text of a name or value.

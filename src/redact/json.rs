@@ -2,6 +2,7 @@
 
 mod emit;
 mod keys;
+mod names;
 mod number;
 mod pass;
 mod relate;
@@ -15,10 +16,11 @@ mod walker;
 use std::sync::Arc;
 
 use emit::Emitter;
-pub(super) use scan::unescape;
+pub(super) use names::may_be_found;
+pub(super) use scan::{next_char, unescape};
 pub(super) use utf8::Utf8;
 
-use super::{Answers, Audience, Plan, RedactError, Tally, Task};
+use super::{Answers, Audience, Plan, RedactError, Tally, Task, nested::Inside};
 use crate::secret::DomainKey;
 
 /// Deepest nesting of arrays and objects.
@@ -57,6 +59,11 @@ impl JsonRedactor {
             emitter: Emitter::new(plan, audience, key, Some(answers)),
             refused: None,
         }
+    }
+
+    /// For a document inside a text of another one.
+    pub(super) fn inside(place: &Inside<'_>) -> Self {
+        Self { utf8: Utf8::default(), emitter: Emitter::inside(place), refused: None }
     }
 
     /// Takes the next bytes of the document, cut anywhere, and appends those that may leave.

@@ -4,10 +4,12 @@ use std::borrow::Cow;
 
 use super::{
     RedactError, Tally, Task,
-    action::{Kind, Means},
-    nested::Nested,
+    action::{Kind, MASK, Means},
+    detect::Seen,
+    free_text::Search,
+    json::may_be_found,
+    nested::{self, Inside, Nested},
     place::Field,
-    plan::CATEGORY,
 };
 use crate::policy::set::{CategoryId, CategorySet};
 
@@ -22,11 +24,24 @@ pub(super) enum Verdict {
     Drop,
 }
 
+/// What is left of a text that is kept.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Left {
+    /// All of it.
+    Same,
+    /// This.
+    Instead(String),
+    /// Nothing.
+    Nothing,
+}
+
 /// The judgements on one body.
 pub(super) struct Judge {
     pub(super) task: Task,
     deny: bool,
     report: bool,
+    /// What was hidden, where there are free texts in which it may stand again.
+    seen: Option<Seen>,
     tally: Tally,
 }
 
@@ -34,18 +49,19 @@ impl Judge {
     pub(super) fn new(task: Task) -> Self {
         let deny = task.plan.denies_unknown(&task.audience.sees);
         let report = task.plan.reports_unknown();
-        Self { task, deny, report, tally: Tally::default() }
+        let seen = task.plan.has_free_text().then(Seen::default);
+        Self { task, deny, report, seen, tally: Tally::default() }
     }
 
     /// What happens to a value, where these categories are visible. Counts.
     pub(super) fn judge(&mut self, field: Field, visible: CategorySet) -> Verdict {
-        match field.class.checked_sub(CATEGORY).map(CategoryId) {
+        match field.category() {
             Some(category) if visible.contains(category) => Verdict::Keep,
             Some(category) => {
                 self.tally.redacted(category);
                 Verdict::Hide(category)
             }
-            None if field.is_not_personal() || !(self.deny || self.report) => Verdict::Keep,
+            None if field.is_known() || !(self.deny || self.report) => Verdict::Keep,
             None => {
                 self.tally.unclassified();
                 if self.deny { Verdict::Drop } else { Verdict::Keep }
@@ -55,9 +71,10 @@ impl Judge {
 
     /// Whether a value would be counted or changed: what is neither need not be looked at.
     pub(super) fn minds(&self, field: Field, visible: CategorySet) -> bool {
-        match field.class.checked_sub(CATEGORY).map(CategoryId) {
+        match field.category() {
             Some(category) => !visible.contains(category),
-            None => !field.is_not_personal() && (self.deny || self.report),
+            None if field.is_free_text() => self.task.plan.hides(visible),
+            None => !field.is_known() && (self.deny || self.report),
         }
     }
 
@@ -87,14 +104,61 @@ impl Judge {
         self.task.plan.is_declared()
     }
 
-    /// A cell, a form value or a text part that could hold a JSON text, where these categories are visible. Counts.
-    pub(super) fn nested(&mut self, text: &str, visible: CategorySet) -> Nested {
-        if !text.as_bytes().first().is_some_and(|&first| Nested::may_begin(first)) {
-            return Nested::Same;
+    /// Whether a text that is kept and begins so must be looked at, whatever it is called.
+    pub(super) fn may_hold(&self, text: &[u8], visible: CategorySet) -> bool {
+        text.first().is_some_and(|&first| nested::may_begin(first)) && self.task.plan.hides(visible)
+    }
+
+    /// What is left of a text that is kept, where these categories are visible: it could be a document, or a free text.
+    /// Counts.
+    pub(super) fn left(&mut self, text: &str, field: Field, visible: CategorySet) -> Left {
+        if !self.task.plan.hides(visible) {
+            return Left::Same;
         }
-        let (nested, tally) = Nested::of(text, &self.task, visible);
+        match self.document(text, field, visible) {
+            Nested::Text if field.is_free_text() => {
+                let Task { plan, key, audience } = &self.task;
+                let means = Means { key, today: audience.today };
+                let search = Search { plan, means, visible, seen: self.seen.as_ref() };
+                search.scrub(text, &mut self.tally).map_or(Left::Same, Left::Instead)
+            }
+            Nested::Text | Nested::Same => Left::Same,
+            Nested::Redacted(document) => Left::Instead(document),
+            Nested::Unreadable => Left::Nothing,
+        }
+    }
+
+    /// What a text is as a document, where these categories are visible. Counts.
+    pub(super) fn document(&mut self, text: &str, field: Field, visible: CategorySet) -> Nested {
+        let Task { plan, key, audience } = &self.task;
+        let (today, state, free) = (audience.today, field.state(), field.is_free_text());
+        let (nested, tally) = Inside { plan, key, today, visible, state, free, level: 0 }.read(text);
         self.tally.add(&tally);
         nested
+    }
+
+    /// A text that is longer than what is read of one. Counts.
+    pub(super) fn unreadable(&mut self) {
+        self.tally.unclassified();
+    }
+
+    /// What stands for a name that nobody knows and that is a value, if these categories are visible. Counts.
+    pub(super) fn name(&mut self, name: &str, field: Field, visible: CategorySet) -> Option<String> {
+        if field.is_known() || !may_be_found(name.as_bytes()) {
+            return None;
+        }
+        let Task { plan, key, audience } = &self.task;
+        let category = plan.found_in_name(name.as_bytes(), visible).filter(|&one| !visible.contains(one))?;
+        self.tally.redacted(category);
+        let means = Means { key, today: audience.today };
+        Some(plan.name_stand_in(category, means, name).unwrap_or_else(|| MASK.trim_matches('"').into()))
+    }
+
+    /// A hidden value is remembered for the free texts behind it.
+    pub(super) fn note(&mut self, category: CategoryId, value: &str) {
+        if let Some(seen) = &mut self.seen {
+            seen.insert(value.as_bytes(), category.0.into());
+        }
     }
 
     /// The text that stands for a hidden value; `None` where nothing does. An empty value hides nothing and stays.

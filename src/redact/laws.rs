@@ -111,7 +111,8 @@ pub fn agrees_with_reference(data: &[u8]) {
     let expected = reference.redact(&document);
     let (result, out, tally) = scenario.redact(&scenario.chunks);
     assert_eq!(result, Ok(()));
-    assert_eq!(serde_json::from_slice::<Tree>(&out).ok(), Some(expected));
+    let left = serde_json::from_slice::<Tree>(&out).ok();
+    assert_eq!(left.map(Tree::opened), Some(expected.opened()));
     assert_eq!(tally, reference.tally);
 }
 

@@ -10,7 +10,8 @@ use std::sync::Arc;
 pub(super) use packet::Packet;
 
 use super::{
-    JsonRedactor, Redact, RedactError, Tally, Task, events::is_token, free_text::TextRedactor, nested::begins,
+    JsonRedactor, Redact, RedactError, Tally, Task, events::is_token, free_text::TextRedactor,
+    nested::is_blank,
 };
 
 /// What leaves of a WebSocket's messages to one reader.
@@ -91,8 +92,11 @@ fn json(task: &Task) -> JsonRedactor {
 
 /// Whether a JSON text of names could stand in it somewhere.
 pub(super) fn holds_json(text: &str) -> bool {
-    // From each bracket no further than to the next sign.
-    text.match_indices(['{', '[']).any(|(at, _)| begins(&text[at..]))
+    let is_list = |at: usize| {
+        let next = text[at..].chars().skip(1).find(|&char| !is_blank(char));
+        matches!(next, Some('[' | '"' | '\'' | '('))
+    };
+    text.contains('{') || text.match_indices('[').any(|(at, _)| is_list(at))
 }
 
 #[cfg(test)]

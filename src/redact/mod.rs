@@ -66,6 +66,7 @@ pub use json::{JsonRedactor, MAX_DEPTH, MAX_HELD, MAX_KEY, MAX_NUMBER, MAX_VALUE
 pub use media_type::MediaType;
 pub use messages::Messages;
 pub use multipart::{MAX_FORM_FIELD, MAX_PART_DEPTH, MAX_PART_HEAD};
+pub use nested::MAX_NESTED;
 pub use plan::Plan;
 pub use properties::Properties;
 pub use sniff::{Hints, LOOK, Opaque, Seen, Sniffed, may_be_unmarked, sniff};

@@ -8,9 +8,8 @@ mod head;
 
 use memchr::memmem::Finder;
 
-use super::judge::{Judge, Refused, Verdict};
-use super::nested::Nested;
-use super::place::Place;
+use super::judge::{Judge, Left, Refused, Verdict};
+use super::place::{Field, Place};
 use super::sniff::{Hints, Seen, sniff};
 use super::{Charset, Format, Redact, RedactError, Tally, Task};
 use crate::policy::set::CategoryId;
@@ -67,7 +66,7 @@ enum Part {
 
 #[derive(Clone, Copy)]
 enum Text {
-    Keep { nested: bool },
+    Keep(Field),
     Hide(CategoryId),
 }
 
@@ -213,10 +212,7 @@ impl Parts {
             (Verdict::Hide(_), _) => Ok(Part::Drop),
             (Verdict::Keep, Some(format)) if format.is_sure() => self.read(&format, &written, out),
             (Verdict::Keep, Some(format)) => Ok(Part::Look(Vec::new(), written, Some(format))),
-            (Verdict::Keep, None) if is_text => {
-                let nested = !field.is_not_personal();
-                Ok(Part::Text(Text::Keep { nested }, Vec::new(), written))
-            }
+            (Verdict::Keep, None) if is_text => Ok(Part::Text(Text::Keep(field), Vec::new(), written)),
             (Verdict::Keep, None) if field.is_known() => {
                 self.boundary.open(&written, out)?;
                 Ok(Part::Pass)
@@ -327,12 +323,14 @@ impl Parts {
                 let value = std::str::from_utf8(&value).map_err(|_| RedactError::NotUtf8)?;
                 let any = self.judge.task.audience.sees.any;
                 let replaced = match text {
-                    Text::Hide(category) => self.judge.stand_in(category, value).map(String::from),
-                    Text::Keep { nested: false } => Some(value.to_owned()),
-                    Text::Keep { nested: true } => match self.judge.nested(value, any) {
-                        Nested::Same => Some(value.to_owned()),
-                        Nested::Redacted(document) => Some(document),
-                        Nested::Unreadable => None,
+                    Text::Hide(category) => {
+                        self.judge.note(category, value);
+                        self.judge.stand_in(category, value).map(String::from)
+                    }
+                    Text::Keep(field) => match self.judge.left(value, field, any) {
+                        Left::Same => Some(value.to_owned()),
+                        Left::Instead(left) => Some(left),
+                        Left::Nothing => None,
                     },
                 };
                 let Some(replaced) = replaced else { return Ok(()) };

@@ -12,15 +12,23 @@ use crate::policy::set::CategoryId;
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Field {
     state: u32,
-    /// 0 for no rule, [`NOT_PERSONAL`], or [`super::plan::CATEGORY`] and a category's number.
+    /// 0 for no rule, [`super::plan::NOT_PERSONAL`], [`FREE_TEXT`], or [`super::plan::CATEGORY`] and a category's number.
     pub(super) class: u8,
     flags: u8,
 }
 
 impl Field {
+    /// A text to which no path of the route leads: in a document in it the charter's names count alone.
+    pub(super) const APART: Self = Self { state: u32::MAX, class: 0, flags: 0 };
+
+    /// The plan's state at it.
+    pub(super) fn state(self) -> u32 {
+        self.state
+    }
+
     /// Its category, if it has one.
     pub(super) fn category(self) -> Option<CategoryId> {
-        self.class.checked_sub(CATEGORY).map(CategoryId)
+        self.class.checked_sub(CATEGORY).filter(|_| !self.is_free_text()).map(CategoryId)
     }
 
     /// It says whose the record is.
@@ -38,14 +46,19 @@ impl Field {
         self.flags & RECORD != 0
     }
 
-    /// The route's owner said that it is not personal.
+    /// Anything may stand in it, and is looked for.
+    pub(super) fn is_free_text(self) -> bool {
+        self.class == FREE_TEXT
+    }
+
+    /// Its owner declared it not personal.
     pub(super) fn is_not_personal(self) -> bool {
         self.class == NOT_PERSONAL
     }
 
     /// It is in a category of the charter.
     pub(super) fn is_personal(self) -> bool {
-        self.class >= CATEGORY
+        self.category().is_some()
     }
 
     /// Somebody classified it, or it says whose the record is.
@@ -176,8 +189,6 @@ impl Place {
 
     fn field(&self, state: u32, otherwise: u8) -> Field {
         let Facts { class, flags, .. } = self.plan.facts(state, &self.kept);
-        // Free text is looked through in JSON and plain text; elsewhere it is a text that nobody classified.
-        let class = if class == FREE_TEXT { 0 } else { class };
         Field { state, class: if class == 0 { otherwise } else { class }, flags }
     }
 }

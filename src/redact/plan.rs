@@ -11,6 +11,7 @@ use names::Names;
 pub(super) use names::Symbol;
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use jiff::civil::Date;
 
@@ -42,6 +43,10 @@ pub(super) const SUBJECT: u8 = 2;
 pub(super) const GROUP: u8 = 4;
 /// A rule of the route could match below the value.
 pub(super) const ALIVE: u8 = 8;
+/// The name of the member may be a value itself.
+pub(super) const TOLD: u8 = 16;
+/// The route speaks of the member's name, or it has none.
+pub(super) const NAMED: u8 = 32;
 
 /// One route's policy for documents: where personal fields are, and what hides them.
 ///
@@ -76,7 +81,10 @@ pub struct Plan {
     /// Every category of the charter.
     all: CategorySet,
     unknown: Unknown,
+    /// Categories that rules of the route give to members of a name, by its folded form.
+    named: HashMap<u32, CategorySet>,
     has_records: bool,
+    has_free_text: bool,
     subject_is_one: bool,
     record_bytes: usize,
     /// The charter's names alone, for documents inside a text of this one; `None` where that is what this plan is.
@@ -101,22 +109,27 @@ impl Plan {
                 categories.insert(CategoryId(index));
             }
         }
-        for field in data.iter().flat_map(|data| &data.fields) {
+        for field in data.iter().flat_map(|data| data.fields.iter().chain(&data.keys)) {
             if let FieldClass::Category(category) = field.class {
                 categories.insert(category);
             }
         }
-        let free = |data: &&Classification| {
-            !data.formats.is_empty() || data.fields.iter().any(|field| field.class == FieldClass::FreeText)
-        };
-        if data.as_ref().is_some_and(free) {
-            for (category, place) in charter.categories.iter().zip(0..) {
-                if !category.detect.is_empty() {
-                    categories.insert(CategoryId(place));
-                }
+        // In free texts, and in names of members anywhere.
+        for (category, place) in charter.categories.iter().zip(0..) {
+            if !category.detect.is_empty() {
+                categories.insert(CategoryId(place));
+            }
+        }
+        let mut named: HashMap<u32, CategorySet> = HashMap::new();
+        for field in data.iter().flat_map(|data| &data.fields) {
+            if let (FieldClass::Category(category), Some(Segment::Name(name))) =
+                (field.class, field.path.segments.last())
+            {
+                named.entry(names.learn(name).1).or_default().insert(category);
             }
         }
         Self {
+            named,
             names,
             automaton,
             remedies: charter.categories.iter().map(Remedy::of).collect(),
@@ -127,6 +140,8 @@ impl Plan {
             has_records: data.is_some_and(|data| {
                 !data.records.is_empty() && (data.subject.is_some() || data.group.is_some())
             }),
+            has_free_text: data
+                .is_some_and(|data| data.fields.iter().any(|field| field.class == FieldClass::FreeText)),
             subject_is_one: data.and_then(|data| data.subject.as_ref()).is_some_and(|path| {
                 path.segments.iter().all(|step| matches!(step, Segment::Name(_) | Segment::Index(_)))
             }),
@@ -138,7 +153,7 @@ impl Plan {
     /// Whether this view changes nothing: every category of the plan is seen of anybody, and no unknown field is
     /// denied. Such a document need not be read at all.
     pub fn is_identity(&self, sees: &Sees) -> bool {
-        self.categories.0 & !sees.any.0 == 0 && !self.denies_unknown(sees)
+        !self.hides(sees.any) && !self.denies_unknown(sees)
     }
 
     /// Whether what leaves depends on whose record it is: then the caches of two callers must not be shared, and
@@ -162,14 +177,74 @@ impl Plan {
         self.charter_alone.is_some()
     }
 
-    /// The plan for a document inside a text, which the route's paths and records do not speak of.
-    pub(super) fn for_nested(self: &Arc<Self>) -> Arc<Self> {
-        self.charter_alone.as_ref().unwrap_or(self).clone()
+    /// The plan for a document inside a text that stands at this state, and the state at its root: the route's paths lead
+    /// on, where they are few enough to be computed ahead.
+    pub(super) fn inside(self: &Arc<Self>, state: u32) -> (Arc<Self>, u32) {
+        match &self.charter_alone {
+            Some(alone) if !self.automaton.is_computed(state) => (alone.clone(), alone.start()),
+            _ => (self.clone(), state),
+        }
+    }
+
+    /// Whether a field of this plan could be hidden where these categories are visible.
+    pub(super) fn hides(&self, visible: CategorySet) -> bool {
+        self.categories.0 & !visible.0 != 0
+    }
+
+    /// Whether a field of this name could be hidden somewhere, as far as its name alone tells.
+    pub(super) fn hides_name(&self, name: &str, visible: CategorySet) -> bool {
+        let spelling = self.names.symbols[self.symbol(name.as_bytes()) as usize];
+        let mut categories =
+            spelling.fold.and_then(|fold| self.named.get(&fold)).copied().unwrap_or_default();
+        if let Some(category) = spelling.charter.checked_sub(CATEGORY) {
+            categories.insert(CategoryId(category));
+        }
+        categories.0 & !visible.0 != 0
+    }
+
+    /// The category of what a detector finds in a name that nobody knows: one that these may not see, if there is one, and
+    /// the strictest of those.
+    pub(super) fn found_in_name(&self, name: &[u8], visible: CategorySet) -> Option<CategoryId> {
+        let kinds = self.detected(CategorySet::default());
+        if kinds.is_empty() {
+            return None;
+        }
+        let mut spans = Vec::new();
+        Detectors::new(kinds).find(name, &mut spans);
+        let found = spans.iter().filter_map(|span| self.category_of(span.kind));
+        found.max_by_key(|&category| (!visible.contains(category), self.remedy(category).removes()))
+    }
+
+    /// What stands for a name that is a value: a pseudonym or token, where its category has one. Masks are for who counts
+    /// them.
+    pub(super) fn name_stand_in(&self, category: CategoryId, means: Means<'_>, name: &str) -> Option<String> {
+        match self.remedy(category) {
+            remedy @ (Remedy::Pseudonym { .. } | Remedy::Tokenise(_)) => {
+                remedy.stand_in(means, name, Kind::Text).into_text().map(Cow::into_owned)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether names of members are looked at: they may be values, or of nobody knows what.
+    pub(super) fn minds_names(&self) -> bool {
+        self.unknown == Unknown::Deny || self.categories.0 != 0
+    }
+
+    /// Whether a path of the route names the member behind which `state` is.
+    #[inline(always)]
+    pub(super) fn is_named(&self, from: u32, state: u32) -> bool {
+        self.automaton.is_named(from, state)
     }
 
     /// Elements from here on are all alike to the route's paths.
     pub(super) fn distinct_elements(&self) -> usize {
         self.automaton.distinct_elements()
+    }
+
+    /// Whether values of fields are looked for in other fields.
+    pub(super) fn has_free_text(&self) -> bool {
+        self.has_free_text
     }
 
     pub(super) fn has_records(&self) -> bool {

@@ -12,8 +12,7 @@ use std::borrow::Cow;
 pub use row::MAX_COLUMNS;
 use row::{Cell, Dialect, Ends, Row};
 
-use super::judge::{Judge, Refused, Verdict};
-use super::nested::Nested;
+use super::judge::{Judge, Left, Refused, Verdict};
 use super::place::{Named, Place};
 use super::whose::Whose;
 use super::{Redact, RedactError, Tally, Task};
@@ -281,11 +280,14 @@ impl Rows {
     }
 
     /// The names of columns leave, but for those that nobody classified where such do not leave: a first row may be data.
-    fn write_header(&self, row: &Row, text: &str, out: &mut Vec<u8>) {
+    fn write_header(&mut self, row: &Row, text: &str, out: &mut Vec<u8>) {
+        let any = self.judge.task.audience.sees.any;
         let mut edit = Edit::new(row, text, out);
         for (cell, column) in row.cells.iter().zip(&self.columns) {
             if self.judge.drops(column.named.field) {
                 edit.replace(*cell, None);
+            } else if let Some(name) = self.judge.name(&column.name, column.named.field, any) {
+                edit.replace(*cell, Some(&name));
             }
         }
         edit.finish();
@@ -327,14 +329,14 @@ impl Rows {
             let verdict = if column.minded { self.judge.judge(field, visible) } else { Verdict::Keep };
             match verdict {
                 _ if cell.start == cell.end => {}
-                Verdict::Keep if field.is_not_personal() => {}
-                Verdict::Keep => match self.judge.nested(&value(text, cell), visible) {
-                    Nested::Same => {}
-                    Nested::Redacted(document) => edit.replace(cell, Some(&document)),
-                    Nested::Unreadable => edit.replace(cell, None),
+                Verdict::Keep => match self.judge.left(&value(text, cell), field, visible) {
+                    Left::Same => {}
+                    Left::Instead(left) => edit.replace(cell, Some(&left)),
+                    Left::Nothing => edit.replace(cell, None),
                 },
                 Verdict::Hide(category) => {
                     let value = value(text, cell);
+                    self.judge.note(category, &value);
                     edit.replace(cell, self.judge.stand_in(category, &value).as_deref());
                 }
                 Verdict::Drop => edit.replace(cell, None),

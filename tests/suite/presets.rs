@@ -264,7 +264,7 @@ fn the_route_s_own_word_comes_first() {
         ("{ preset: { name: kolibri, categories: { demographic: birth } } }", user, r#""gender":null"#),
         ("{ preset: [kolibri] }", user, r#"{"id":"u-7","full_name":"***","username":"#),
         // What the preset does not know is unknown, not harmless.
-        ("{ preset: kolibri }", rows, r#"{"rows":[]}"#),
+        ("{ preset: kolibri }", rows, "{}"),
         ("{ preset: kolibri, record: '$.rows[*]' }", rows, r#"{"rows":[{"id":"u-7","full_name":"***"},"#),
     ] {
         let (_, plan) = compiled(personal_data);

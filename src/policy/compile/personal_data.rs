@@ -122,7 +122,7 @@ fn classification(
     };
     let subject = inside("subject", &written.subject);
     let group = inside("group", &written.group);
-    let mut fields = fields(context, &at.key("fields"), &written.fields, scope);
+    let (mut fields, keys) = fields(context, &at.key("fields"), &written.fields, scope);
     let own = Own { subject: subject.is_some(), group: group.is_some(), fields: &fields };
     let preset = presets::expand(context, &at.key("preset"), written.preset.as_ref(), &own, scope);
     // The first rule that matches wins: the route's own stand before those of its presets.
@@ -146,6 +146,7 @@ fn classification(
         subject: subject.or(preset.subject),
         group: group.or(preset.group),
         fields,
+        keys,
         headers: headers(context, &at.key("headers"), &written.headers, scope),
         unknown,
         formats: formats(context, &at.key("formats"), &written.formats),
@@ -286,16 +287,17 @@ fn media_range(text: &str) -> Option<MediaRange> {
         .then(|| MediaRange { kind: kind.to_ascii_lowercase(), subtype })
 }
 
+/// What the route says of fields, and of the names of members (`grades.~`).
 fn fields(
     context: &mut Context<'_>,
     at: &At,
     written: &Option<Entries<String>>,
     scope: &Scope<'_>,
-) -> Vec<FieldRule> {
-    let mut rules: Vec<FieldRule> = Vec::new();
+) -> (Vec<FieldRule>, Vec<FieldRule>) {
+    let (mut rules, mut keys): (Vec<FieldRule>, Vec<FieldRule>) = Default::default();
     for (text, category) in written.iter().flat_map(|entries| &entries.0) {
         let at = at.key(text);
-        let path = match text.parse::<JsonPath>() {
+        let mut path = match text.parse::<JsonPath>() {
             Ok(path) if !path.segments.is_empty() => path,
             Ok(_) => {
                 context.error_at_key(&at, format!("`{text}` names no field"), "a field inside the document");
@@ -310,11 +312,21 @@ fn fields(
         let Some(class) = category.as_deref().and_then(|name| class(context, &at, name, scope)) else {
             continue;
         };
+        // `['~']` is a member of that name.
+        let is_key = text.trim_end().ends_with('~') && path.segments.pop_if(|last| is_tilde(last)).is_some();
+        if is_key && class == FieldClass::FreeText {
+            context.error(&at, "a name is no free text", "a category, or `not_personal`");
+        }
+        let rules = if is_key { &mut keys } else { &mut rules };
         if let Some(other) = rules.iter().find(|rule| rule.path == path) {
             let message = format!("`{text}` is the same field as `{}`", other.path);
             context.error_at_key(&at, message, "classify it once");
         }
         rules.push(FieldRule { path, class });
     }
-    rules
+    (rules, keys)
+}
+
+fn is_tilde(segment: &Segment) -> bool {
+    matches!(segment, Segment::Name(name) if name == "~")
 }

@@ -7,7 +7,10 @@ use proptest::prelude::*;
 use super::{Options, compile, inspect};
 use crate::policy::{
     report::Report,
-    set::{Action, CategoryId, HostPattern, KeySource, PersonalData, PolicySet, Store, TokenSource, Unknown},
+    set::{
+        Action, CategoryId, FieldRule, HostPattern, KeySource, PersonalData, PolicySet, Store, TokenSource,
+        Unknown,
+    },
     source::{self, Sources},
 };
 
@@ -157,6 +160,19 @@ fn defaults_never_weaken() {
 }
 
 #[test]
+fn a_tilde_speaks_of_the_names_of_members() {
+    let set = sound(
+        "routes/all.yaml",
+        "purpose: account",
+        "purpose: account\n    personal_data: { fields: { $.a.~: name, '~': birth, $..~: not_personal, \"['~']\": name, $.a: birth } }",
+    );
+    let PersonalData::Declared(data) = &set.routes[0].personal_data else { panic!("declared") };
+    let paths = |rules: &[FieldRule]| rules.iter().map(|rule| rule.path.to_string()).collect::<Vec<_>>();
+    assert_eq!(paths(&data.keys), ["$.a", "", "$.."]);
+    assert_eq!(paths(&data.fields), ["~", "$.a"]);
+}
+
+#[test]
 fn an_address_of_keys_becomes_an_upstream() {
     let set = sound(
         "gateway.yaml",
@@ -283,6 +299,18 @@ fn every_mistake_is_named() {
             "purpose: account",
             "purpose: account\n    personal_data: { fields: { a: nam } }",
             "there is no category `nam`",
+        ),
+        (
+            routes,
+            "purpose: account",
+            "purpose: account\n    personal_data: { fields: { $.a.~: free_text } }",
+            "a name is no free text",
+        ),
+        (
+            routes,
+            "purpose: account",
+            "purpose: account\n    personal_data: { fields: { $.a.~: name, '$.a.~ ': birth } }",
+            "is the same field",
         ),
         (
             routes,

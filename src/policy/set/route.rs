@@ -118,6 +118,8 @@ pub struct Classification {
     pub group: Option<JsonPath>,
     /// Fields, absolute or inside a record; the first that matches wins over the charter's names.
     pub fields: Vec<FieldRule>,
+    /// Objects whose members' names are values themselves; the first that matches wins.
+    pub keys: Vec<FieldRule>,
     /// Header fields of the answer; they win over the charter's names.
     pub headers: Arc<[(http::HeaderName, FieldClass)]>,
     /// What happens to a field that nothing classifies.

@@ -44,8 +44,27 @@ pub struct Seen {
 impl Seen {
     /// Remembers a value under a tag of the caller's (a category); says whether it did.
     pub fn insert(&mut self, value: &[u8], tag: u16) -> bool {
-        if value.len() > BYTES || self.tags.len() >= MOST {
-            return false;
+        let Some((hash, count)) = Self::hash(value).filter(|_| self.tags.len() < MOST) else { return false };
+        self.tags.insert(hash, tag);
+        self.lengths |= 1 << count;
+        true
+    }
+
+    /// The same, for a value that may have to be forgotten again: what it is forgotten by, if it is a new one.
+    pub(in crate::redact) fn note(&mut self, value: &[u8], tag: u16) -> Option<u64> {
+        let (hash, _) = Self::hash(value)?;
+        (!self.tags.contains_key(&hash) && self.insert(value, tag)).then_some(hash)
+    }
+
+    /// Forgets a value.
+    pub(in crate::redact) fn forget(&mut self, hash: u64) {
+        self.tags.remove(&hash);
+    }
+
+    /// The hash of a value that is worth to be remembered, and how many words it has.
+    fn hash(value: &[u8]) -> Option<(u64, usize)> {
+        if value.len() > BYTES {
+            return None;
         }
         let mut words = Words::default();
         let (mut count, mut digits, mut letters, mut at) = (0, 0, 0, 0);
@@ -69,12 +88,9 @@ impl Seen {
         };
         let known = (1..=WORDS).contains(&count) && digits + letters >= 4 && (letters > 0 || digits >= 6);
         if !known || common() {
-            return false;
+            return None;
         }
-        let Some((_, hash)) = words.last(count) else { return false };
-        self.tags.insert(hash, tag);
-        self.lengths |= 1 << count;
-        true
+        words.last(count).map(|(_, hash)| (hash, count))
     }
 
     /// Whether nothing is remembered.

@@ -255,6 +255,59 @@ fn errors_and_extensions_are_texts() {
 }
 
 #[test]
+fn names_that_nobody_selected_may_be_values() {
+    for (query, text, expected) in [
+        // What the client chose is none, and nothing is held back for it.
+        ("{ other { t: title } }", r#"{"data":{"other":{"t":"x"}}}"#, None),
+        ("{ other { title } }", r#"{"data":{"other":{}}}"#, None),
+        ("{ other { title } }", r#"{"data":{"other":[{},{"title":"x"}]}}"#, None),
+        (
+            "{ users { s: title } }",
+            r#"{"data":{"users":[{"s":{"x@y.fr":1,"x":2}}]}}"#,
+            Some(r#"{"data":{"users":[{"s":{"x":2}}]}}"#),
+        ),
+        (
+            "{ a }",
+            r#"{"errors":[{"extensions":{"x@y\u002efr":["taken"],"x":[]}}],"x@y.fr":1}"#,
+            Some(r#"{"errors":[{"extensions":{"x":[]}}]}"#),
+        ),
+        (
+            "{ __schema { types { name } } }",
+            r#"{"data":{"__schema":{"x@y.fr":[],"types":[]}}}"#,
+            Some(r#"{"data":{"__schema":{"types":[]}}}"#),
+        ),
+    ] {
+        let left = answer(query, Unknown::Deny, nobody(), text);
+        assert_eq!(left.as_deref(), Ok(expected.unwrap_or(text)), "{query} {text}");
+        assert_eq!(answer(query, Unknown::Deny, sees(&[NAME, EMAIL, 2, 3]), text).as_deref(), Ok(text));
+    }
+}
+
+#[test]
+fn texts_of_an_answer_hold_documents_and_what_was_hidden() {
+    for (query, text, expected) in [
+        (
+            "{ users { t: title n: note } }",
+            r#"{"data":{"users":[{"t":"{\"fullName\":\"Jean\"}","n":"[{\"fullName\":\"Jean\"}]"}]}}"#,
+            r#"{"data":{"users":[{"t":"{\"fullName\":\"***\"}","n":"[{\"fullName\":\"***\"}]"}]}}"#,
+        ),
+        (
+            "{ a }",
+            r#"{"errors":[{"message":"{\"fullName\":\"Jean\"}"}]}"#,
+            r#"{"errors":[{"message":"{\"fullName\":\"***\"}"}]}"#,
+        ),
+        (
+            "{ users { x: fullName } }",
+            r#"{"data":{"users":[{"x":"Jean Valjean"}]},"errors":[{"message":"Jean Valjean was met twice"}]}"#,
+            r#"{"data":{"users":[{"x":"***"}]},"errors":[{"message":"*** was met twice"}]}"#,
+        ),
+    ] {
+        let left = answer(query, Unknown::Deny, nobody(), text);
+        assert_eq!(left.as_deref(), Ok(expected), "{query} {text}");
+    }
+}
+
+#[test]
 fn a_schema_describes_itself() {
     let query = "{ __typename s: __schema { types { name fullName: kind fields { name } } } users { __typename id } }";
     let text = r#"{"data":{"__typename":"Query","s":{"types":[{"name":"User","fullName":"OBJECT","fields":[{"name":"email"}]}]},"users":[{"__typename":"User","id":"u1"}]}}"#;

@@ -10,8 +10,9 @@ use super::page::Page;
 use super::prose::scrubbed;
 use super::tag::{Attribute, Tag};
 use crate::redact::RedactError;
-use crate::redact::judge::Verdict;
-use crate::redact::nested::{Nested, begins};
+use crate::redact::judge::{Left, Verdict};
+use crate::redact::nested::begins;
+use crate::redact::place::Field;
 
 /// How a tag is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -231,14 +232,13 @@ impl Page {
             }
         }
         if begins(&text) {
-            match self.judge.nested(&text, self.visible) {
-                Nested::Same => {}
-                Nested::Redacted(document) => {
+            match self.judge.left(&text, Field::APART, self.visible) {
+                Left::Same => {}
+                Left::Instead(document) => {
                     text = Cow::Owned(document);
                     changed = true;
                 }
-                Nested::Unreadable if self.mentions(&text) => return Change::Gone,
-                Nested::Unreadable => {}
+                Left::Nothing => return Change::Gone,
             }
         } else if (name.starts_with("on") || is_code(&text)) && self.mentions(&text) {
             return Change::Gone;

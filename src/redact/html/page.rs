@@ -13,8 +13,7 @@ use super::tag::Tag;
 use crate::policy::set::{CategoryId, CategorySet};
 use crate::redact::action::Remedy;
 use crate::redact::detect::Kinds;
-use crate::redact::judge::{Judge, Verdict};
-use crate::redact::nested::Nested;
+use crate::redact::judge::{Judge, Left, Verdict};
 use crate::redact::place::{Field, Named, Place};
 use crate::redact::whose::Whose;
 use crate::redact::{Charset, RedactError, Tally, Task};
@@ -264,13 +263,10 @@ impl Page {
         if !self.quiet
             && let Some(text) = self.prose.document()
         {
-            let document = match self.judge.nested(&text, self.visible) {
-                Nested::Same => None,
-                Nested::Redacted(document) => Some(document),
-                Nested::Unreadable => self.mentions(&text).then(String::new),
-            };
-            if let Some(document) = document {
-                self.prose.replace(&document);
+            match self.judge.left(&text, Field::APART, self.visible) {
+                Left::Same => {}
+                Left::Instead(document) => self.prose.replace(&document),
+                Left::Nothing => self.prose.replace(""),
             }
         }
         self.prose(out, Prose::finish);

@@ -197,7 +197,9 @@ impl Prose {
             let mut stand_in = String::new();
             let means = Means { key: &look.task.key, today: look.task.audience.today };
             let value = decoded(&value, Within::Text);
-            push_stand_in(&look.task.plan, means, found.kind, &value, look.tally, &mut stand_in);
+            if let Some(category) = look.task.plan.category_of(found.kind) {
+                push_stand_in(&look.task.plan, means, category, &value, look.tally, &mut stand_in);
+            }
             escape(&stand_in, out);
             tags.for_each(|&(tag, end)| out.extend_from_slice(&self.raw[tag..end]));
         }
@@ -274,7 +276,9 @@ pub(super) fn scrubbed(value: &str, look: &mut Look<'_>) -> Option<String> {
     for Span { start, end, kind } in spans {
         left.push_str(value.get(from..start).unwrap_or_default());
         let found = value.get(start..end).unwrap_or_default();
-        push_stand_in(&look.task.plan, means, kind, found, look.tally, &mut left);
+        if let Some(category) = look.task.plan.category_of(kind) {
+            push_stand_in(&look.task.plan, means, category, found, look.tally, &mut left);
+        }
         from = end;
     }
     left.push_str(value.get(from..).unwrap_or_default());

@@ -6,8 +6,9 @@ use super::entity::{Within, decoded, escape};
 use super::page::{Open, Page, Swallow};
 use super::prose::scrubbed;
 use crate::redact::RedactError;
-use crate::redact::judge::Verdict;
+use crate::redact::judge::{Left, Verdict};
 use crate::redact::nested::{Nested, begins};
+use crate::redact::place::Field;
 
 /// Longest script that is read: it is looked at as a whole.
 pub(super) const MAX_SCRIPT: usize = 4 * 1024 * 1024;
@@ -57,17 +58,15 @@ impl Page {
             }
             Verdict::Hide(_) | Verdict::Drop => {}
             Verdict::Keep => {
-                let nested = match raw {
+                let document = match raw {
                     Raw::Textarea if !worth.quiet && begins(&value) => {
-                        self.judge.nested(&value, self.visible)
+                        match self.judge.left(&value, Field::APART, self.visible) {
+                            Left::Same => None,
+                            Left::Instead(document) => Some(document),
+                            Left::Nothing => Some(String::new()),
+                        }
                     }
-                    _ => Nested::Same,
-                };
-                let document = match nested {
-                    Nested::Same => None,
-                    Nested::Redacted(document) => Some(document),
-                    Nested::Unreadable if self.mentions(&value) => Some(String::new()),
-                    Nested::Unreadable => None,
+                    _ => None,
                 };
                 let text_left = document.as_deref().unwrap_or(&value);
                 let left_of = match worth.quiet {
@@ -96,10 +95,10 @@ impl Page {
             return;
         }
         let left = if is_json || begins(&text) {
-            match self.judge.nested(&text, self.visible) {
-                Nested::Same if begins(&text) => Some(None),
+            match self.judge.document(&text, Field::APART, self.visible) {
+                Nested::Same => Some(None),
                 Nested::Redacted(document) => Some(Some(document)),
-                Nested::Same | Nested::Unreadable => None,
+                Nested::Text | Nested::Unreadable => None,
             }
         } else if self.judge.denies() || self.mentions(&text) {
             self.tally.unclassified();

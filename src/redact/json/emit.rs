@@ -9,6 +9,7 @@ use super::RedactError;
 use super::pass::{Pass, Scope, State};
 use super::relate::Records;
 use super::walker::{Walked, Walker};
+use crate::redact::nested::Inside;
 use crate::redact::plan::Plan;
 use crate::redact::{Answers, Audience, Tally};
 use crate::secret::DomainKey;
@@ -34,9 +35,24 @@ impl Emitter {
         let relates = plan.has_records() && plan.related_matters(audience.by_relation(), &audience.sees);
         let around = Scope::around(audience.sees.any);
         let records = relates.then(|| Records::new(plan.clone(), audience.clone()));
+        // Errors and extensions of an answer are free texts.
+        let has_free_text = plan.has_free_text() || answers.is_some();
         Self {
-            state: State::new(&plan, &audience, key, records),
+            state: State::new(&plan, &audience, key, records, has_free_text),
             walker: Walker::new(plan.clone(), around, answers),
+            plan,
+            waiting: Vec::new(),
+            ahead: Vec::new(),
+        }
+    }
+
+    /// For a document inside a text: whose it is, the record around it said.
+    pub(super) fn inside(place: &Inside<'_>) -> Self {
+        let (plan, root) = place.plan.inside(place.state);
+        let around = Scope::around_nested(place.visible);
+        Self {
+            state: State::inside(place),
+            walker: Walker::inside(plan.clone(), around, root),
             plan,
             waiting: Vec::new(),
             ahead: Vec::new(),
@@ -140,10 +156,11 @@ impl Emitter {
     fn again(&mut self, base: u64, ahead: &mut Vec<u8>) -> Result<usize, RedactError> {
         let undecided = self.state.records.as_ref().and_then(Records::undecided);
         let Some((opening, visible)) = undecided else { return Err(RedactError::Malformed) };
-        let (from, depth) = (opening.at + 1, opening.depth);
+        let (from, depth, doubtful) = (opening.at + 1, opening.depth, opening.doubtful.clone());
+        let noted = opening.noted;
         ahead.truncate(opening.written);
         self.state.tally.clone_from(&opening.tally);
-        self.state.restart();
+        self.state.restart(doubtful, noted);
         self.walker.again(from, depth, |scope| scope.reopen(visible));
         if from >= base {
             return Ok((from - base) as usize);

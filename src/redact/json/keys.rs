@@ -21,7 +21,7 @@ pub(super) struct Link(u8, bool);
 impl Link {
     /// In front of the first key of the document.
     pub(super) const ROOT: Self = Self(0, true);
-    /// Where keys do not say what they are: none is expected.
+    /// Where keys are not noted, for they do not say what they are, or are values: none is expected.
     pub(super) const NONE: Self = Self(u8::MAX, true);
 
     /// In front of the first key of the object that is the value, or an element of the array that is.

@@ -4,18 +4,20 @@
 //! in one piece when something has to go or the chunk ends. What cannot be decided before its value begins (the comma,
 //! the key, the colon) is held: it is the only text carried from chunk to chunk.
 
-use std::sync::Arc;
+mod doubt;
+mod names;
+mod state;
+mod texts;
 
-use jiff::civil::Date;
+use std::sync::Arc;
 
 use super::relate::{Opening, Records};
 use super::visit::{Kind, Site, Start, Visit, Watch};
-use crate::policy::set::{CategoryId, CategorySet, DetectorKinds};
+use crate::policy::set::{CategoryId, CategorySet};
 use crate::redact::action::{self, Means, NULL};
-use crate::redact::free_text;
 use crate::redact::plan::{CATEGORY, FRAME, FREE_TEXT, NOT_PERSONAL, Plan, REMARK, SEVERAL};
-use crate::redact::{Audience, Tally};
-use crate::secret::DomainKey;
+pub(super) use state::State;
+use texts::Spot;
 
 /// What an open array or object is to the emitter.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +31,10 @@ pub(super) struct Scope {
     known: bool,
     /// It is a record whose end is awaited.
     record: bool,
+    /// Its members that got a mask for a name.
+    masked: u32,
+    /// Where it stands in what is in doubt, if nothing says that its name may leave.
+    doubt: Option<u32>,
     mode: Mode,
 }
 
@@ -38,23 +44,30 @@ enum Mode {
     Judge,
     /// A hidden array: its scalars are replaced one by one.
     Replace(CategoryId),
-    /// Nothing of it leaves; its end is the end of the silence.
-    Silence,
+    /// Nothing of it leaves, for it is of a category; its end is the end of the silence.
+    Silence(Option<CategoryId>),
     /// Nothing of it leaves.
-    Silent,
+    Silent(Option<CategoryId>),
 }
 
 impl Scope {
     /// Around the root.
     pub(super) fn around(visible: CategorySet) -> Self {
         // The root is no member that could be the first to be kept.
-        Self { visible, depth: 0, kept: true, known: false, record: false, mode: Mode::Judge }
+        let mode = Mode::Judge;
+        Self { visible, depth: 0, kept: true, known: false, record: false, masked: 0, doubt: None, mode }
+    }
+
+    /// Around the root of a document inside a text: nobody needs to classify what is in it once more.
+    pub(super) fn around_nested(visible: CategorySet) -> Self {
+        Self { known: true, ..Self::around(visible) }
     }
 
     /// The same record before its first member, with something else visible in it.
     pub(super) fn reopen(&mut self, visible: CategorySet) {
         self.visible = visible;
         self.kept = false;
+        self.masked = 0;
     }
 
     fn is_around_root(self) -> bool {
@@ -72,7 +85,11 @@ enum End {
     /// It went, and what stands for it is written when its text is known.
     Goes(CategoryId, action::Kind),
     /// It leaves without what is found in it when its text is known.
-    Scrubbed(DetectorKinds, action::Kind),
+    Scrubbed(action::Kind, Spot),
+    /// It went, and is remembered for the free texts behind it.
+    Noted(CategoryId),
+    /// The same, in a hidden array or object.
+    NotedInside(CategoryId),
 }
 
 enum Verdict {
@@ -87,67 +104,9 @@ enum Verdict {
     Void,
 }
 
-/// What passes from chunk to chunk.
-pub(super) struct State {
-    key: Arc<DomainKey>,
-    today: Option<Date>,
-    /// Unknown fields are removed.
-    deny: bool,
-    /// Unknown fields are counted.
-    report: bool,
-    /// One of both.
-    strict: bool,
-    pub(super) tally: Tally,
-    /// Where the view depends on whose each record is.
-    pub(super) records: Option<Records>,
-    /// A member whose value has not begun, comma and all.
-    carried: Vec<u8>,
-    silent: bool,
-    end: End,
-    /// The scalar at hand, if it says whose a record is.
-    naming: Option<Site>,
-}
-
-impl State {
-    pub(super) fn new(
-        plan: &Plan,
-        audience: &Audience,
-        key: Arc<DomainKey>,
-        records: Option<Records>,
-    ) -> Self {
-        let (deny, report) = (plan.denies_unknown(&audience.sees), plan.reports_unknown());
-        Self {
-            deny,
-            report,
-            strict: deny || report,
-            key,
-            today: audience.today,
-            tally: Tally::default(),
-            records,
-            carried: Vec::new(),
-            silent: false,
-            end: End::Stays,
-            naming: None,
-        }
-    }
-
-    /// As it was behind the opening brace of a record that shows.
-    pub(super) fn restart(&mut self) {
-        self.carried.clear();
-        self.silent = false;
-        self.end = End::Stays;
-        self.naming = None;
-    }
-
-    #[cfg(test)]
-    pub(super) fn capacity(&self) -> usize {
-        self.carried.capacity()
-    }
-}
-
 /// See the module.
 pub(super) struct Pass<'a> {
-    pub(super) plan: &'a Plan,
+    pub(super) plan: &'a Arc<Plan>,
     pub(super) input: &'a [u8],
     /// Place of the chunk in the document.
     pub(super) base: u64,
@@ -160,14 +119,17 @@ impl Pass<'_> {
     /// Writes the untouched bytes up to `end`.
     #[inline(always)]
     fn flush(&mut self, end: usize) {
-        self.out.extend_from_slice(&self.input[self.run..end]);
+        // In front of the first member that stays there is only white space.
+        if self.state.doubtful.is_empty() {
+            self.out.extend_from_slice(&self.input[self.run..end]);
+        }
         self.run = end;
     }
 
     /// The place in this chunk of what began in it.
     #[inline(always)]
-    fn here(&self, start: Start) -> Option<usize> {
-        start.at.checked_sub(self.base).map(|at| at as usize)
+    fn here(&self, start: u64) -> Option<usize> {
+        start.checked_sub(self.base).map(|at| at as usize)
     }
 
     /// The end of the chunk: writes what is decided, carries what is not.
@@ -175,10 +137,13 @@ impl Pass<'_> {
         if self.state.silent {
             return;
         }
+        if let Some(suspect) = self.state.suspect {
+            return self.carry_text(suspect);
+        }
         match held {
             None => self.flush(self.input.len()),
             Some(start) => {
-                if let Some(at) = self.here(start) {
+                if let Some(at) = self.here(start.at) {
                     self.flush(at);
                 }
                 self.state.carried.extend_from_slice(&self.input[self.run..]);
@@ -197,22 +162,24 @@ impl Pass<'_> {
     fn keep_first_or_carried(&mut self, parent: &mut Scope, start: Start) {
         let first = !std::mem::replace(&mut parent.kept, true);
         let comma = first && start.comma;
-        match self.here(start) {
-            Some(at) if comma => {
+        match self.here(start.at) {
+            Some(at) if comma || !self.state.doubtful.is_empty() => {
                 self.flush(at);
-                self.run = at + 1;
+                self.run = at + usize::from(comma);
             }
             Some(_) => {}
-            None => {
-                self.out.extend_from_slice(&self.state.carried[usize::from(comma)..]);
-                self.state.carried.clear();
-            }
+            None => {}
+        }
+        self.out.append(&mut self.state.doubtful);
+        if start.at < self.base {
+            self.out.extend_from_slice(&self.state.carried[usize::from(comma)..]);
+            self.state.carried.clear();
         }
     }
 
     /// A member goes, comma and all.
     fn discard(&mut self, start: Start) {
-        match self.here(start) {
+        match self.here(start.at) {
             Some(at) => self.flush(at),
             None => self.state.carried.clear(),
         }
@@ -242,10 +209,27 @@ impl Pass<'_> {
         self.state.silent = false;
     }
 
+    /// What happens to a member or element: its name is judged first, if it may be a value. Counts.
+    #[inline(always)]
+    fn judge_named(
+        &mut self,
+        at: usize,
+        start: &mut Start,
+        parent: &mut Scope,
+        site: Site,
+        scalar: bool,
+    ) -> Verdict {
+        if site.told() && !self.name_leaves(at, start, parent, site) {
+            return Verdict::Drop;
+        }
+        self.judge(parent, site, scalar)
+    }
+
     /// What happens to a value. Counts.
     #[inline(always)]
     fn judge(&mut self, parent: &Scope, site: Site, scalar: bool) -> Verdict {
         match site.class {
+            0 if self.state.free && scalar => Verdict::Scrub,
             0 if parent.known || !self.state.strict => Verdict::Keep { known: parent.known },
             0 => self.judge_unknown(parent, site, scalar),
             NOT_PERSONAL => Verdict::Keep { known: true },
@@ -306,11 +290,15 @@ impl Pass<'_> {
     ) -> Watch {
         let plan = self.plan;
         let remedy = plan.remedy(category);
+        let went = match kind {
+            Kind::Text | Kind::Number if self.state.seen.is_some() => End::Noted(category),
+            _ => End::Went,
+        };
         let kind = match kind {
             _ if remedy.removes() => {
                 self.discard_or_null(at, parent, start);
-                self.state.end = End::Went;
-                return Watch::End;
+                self.state.end = went;
+                return if went == End::Went { Watch::End } else { Watch::Value };
             }
             Kind::Null => {
                 self.keep(parent, start);
@@ -321,7 +309,7 @@ impl Pass<'_> {
             Kind::Boolean => action::Kind::Boolean,
         };
         let (with, end) = match remedy.constant(kind) {
-            Some(json) => (json, End::Went),
+            Some(json) => (json, went),
             None => (&b""[..], End::Goes(category, kind)),
         };
         self.substitute(at, parent, start, with);
@@ -330,20 +318,42 @@ impl Pass<'_> {
     }
 
     /// A free text leaves without what is found in it.
-    fn scrub(&mut self, at: usize, start: Start, parent: &mut Scope, kind: Kind) -> Watch {
-        let kinds = self.plan.detected(parent.visible);
+    fn scrub(&mut self, at: usize, start: Start, parent: &mut Scope, site: Site, kind: Kind) -> Watch {
+        let has_seen = self.state.seen.as_ref().is_some_and(|seen| !seen.order.is_empty());
+        if !has_seen && self.plan.detected(parent.visible).is_empty() {
+            return self.stay(at, start, parent, site, kind);
+        }
         let kind = match kind {
             Kind::Text => action::Kind::Text,
             Kind::Number => action::Kind::Number,
             Kind::Boolean | Kind::Null => action::Kind::Boolean,
         };
-        if kinds.is_empty() || kind == action::Kind::Boolean {
+        if kind == action::Kind::Boolean {
             self.keep(parent, start);
             return Watch::Nothing;
         }
         self.substitute(at, parent, start, b"");
-        self.state.end = End::Scrubbed(kinds, kind);
+        let spot = Spot { state: site.state, visible: parent.visible };
+        self.state.end = End::Scrubbed(kind, spot);
         Watch::Value
+    }
+
+    /// A hidden value is remembered for the free texts behind it.
+    fn note(&mut self, category: CategoryId, value: Option<&[u8]>) {
+        if let (Some(seen), Some(value)) = (&mut self.state.seen, value) {
+            seen.note(value, category);
+        }
+    }
+
+    /// The same of a scalar in a hidden array or object.
+    fn note_inside(&mut self, category: Option<CategoryId>, kind: Kind) -> Watch {
+        match (category, kind) {
+            (Some(category), Kind::Text | Kind::Number) if self.state.seen.is_some() => {
+                self.state.end = End::NotedInside(category);
+                Watch::Value
+            }
+            _ => Watch::Nothing,
+        }
     }
 
     /// A hidden array or object: how its inside is walked.
@@ -365,7 +375,7 @@ impl Pass<'_> {
             }
             _ => self.substitute(at, parent, start, NULL),
         }
-        Mode::Silence
+        Mode::Silence(Some(category))
     }
 
     /// A scalar says whose the record is: its text is needed, whatever becomes of it.
@@ -398,7 +408,9 @@ impl Pass<'_> {
             self.flush(at + 1);
         }
         let (at, written, tally) = (self.base + at as u64, self.out.len(), self.state.tally.clone());
-        let opening = Opening { at, depth: scope.depth.into(), written, shows, tally };
+        let doubtful = self.state.doubtful.clone();
+        let noted = self.state.seen.as_ref().map_or(0, |seen| seen.order.len());
+        let opening = Opening { at, depth: scope.depth.into(), written, doubtful, noted, shows, tally };
         if let Some(records) = &mut self.state.records {
             scope.visible = records.open(opening);
             scope.record = true;
@@ -409,16 +421,19 @@ impl Pass<'_> {
 impl Visit for Pass<'_> {
     type Scope = Scope;
 
+    fn name(&mut self, name: &[u8], class: u8) {
+        self.state.name.clear();
+        self.state.name.extend_from_slice(name);
+        self.state.name_class = class;
+    }
+
     #[inline(always)]
-    fn scalar(&mut self, at: usize, start: Start, parent: &mut Scope, site: Site, kind: Kind) -> Watch {
+    fn scalar(&mut self, at: usize, mut start: Start, parent: &mut Scope, site: Site, kind: Kind) -> Watch {
         let watch = match parent.mode {
-            Mode::Judge => match self.judge(parent, site, true) {
-                Verdict::Keep { .. } => {
-                    self.keep(parent, start);
-                    Watch::Nothing
-                }
+            Mode::Judge => match self.judge_named(at, &mut start, parent, site, true) {
+                Verdict::Keep { .. } => self.stay(at, start, parent, site, kind),
                 Verdict::Hide(category) => self.hide(at, start, parent, category, kind),
-                Verdict::Scrub => self.scrub(at, start, parent, kind),
+                Verdict::Scrub => self.scrub(at, start, parent, site, kind),
                 Verdict::Void => {
                     self.substitute(at, parent, start, NULL);
                     self.state.end = End::Went;
@@ -431,7 +446,7 @@ impl Visit for Pass<'_> {
                 }
             },
             Mode::Replace(category) => self.hide(at, start, parent, category, kind),
-            Mode::Silence | Mode::Silent => Watch::Nothing,
+            Mode::Silence(category) | Mode::Silent(category) => self.note_inside(category, kind),
         };
         if site.names() { self.name(site, kind, watch) } else { watch }
     }
@@ -442,17 +457,19 @@ impl Visit for Pass<'_> {
         {
             records.named(site, value);
         }
+        if let Some(suspect) = self.state.suspect.take() {
+            return self.text_end(end, suspect);
+        }
         match (std::mem::replace(&mut self.state.end, End::Stays), value) {
             (End::Stays, _) => return,
             (End::Went, _) => {}
+            (End::Noted(category), value) => self.note(category, value),
+            (End::NotedInside(category), value) => return self.note(category, value),
             // Longer than what is kept of a value: nothing can be said about it.
             (_, None) => self.out.extend_from_slice(NULL),
-            (End::Scrubbed(kinds, kind), Some(value)) => {
-                let means = Means { key: &self.state.key, today: self.state.today };
-                let tally = &mut self.state.tally;
-                free_text::write_scalar(self.plan, means, kinds, (value, kind), tally, self.out);
-            }
+            (End::Scrubbed(kind, spot), Some(value)) => self.write_free(kind, spot, value),
             (End::Goes(category, kind), Some(value)) => {
+                self.note(category, Some(value));
                 let means = Means { key: &self.state.key, today: self.state.today };
                 self.plan.remedy(category).write(means, value, kind, self.out);
             }
@@ -461,10 +478,15 @@ impl Visit for Pass<'_> {
     }
 
     #[inline(always)]
-    fn open(&mut self, at: usize, start: Start, parent: &mut Scope, site: Site, object: bool) -> Scope {
+    fn open(&mut self, at: usize, mut start: Start, parent: &mut Scope, site: Site, object: bool) -> Scope {
         let mut known = parent.known;
+        let mut doubt = None;
         let mode = match parent.mode {
-            Mode::Judge => match self.judge(parent, site, false) {
+            Mode::Judge => match self.judge_named(at, &mut start, parent, site, false) {
+                Verdict::Keep { known: false } if self.is_doubtful(parent, site) => {
+                    doubt = self.doubt(at, start, parent);
+                    if doubt.is_some() { Mode::Judge } else { Mode::Silence(None) }
+                }
                 Verdict::Keep { known: now } => {
                     self.keep(parent, start);
                     known = now;
@@ -473,18 +495,18 @@ impl Visit for Pass<'_> {
                 Verdict::Hide(category) => self.hide_all(at, start, parent, category, object),
                 Verdict::Drop | Verdict::Scrub | Verdict::Void => {
                     self.discard_or_null(at, parent, start);
-                    Mode::Silence
+                    Mode::Silence(None)
                 }
             },
-            Mode::Replace(_) if object => {
+            Mode::Replace(category) if object => {
                 self.substitute(at, parent, start, NULL);
-                Mode::Silence
+                Mode::Silence(Some(category))
             }
             Mode::Replace(category) => {
                 self.keep(parent, start);
                 Mode::Replace(category)
             }
-            Mode::Silence | Mode::Silent => Mode::Silent,
+            Mode::Silence(category) | Mode::Silent(category) => Mode::Silent(category),
         };
         if site.names()
             && let Some(records) = &mut self.state.records
@@ -492,7 +514,7 @@ impl Visit for Pass<'_> {
             records.named(site, None);
         }
         let (visible, depth) = (parent.visible, parent.depth + 1);
-        let mut scope = Scope { visible, depth, kept: false, known, record: false, mode };
+        let mut scope = Scope { visible, depth, kept: false, known, record: false, masked: 0, doubt, mode };
         if object && site.record() {
             self.record(at, mode == Mode::Judge, &mut scope);
         }
@@ -500,10 +522,16 @@ impl Visit for Pass<'_> {
     }
 
     #[inline(always)]
-    fn close(&mut self, end: usize, scope: Scope) -> bool {
-        if scope.mode == Mode::Silence {
+    fn close(&mut self, end: usize, scope: Scope, parent: &mut Scope) -> bool {
+        if matches!(scope.mode, Mode::Silence(_)) {
             self.resume(end);
         }
-        scope.record && self.ends(end)
+        if scope.record && self.ends(end) {
+            return true;
+        }
+        if let Some(doubt) = scope.doubt {
+            self.settle(end, doubt, scope, parent);
+        }
+        false
     }
 }

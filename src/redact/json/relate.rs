@@ -56,6 +56,10 @@ pub(super) struct Opening {
     pub(super) depth: usize,
     /// What had been written.
     pub(super) written: usize,
+    /// What was in doubt, itself included.
+    pub(super) doubtful: Vec<u8>,
+    /// How many hidden values were noted.
+    pub(super) noted: usize,
     /// Whether what is visible in it shows: not where it is hidden as a whole.
     pub(super) shows: bool,
     pub(super) tally: Tally,

@@ -4,11 +4,13 @@
 use std::sync::Arc;
 
 use super::RedactError;
-use super::visit::Site;
+use super::visit::{Site, Visit};
 use super::walker::{NEVER, Walker};
 use crate::redact::Answers;
 use crate::redact::graphql::{Cursor, Spelling};
-use crate::redact::plan::{CATEGORY, FRAME, FREE_TEXT, NOT_PERSONAL, Plan, REMARK, SEVERAL};
+use crate::redact::plan::{
+    CATEGORY, FRAME, FREE_TEXT, NAMED, NOT_PERSONAL, Plan, REMARK, SEVERAL, Symbol, TOLD,
+};
 
 /// Members of an answer that is delivered in parts: behind them stand fields of which only the server knows the place.
 const PARTS: [&[u8]; 5] = [b"hasNext", b"incremental", b"pending", b"completed", b"items"];
@@ -47,7 +49,7 @@ impl<S: Copy> Walker<S> {
     #[inline(never)]
     pub(super) fn enter(&mut self, object: bool) -> Result<Cursor, RedactError> {
         let Some(selected) = &self.selected else { return Err(RedactError::Unasked) };
-        match (self.top.closes, self.top.cursor) {
+        let cursor = match (self.top.closes, self.top.cursor) {
             (NEVER, Cursor::Batch) if !object => {
                 self.site.class = FRAME;
                 Ok(Cursor::Batch)
@@ -71,12 +73,19 @@ impl<S: Copy> Walker<S> {
             (b']', cursor @ (Cursor::Set(_) | Cursor::Remarks | Cursor::Schema)) => Ok(cursor),
             (b'}', _) if selected.into != Cursor::Scalar => Ok(selected.into),
             _ => Err(RedactError::Unasked),
-        }
+        };
+        // By who asked for it: its name tells nothing of what is inside.
+        self.site.flags |= NAMED;
+        cursor
     }
 
     /// A key where members were selected: what its value is, and where that stands.
     #[inline(never)]
-    pub(super) fn select(&mut self, key: &[u8]) -> Result<(), RedactError> {
+    pub(super) fn select<V: Visit<Scope = S>>(
+        &mut self,
+        key: &[u8],
+        visit: &mut V,
+    ) -> Result<(), RedactError> {
         let into = match self.top.cursor {
             Cursor::Answer(root) if key == b"data" => {
                 let state = self.step(self.plan.symbol(key));
@@ -90,10 +99,12 @@ impl<S: Copy> Walker<S> {
                 let state = self.step(symbol);
                 let charter = self.plan.charter_class(symbol);
                 self.site = self.site(state, if charter == 0 { REMARK } else { charter });
+                self.tell_unasked(key, symbol, visit);
                 Cursor::Remarks
             }
             Cursor::Schema => {
                 self.site = Site { class: NOT_PERSONAL, ..Site::default() };
+                self.tell_unasked(key, 0, visit);
                 Cursor::Schema
             }
             Cursor::Set(set) => self.member(set, key)?,
@@ -103,6 +114,13 @@ impl<S: Copy> Walker<S> {
             selected.into = into;
         }
         Ok(())
+    }
+
+    /// A name that nobody selected may be a value. One that was selected is what the client wrote.
+    fn tell_unasked<V: Visit<Scope = S>>(&mut self, key: &[u8], symbol: Symbol, visit: &mut V) {
+        if self.tell(key, symbol, visit) {
+            self.site.flags |= TOLD;
+        }
     }
 
     fn step(&mut self, symbol: u32) -> u32 {

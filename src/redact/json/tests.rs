@@ -1,5 +1,7 @@
 mod attacks;
 mod grammar;
+mod names;
+mod nested;
 mod records;
 mod views;
 

@@ -32,7 +32,7 @@ impl<S: Copy> Walker<S> {
                 self.token = token;
                 Ok(0)
             }
-            Token::Key(state) => self.key_text(input, 0, state),
+            Token::Key(state) => self.key_text(input, 0, state, visit),
             Token::Text(state) => self.text(input, 0, state, visit),
             Token::Number(state) => self.number(input, 0, state, visit),
             Token::Literal(rest) => self.literal(input, 0, rest, visit),
@@ -41,25 +41,26 @@ impl<S: Copy> Walker<S> {
 
     /// A key whose raw text in this chunk begins at `start`.
     #[inline(never)]
-    pub(super) fn key_text(
+    pub(super) fn key_text<V: Visit<Scope = S>>(
         &mut self,
         input: &[u8],
         start: usize,
         mut state: StringState,
+        visit: &mut V,
     ) -> Result<usize, RedactError> {
         match scan::string(input, start, &mut state)? {
             Scan::End(end) => {
                 let raw = &input[start..end - 1];
                 if self.top.cursor != Cursor::Plain {
-                    self.selected_key(raw, state.escaped)?;
+                    self.selected_key(raw, state.escaped, visit)?;
                     return Ok(self.behind_key(input, end));
                 }
-                let symbol = if self.raw.is_empty() && !state.escaped && raw.len() <= MAX_KEY {
-                    self.look_up(raw)
+                let (symbol, told) = if self.raw.is_empty() && !state.escaped && raw.len() <= MAX_KEY {
+                    self.look_up(raw, visit)
                 } else {
-                    self.rare_key(raw, state.escaped)?
+                    self.rare_key(raw, state.escaped, visit)?
                 };
-                Ok(self.key_done(input, end, symbol))
+                Ok(self.key_done(input, end, symbol, told))
             }
             Scan::More => {
                 self.raw.extend(&input[start..]);
@@ -73,19 +74,30 @@ impl<S: Copy> Walker<S> {
     }
 
     /// A key with escapes, or cut by a chunk, or too long.
-    fn rare_key(&mut self, raw: &[u8], escaped: bool) -> Result<Symbol, RedactError> {
+    fn rare_key<V: Visit<Scope = S>>(
+        &mut self,
+        raw: &[u8],
+        escaped: bool,
+        visit: &mut V,
+    ) -> Result<(Symbol, bool), RedactError> {
         self.decode_key(raw, escaped)?;
-        Ok(self.plan.symbol(&self.room))
+        let symbol = self.plan.symbol(&self.room);
+        Ok((symbol, self.tell(&self.room, symbol, visit)))
     }
 
     /// A key in an answer whose members were selected.
-    fn selected_key(&mut self, raw: &[u8], escaped: bool) -> Result<(), RedactError> {
+    fn selected_key<V: Visit<Scope = S>>(
+        &mut self,
+        raw: &[u8],
+        escaped: bool,
+        visit: &mut V,
+    ) -> Result<(), RedactError> {
         if self.raw.is_empty() && !escaped && raw.len() <= MAX_KEY {
-            return self.select(raw);
+            return self.select(raw, visit);
         }
         self.decode_key(raw, escaped)?;
         let key = std::mem::take(&mut self.room);
-        let result = self.select(&key);
+        let result = self.select(&key, visit);
         self.room = key;
         result
     }

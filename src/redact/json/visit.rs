@@ -1,6 +1,6 @@
 //! What the walker tells of a document, and to whom.
 
-use crate::redact::plan::{ALIVE, GROUP, RECORD, SUBJECT};
+use crate::redact::plan::{ALIVE, Facts, GROUP, NAMED, RECORD, SUBJECT, TOLD};
 
 /// What the plan says about a value.
 #[derive(Clone, Copy, Debug, Default)]
@@ -13,9 +13,16 @@ pub(super) struct Site {
     /// taken for so many that nobody may see it.
     pub(super) own: u8,
     pub(super) also: u8,
+    /// What the names of its members are, if it is an object; as `class`.
+    pub(super) keys: u8,
 }
 
 impl Site {
+    /// A value at a state of the plan, that nobody classified.
+    pub(super) fn at(state: u32, facts: Facts) -> Self {
+        Self { state, flags: facts.flags, keys: facts.keys, ..Self::default() }
+    }
+
     /// Whether the value, if an object, is a record.
     pub(super) fn record(self) -> bool {
         self.flags & RECORD != 0
@@ -34,6 +41,16 @@ impl Site {
     /// Whether the value says to which group the record belongs.
     pub(super) fn group(self) -> bool {
         self.flags & GROUP != 0
+    }
+
+    /// Whether [`Visit::name`] was told of its name.
+    pub(super) fn told(self) -> bool {
+        self.flags & TOLD != 0
+    }
+
+    /// Whether it has no name, or one that the route speaks of; set for arrays and objects only.
+    pub(super) fn named(self) -> bool {
+        self.flags & NAMED != 0
     }
 
     /// Whether a rule of the route could match below.
@@ -74,6 +91,9 @@ pub(super) struct Start {
 pub(super) trait Visit {
     /// Kept for each open array and object, and for the document around its root.
     type Scope: Copy;
+    /// The name of the member that comes next, where it may be a value itself: what the plan says of the names of this
+    /// object, 0 for nothing.
+    fn name(&mut self, name: &[u8], class: u8);
     /// A scalar begins, in the member or element that began at `start`.
     fn scalar(&mut self, at: usize, start: Start, parent: &mut Self::Scope, site: Site, kind: Kind) -> Watch;
     /// A watched scalar ended; `None` where its value was not asked for or is longer than [`super::MAX_VALUE`].
@@ -88,5 +108,5 @@ pub(super) trait Visit {
         object: bool,
     ) -> Self::Scope;
     /// It ended. `true` stops the walk here, for [`super::walker::Walker::again`].
-    fn close(&mut self, end: usize, scope: Self::Scope) -> bool;
+    fn close(&mut self, end: usize, scope: Self::Scope, parent: &mut Self::Scope) -> bool;
 }

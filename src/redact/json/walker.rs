@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use super::keys::{Keys, Link};
+use super::names;
 use super::scan::StringState;
 use super::selected::Selected;
 use super::tokens::Token;
@@ -12,7 +13,7 @@ use super::visit::{Kind, Site, Start, Visit, Watch};
 use super::{MAX_DEPTH, MAX_HELD, RedactError};
 use crate::redact::Answers;
 use crate::redact::graphql::Cursor;
-use crate::redact::plan::{Kept, Plan, Symbol};
+use crate::redact::plan::{Kept, NAMED, NOT_PERSONAL, Plan, Symbol, TOLD};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Expect {
@@ -29,6 +30,8 @@ pub(super) enum Expect {
 
 /// What ends nothing, for the level around the root: no text in UTF-8 holds it.
 pub(super) const NEVER: u8 = 0xFF;
+/// The place of a document's first byte: what has no place there has 0.
+const FIRST: u64 = 1;
 
 /// An open array or object, or the document around its root.
 #[derive(Clone, Copy)]
@@ -40,6 +43,8 @@ pub(super) struct Level<S> {
     pub(super) closes: u8,
     /// Class of the elements that nobody classified.
     otherwise: u8,
+    /// What the names of its members are.
+    keys: u8,
     link: Link,
     /// Where its members were selected.
     pub(super) cursor: Cursor,
@@ -64,6 +69,10 @@ pub(super) struct Walker<S> {
     start: Start,
     /// Place of the chunk in the document.
     base: u64,
+    /// Names of members are looked at.
+    minds_names: bool,
+    /// The site of the root.
+    root: Site,
     pub(super) top: Level<S>,
     /// The levels around `top`: as many as arrays and objects are open.
     pub(super) stack: Vec<Level<S>>,
@@ -79,9 +88,22 @@ pub(super) struct Walker<S> {
 impl<S: Copy> Walker<S> {
     /// `around` is the scope of the document itself.
     pub(super) fn new(plan: Arc<Plan>, around: S, answers: Option<Arc<Answers>>) -> Self {
+        let facts = plan.facts(plan.start(), &Kept::new());
+        let root = Site { class: facts.class, ..Site::at(plan.start(), facts) };
         let selected = answers.map(|answers| Box::new(Selected::new(answers, &plan)));
+        Self::at(plan, around, root, selected)
+    }
+
+    /// For a document whose root stands at this state. As a text it was judged already.
+    pub(super) fn inside(plan: Arc<Plan>, around: S, state: u32) -> Self {
+        let root = Site::at(state, plan.facts(state, &Kept::new()));
+        Self::at(plan, around, root, None)
+    }
+
+    fn at(plan: Arc<Plan>, around: S, root: Site, selected: Option<Box<Selected>>) -> Self {
         let cursor = selected.as_ref().map_or(Cursor::Plain, |selected| selected.start());
         Self {
+            minds_names: plan.minds_names(),
             plan,
             selected,
             expect: Expect::Value,
@@ -89,12 +111,14 @@ impl<S: Copy> Walker<S> {
             watch: Watch::Nothing,
             site: Site::default(),
             start: Start::default(),
-            base: 0,
+            base: FIRST,
+            root,
             top: Level {
                 state: 0,
                 index: 0,
                 closes: NEVER,
                 otherwise: 0,
+                keys: 0,
                 link: Link::ROOT,
                 cursor,
                 scope: around,
@@ -107,7 +131,7 @@ impl<S: Copy> Walker<S> {
         }
     }
 
-    /// Bytes walked so far.
+    /// The place behind the bytes walked so far.
     pub(super) fn position(&self) -> u64 {
         self.base
     }
@@ -141,7 +165,7 @@ impl<S: Copy> Walker<S> {
                         self.expect = Expect::Value;
                         at + 1
                     } else if input.get(at + 1) == Some(&b'"') {
-                        self.key(input, at + 2)?
+                        self.key(input, at + 2, visit)?
                     } else {
                         self.expect = Expect::Key;
                         at + 1
@@ -150,14 +174,16 @@ impl<S: Copy> Walker<S> {
                 Expect::Value => self.value(input, at, byte, visit)?,
                 Expect::FirstKey if byte == b'"' => {
                     self.start = Start { at: self.base + at as u64, comma: false };
-                    self.key(input, at + 1)?
+                    self.key(input, at + 1, visit)?
                 }
                 Expect::Separator | Expect::FirstKey | Expect::FirstElement if byte == self.top.closes => {
-                    if visit.close(at + 1, self.top.scope) {
+                    let Some(around) = self.stack.last_mut() else { return Err(RedactError::Malformed) };
+                    if visit.close(at + 1, self.top.scope, &mut around.scope) {
                         return Ok(Walked::Stopped);
                     }
-                    let Some(level) = self.stack.pop() else { return Err(RedactError::Malformed) };
-                    self.top = level;
+                    if let Some(level) = self.stack.pop() {
+                        self.top = level;
+                    }
                     self.expect = if self.stack.is_empty() { Expect::Nothing } else { Expect::Separator };
                     at + 1
                 }
@@ -165,7 +191,7 @@ impl<S: Copy> Walker<S> {
                     self.start = Start { at: self.base + at as u64, comma: false };
                     self.value(input, at, byte, visit)?
                 }
-                Expect::Key if byte == b'"' => self.key(input, at + 1)?,
+                Expect::Key if byte == b'"' => self.key(input, at + 1, visit)?,
                 Expect::Colon if byte == b':' => {
                     self.expect = Expect::Value;
                     at + 1
@@ -222,19 +248,25 @@ impl<S: Copy> Walker<S> {
 
     /// A key begins.
     #[inline(always)]
-    fn key(&mut self, input: &[u8], at: usize) -> Result<usize, RedactError> {
+    fn key<V: Visit<Scope = S>>(
+        &mut self,
+        input: &[u8],
+        at: usize,
+        visit: &mut V,
+    ) -> Result<usize, RedactError> {
         if let Some((length, symbol)) = self.keys.expected(&mut self.top.link, input, at) {
-            return Ok(self.key_done(input, at + length + 1, symbol));
+            return Ok(self.key_done(input, at + length + 1, symbol, false));
         }
-        self.key_text(input, at, StringState::START)
+        self.key_text(input, at, StringState::START, visit)
     }
 
     /// Behind a key of this name.
     #[inline(always)]
-    pub(super) fn key_done(&mut self, input: &[u8], end: usize, symbol: Symbol) -> usize {
+    pub(super) fn key_done(&mut self, input: &[u8], end: usize, symbol: Symbol, told: bool) -> usize {
         let depth = self.stack.len();
         let state = self.plan.member(self.top.state, symbol, &mut self.kept, depth);
         self.site = self.site(state, self.plan.charter_class(symbol));
+        self.site.flags |= if told { TOLD } else { 0 };
         self.behind_key(input, end)
     }
 
@@ -250,16 +282,37 @@ impl<S: Copy> Walker<S> {
         }
     }
 
-    /// The symbol of a key without escapes that was not the expected one.
-    pub(super) fn look_up(&mut self, key: &[u8]) -> Symbol {
-        self.keys.symbol(key, &mut self.top.link, &self.plan)
+    /// The symbol of a key without escapes that was not the expected one, and whether the visitor was told of it.
+    pub(super) fn look_up<V: Visit<Scope = S>>(&mut self, key: &[u8], visit: &mut V) -> (Symbol, bool) {
+        // Such names are not remembered: each is told of.
+        if self.top.keys != 0 || (self.minds_names && names::is_odd(key)) {
+            let symbol = self.plan.symbol(key);
+            let told = self.tell(key, symbol, visit);
+            if told || self.top.keys != 0 || symbol == 0 {
+                return (symbol, told);
+            }
+        }
+        (self.keys.symbol(key, &mut self.top.link, &self.plan), false)
+    }
+
+    /// Tells the visitor of a name that may be a value itself.
+    pub(super) fn tell<V: Visit<Scope = S>>(&self, key: &[u8], symbol: Symbol, visit: &mut V) -> bool {
+        let told = match self.top.keys {
+            0 => symbol == 0 && self.minds_names && names::is_odd(key),
+            NOT_PERSONAL => false,
+            _ => true,
+        };
+        if told {
+            visit.name(key, self.top.keys);
+        }
+        told
     }
 
     #[inline(always)]
     pub(super) fn site(&self, state: u32, otherwise: u8) -> Site {
         let facts = self.plan.facts(state, &self.kept);
         let class = if facts.class == 0 { otherwise } else { facts.class };
-        Site { state, class, flags: facts.flags, own: 0, also: 0 }
+        Site { class, ..Site::at(state, facts) }
     }
 
     #[inline(always)]
@@ -277,7 +330,7 @@ impl<S: Copy> Walker<S> {
             self.site = self.site(state, self.top.otherwise);
         } else if self.top.closes == NEVER {
             self.start = Start { at: self.base + at as u64, comma: false };
-            self.site = self.site(self.plan.start(), 0);
+            self.site = self.root;
         }
         self.check_held(at)?;
         if byte == b'"' {
@@ -311,17 +364,26 @@ impl<S: Copy> Walker<S> {
             Cursor::Plain => Cursor::Plain,
             _ => self.enter(object)?,
         };
-        let scope = visit.open(at, self.start, &mut self.top.scope, self.site, object);
-        let mut state = self.site.state;
+        let mut site = self.site;
+        if self.top.closes != b'}' || self.top.keys != 0 || self.plan.is_named(self.top.state, site.state) {
+            site.flags |= NAMED;
+        }
+        let scope = visit.open(at, self.start, &mut self.top.scope, site, object);
+        let mut state = site.state;
+        let mut keys = if object { site.keys } else { 0 };
         if object && self.site.record() {
             state = self.plan.enter_record(state, &mut self.kept, depth);
+            match self.plan.facts(state, &self.kept).keys {
+                0 => {}
+                inside => keys = inside,
+            }
         }
         let closes = if object { b'}' } else { b']' };
         let (link, otherwise) = match cursor {
-            Cursor::Plain => (self.top.link.inside(), 0),
+            Cursor::Plain if keys == 0 => (self.top.link.inside(), 0),
             _ => (Link::NONE, super::selected::otherwise(cursor)),
         };
-        let inside = Level { state, index: 0, closes, otherwise, link, cursor, scope };
+        let inside = Level { state, index: 0, closes, otherwise, keys, link, cursor, scope };
         self.stack.push(std::mem::replace(&mut self.top, inside));
         self.expect = if object { Expect::FirstKey } else { Expect::FirstElement };
         Ok(at + 1)

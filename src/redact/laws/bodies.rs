@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::scenario::{CANARY, NAMES, Plant, Scenario, document, is_classified};
+use super::scenario::{CANARY, NAMES, Plant, Scenario, WORDS, document, is_classified};
 use super::source::Source;
 use crate::policy::set::{CategorySet, DetectorKinds};
 use crate::redact::{Charset, Format, Header, RedactError, Tally};
@@ -247,13 +247,13 @@ fn xml(source: &mut Source<'_>) -> Vec<u8> {
 }
 
 fn element(source: &mut Source<'_>, secret: bool, depth: usize, out: &mut String) {
-    let name = source.pick(&NAMES);
+    let name = source.pick(WORDS);
     let prefix = source.pick(&["", "", "", "p:"]);
     *out += &format!("<{prefix}{name}");
     let mut secret = secret || is_classified(name);
     let mut written: Vec<&str> = Vec::new();
     for _ in 0..source.below(3) {
-        let attribute = source.pick(&NAMES);
+        let attribute = source.pick(WORDS);
         let is_naming = attribute.eq_ignore_ascii_case("id") || attribute.eq_ignore_ascii_case("name");
         if written.contains(&attribute) || is_naming {
             continue;
@@ -263,7 +263,7 @@ fn element(source: &mut Source<'_>, secret: bool, depth: usize, out: &mut String
         *out += &format!(" {attribute}=\"{}{canary}\"", source.pick(&TEXTS));
     }
     if source.one_in(4) {
-        let named = source.pick(&NAMES);
+        let named = source.pick(WORDS);
         *out += &format!("\n key = '{named}'");
         secret |= is_classified(named);
     }

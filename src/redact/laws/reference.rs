@@ -22,6 +22,39 @@ pub(super) enum Tree {
     Text(String),
     Array(Vec<Tree>),
     Object(Vec<(String, Tree)>),
+    /// A text that is a document.
+    Inside(Box<Tree>),
+}
+
+impl Tree {
+    fn is_empty(&self) -> bool {
+        match self {
+            Self::Array(elements) => elements.is_empty(),
+            Self::Object(members) => members.is_empty(),
+            _ => false,
+        }
+    }
+
+    /// The same with every text that is a document read as one.
+    pub(super) fn opened(self) -> Self {
+        match self {
+            Self::Text(text) => {
+                Self::inside(&text).map_or(Self::Text(text), |inside| Self::Inside(Box::new(inside.opened())))
+            }
+            Self::Inside(inside) => Self::Inside(Box::new(inside.opened())),
+            Self::Array(elements) => Self::Array(elements.into_iter().map(Self::opened).collect()),
+            Self::Object(members) => {
+                Self::Object(members.into_iter().map(|(key, value)| (key, value.opened())).collect())
+            }
+            other => other,
+        }
+    }
+
+    /// The document in a text.
+    fn inside(text: &str) -> Option<Self> {
+        let document: Self = serde_json::from_str(text).ok()?;
+        matches!(document, Self::Text(_) | Self::Array(_) | Self::Object(_)).then_some(document)
+    }
 }
 
 impl<'de> Deserialize<'de> for Tree {
@@ -69,6 +102,15 @@ impl<'de> Deserialize<'de> for Tree {
     }
 }
 
+/// What a path is for.
+#[derive(Clone, Copy, Debug)]
+enum Goal {
+    Field(FieldClass),
+    Record,
+    Subject,
+    Group,
+}
+
 /// One step from the root.
 #[derive(Clone, Debug)]
 enum Step {
@@ -92,6 +134,8 @@ pub(super) struct Reference<'a> {
     report: bool,
     steps: Vec<Step>,
     records: Vec<Record>,
+    /// Texts around the value that are documents.
+    texts: usize,
     pub(super) tally: Tally,
 }
 
@@ -111,28 +155,29 @@ impl<'a> Reference<'a> {
             report: unknown == Some(Unknown::Report),
             steps: Vec::new(),
             records: Vec::new(),
+            texts: 0,
             tally: Tally::default(),
         }
     }
 
     /// The redacted document.
     pub(super) fn redact(&mut self, root: &Tree) -> Tree {
-        self.value(root, false).unwrap_or(Tree::Null)
+        self.value(root, false, false).unwrap_or(Tree::Null)
     }
 
-    fn value(&mut self, tree: &Tree, known: bool) -> Option<Tree> {
-        let known = match self.class() {
+    /// What is left of a value. `doubtful` where it stands in something that leaves only with something classified.
+    fn value(&mut self, tree: &Tree, known: bool, doubtful: bool) -> Option<Tree> {
+        match self.class() {
             // Its texts have a test of their own: no scenario of the laws has one.
-            Some(FieldClass::NotPersonal | FieldClass::FreeText) => true,
+            Some(FieldClass::NotPersonal | FieldClass::FreeText) => self.left(tree, true, false),
             Some(FieldClass::Category(category)) => {
-                let visible = self.records.last().map_or(self.audience.sees.any, |record| record.visible);
-                if !visible.contains(category) {
+                if !self.visible().contains(category) {
                     self.tally.redacted(category);
                     return self.hidden(tree, category);
                 }
-                true
+                self.left(tree, true, false)
             }
-            None if known => true,
+            None if known => self.left(tree, true, false),
             None => {
                 let scalar = !matches!(tree, Tree::Array(_) | Tree::Object(_));
                 if self.report && scalar {
@@ -142,15 +187,25 @@ impl<'a> Reference<'a> {
                     self.tally.unclassified();
                     return None;
                 }
-                false
+                let doubtful = self.deny && !self.steps.is_empty() && (doubtful || !self.is_named());
+                self.left(tree, false, doubtful).filter(|left| !(doubtful && left.is_empty()))
             }
-        };
+        }
+    }
+
+    /// What is visible in the record at hand.
+    fn visible(&self) -> CategorySet {
+        self.records.last().map_or(self.audience.sees.any, |record| record.visible)
+    }
+
+    /// What is left in a value that leaves.
+    fn left(&mut self, tree: &Tree, known: bool, doubtful: bool) -> Option<Tree> {
         Some(match tree {
             Tree::Array(elements) => {
                 let mut kept = Vec::new();
                 for (at, element) in elements.iter().enumerate() {
                     self.steps.push(Step::Place(at));
-                    kept.extend(self.value(element, known));
+                    kept.extend(self.value(element, known, doubtful));
                     self.steps.pop();
                 }
                 Tree::Array(kept)
@@ -158,13 +213,19 @@ impl<'a> Reference<'a> {
             Tree::Object(members) => {
                 let record = self.is_record();
                 if record {
-                    let visible = self.visible_in(tree);
+                    // Whose a text is, the record around it says.
+                    let visible = match self.texts {
+                        0 => self.visible_in(tree),
+                        _ => self.visible(),
+                    };
                     self.records.push(Record { depth: self.steps.len(), visible });
                 }
-                let mut kept = Vec::new();
+                let (mut kept, mut masked) = (Vec::new(), 0);
                 for (key, member) in members {
                     self.steps.push(Step::Key(key.clone()));
-                    kept.extend(self.value(member, known).map(|value| (key.clone(), value)));
+                    if let Some(name) = self.name(key, known, &mut masked) {
+                        kept.extend(self.value(member, known, doubtful).map(|value| (name, value)));
+                    }
                     self.steps.pop();
                 }
                 if record {
@@ -172,8 +233,107 @@ impl<'a> Reference<'a> {
                 }
                 Tree::Object(kept)
             }
+            Tree::Text(text) => match Tree::inside(text) {
+                Some(document) => {
+                    self.texts += 1;
+                    let left = self.left(&document, true, false).unwrap_or(Tree::Null);
+                    self.texts -= 1;
+                    Tree::Inside(Box::new(left))
+                }
+                None => tree.clone(),
+            },
             scalar => scalar.clone(),
         })
+    }
+
+    /// The name under which a member leaves, if it does; its step was taken.
+    fn name(&mut self, key: &str, known: bool, masked: &mut u32) -> Option<String> {
+        if self.is_learnt(key) {
+            return Some(key.to_owned());
+        }
+        let email = CategoryId(1);
+        if key.contains('@') && !self.charter.categories[1].detect.is_empty() {
+            if self.visible().contains(email) {
+                return Some(key.to_owned());
+            }
+            self.tally.redacted(email);
+            let remedy = Remedy::of(&self.charter.categories[1]);
+            return match &remedy {
+                Remedy::Remove => None,
+                Remedy::Pseudonym { .. } | Remedy::Tokenise(_) => {
+                    match self.replaced(&Tree::Text(key.to_owned()), &remedy) {
+                        Tree::Text(name) => Some(name),
+                        _ => None,
+                    }
+                }
+                _ => {
+                    *masked += 1;
+                    Some(if *masked == 1 { "***".into() } else { format!("*** {masked}") })
+                }
+            };
+        }
+        let is_word = key.is_ascii() && !key.contains([' ', '@']);
+        if self.deny && !known && !is_word && self.class().is_none() {
+            self.tally.unclassified();
+            return None;
+        }
+        Some(key.to_owned())
+    }
+
+    /// Every path of the route.
+    fn paths(&self) -> impl Iterator<Item = (&JsonPath, Goal)> {
+        let data = self.data.into_iter();
+        data.flat_map(|data| {
+            let fields = data.fields.iter().map(|rule| (&rule.path, Goal::Field(rule.class)));
+            let records = data.records.iter().map(|path| (path, Goal::Record));
+            let subject = data.subject.iter().map(|path| (path, Goal::Subject));
+            let group = data.group.iter().map(|path| (path, Goal::Group));
+            fields.chain(records).chain(subject).chain(group)
+        })
+    }
+
+    /// Whether the policy knows a name, wherever.
+    fn is_learnt(&self, key: &str) -> bool {
+        let folded = fold_field_name(key);
+        let charter = self.charter.categories.iter().flat_map(|category| &category.fields);
+        let spelled = self.paths().flat_map(|(path, _)| &path.segments).filter_map(|segment| match segment {
+            Segment::Name(name) => Some(name),
+            _ => None,
+        });
+        charter.chain(spelled).any(|name| fold_field_name(name) == folded)
+    }
+
+    /// Whether a path names the last step: another name would lead elsewhere.
+    fn is_named(&self) -> bool {
+        let Some((Step::Key(_), around)) = self.steps.split_last() else { return true };
+        let mut other = around.to_vec();
+        other.push(Step::Key("\u{1}".into()));
+        self.positions(&self.steps) != self.positions(&other)
+    }
+
+    /// How far the paths lead along these steps; of those that end there, what they say.
+    fn positions(&self, steps: &[Step]) -> HashSet<String> {
+        let mut found = HashSet::new();
+        for (at, (path, goal)) in self.paths().enumerate() {
+            let folds = matches!(goal, Goal::Record | Goal::Field(FieldClass::Category(_)));
+            let origins = match goal {
+                _ if path.absolute => vec![0],
+                // A record says for itself whose it is.
+                Goal::Subject | Goal::Group => {
+                    self.records.last().map(|record| record.depth).into_iter().collect()
+                }
+                _ => self.origins(path),
+            };
+            for from in origins {
+                for length in 0..=path.segments.len() {
+                    if selects(&path.segments[..length], &steps[from..], folds) {
+                        let ends = length == path.segments.len();
+                        found.insert(if ends { format!("{goal:?}") } else { format!("{at} {length}") });
+                    }
+                }
+            }
+        }
+        found
     }
 
     fn hidden(&self, tree: &Tree, category: CategoryId) -> Option<Tree> {
@@ -191,7 +351,7 @@ impl<'a> Reference<'a> {
             Tree::Array(elements) => {
                 return Tree::Array(elements.iter().map(|one| self.replaced(one, remedy)).collect());
             }
-            Tree::Null | Tree::Object(_) => return Tree::Null,
+            Tree::Null | Tree::Object(_) | Tree::Inside(_) => return Tree::Null,
             Tree::Boolean(value) => (Kind::Boolean, value.to_string()),
             Tree::Text(text) => (Kind::Text, text.clone()),
             Tree::Number(number) => (Kind::Number, number.to_string()),

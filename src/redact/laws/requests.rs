@@ -12,7 +12,7 @@ use crate::redact::{RequestPlan, Sender};
 pub fn nothing_hidden_is_written(data: &[u8]) {
     let (choices, rest) = data.split_at(data.len() / 4);
     let scenario = Scenario::with_canaries(choices);
-    let body = document(&mut Source(rest), Plant::Canaries);
+    let body = document(&mut Source(rest), Plant::Values);
     let judged = judge(&scenario, |plan, sender| plan.json(sender, &body).is_ok());
     if matches!(scenario.data, PersonalData::Declared(_)) {
         let writes = memchr::memmem::find(&body, CANARY.as_bytes()).is_some();

@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use super::source::Source;
 use crate::policy::set::{
-    Action, Category, CategoryId, CategorySet, Charter, Classification, FieldClass, FieldRule,
-    Generalisation, JsonPath, PersonalData, RecipientId, Sees, Segment, Shape, Shown, Unknown,
-    fold_field_name,
+    Action, Category, CategoryId, CategorySet, Charter, Classification, DetectorKind, DetectorKinds,
+    FieldClass, FieldRule, Generalisation, JsonPath, PersonalData, RecipientId, Sees, Segment, Shape, Shown,
+    Unknown, fold_field_name,
 };
 use crate::redact::{Audience, Format, JsonRedactor, Plan, Redact, RedactError, Tally, Task};
 use crate::secret::{Domain, DomainKey, MasterSecret, Sensitive};
 
 /// Names of members and of path steps; some fold to one name.
-pub(super) const NAMES: [&str; 16] = [
+pub(super) const NAMES: [&str; 18] = [
     "x",
     "id",
     "name",
@@ -29,11 +29,20 @@ pub(super) const NAMES: [&str; 16] = [
     "id",
     "id",
     "Id",
+    // No names that a programmer gives.
+    "ana b",
+    PERSON,
 ];
+/// Those of them that programmers give: elements may have them too.
+pub(super) const WORDS: &[&str] = NAMES.split_at(16).0;
 /// Texts: subjects, groups, dates, and what strings can hold.
 const TEXTS: [&str; 10] =
     ["", "jean", "a", "b", "2012-05-17", "31/12/1999", "é€😀", "q\"u\\o/te", "\u{1}\n\u{7f}", "***"];
 const NUMBERS: [&str; 7] = ["0", "7", "-12", "1.5", "2012", "1850", "12345678901234"];
+/// A name of a member that is a value.
+pub(super) const PERSON: &str = "jean@x.fr";
+/// The same where canaries are planted.
+const PLANTED: &str = "CANARY@x.fr";
 /// What canaries are made of: no replacement holds it.
 pub(super) const CANARY: &str = "CANARY";
 
@@ -51,8 +60,10 @@ pub(super) struct Scenario {
 pub(super) enum Plant {
     /// Values of all kinds.
     Anything,
-    /// Canaries below every name of the charter.
+    /// Canaries below every name of the charter, and in names.
     Canaries,
+    /// The same, but in no name and no document inside a text.
+    Values,
 }
 
 impl Scenario {
@@ -173,11 +184,14 @@ fn charter(source: &mut Source<'_>, names: bool) -> Charter {
     let fields: [&[&str]; 4] = [&["name"], &["email", "groups"], &["birth_date"], &[]];
     let categories = fields
         .iter()
-        .zip(["name", "email", "birth", "other"])
+        .zip(&["name", "email", "birth", "other"])
         .map(|(fields, name)| Category {
-            name: name.into(),
+            name: (*name).into(),
             article: "2".into(),
-            detect: crate::policy::set::DetectorKinds::NONE,
+            detect: match *name {
+                "email" if names => DetectorKinds::NONE.with(DetectorKind::Email),
+                _ => DetectorKinds::NONE,
+            },
             fields: if names { fields.iter().map(|&field| field.into()).collect() } else { Vec::new() },
             otherwise: match source.below(16) {
                 0 => Action::Remove,
@@ -336,7 +350,8 @@ fn object(source: &mut Source<'_>, plant: Plant, secret: bool, depth: usize, out
         }
         space(source, out);
         let name = if at == 0 && source.one_in(2) { "id" } else { source.pick(&NAMES) };
-        string(source, name, true, out);
+        let written = if name == PERSON && plant == Plant::Canaries { PLANTED } else { name };
+        string(source, written, true, out);
         space(source, out);
         out.push(b':');
         let named = is_classified(name);
@@ -360,8 +375,8 @@ fn space(source: &mut Source<'_>, out: &mut Vec<u8>) {
 
 fn value(source: &mut Source<'_>, plant: Plant, secret: bool, depth: usize, out: &mut Vec<u8>) {
     space(source, out);
-    match source.below(if depth == 0 { 5 } else { 12 }) {
-        0 | 1 if plant == Plant::Canaries && secret => string(source, CANARY, false, out),
+    match source.below(if depth == 0 { 5 } else { 13 }) {
+        0 | 1 if plant != Plant::Anything && secret => string(source, CANARY, false, out),
         0 | 1 => {
             let text = source.pick(&TEXTS);
             string(source, text, true, out);
@@ -371,6 +386,11 @@ fn value(source: &mut Source<'_>, plant: Plant, secret: bool, depth: usize, out:
         2 | 3 => out.extend(source.pick(&["true", "false"]).bytes()),
         4 => out.extend(b"null"),
         5..7 => array(source, plant, secret, depth, out),
+        7 if plant != Plant::Values => {
+            let mut inside = Vec::new();
+            value(source, plant, secret, depth - 1, &mut inside);
+            string(source, &String::from_utf8_lossy(&inside), true, out);
+        }
         _ => object(source, plant, secret, depth, out),
     }
 }

@@ -30,6 +30,8 @@ pub(in crate::redact) struct Facts {
     pub(in crate::redact) class: u8,
     /// [`RECORD`], [`SUBJECT`], [`GROUP`], [`ALIVE`].
     pub(in crate::redact) flags: u8,
+    /// What the names of its members are, if it is an object; as `class`.
+    pub(in crate::redact) keys: u8,
     /// The state inside, if the value is an object and so a record.
     inside: u32,
 }
@@ -49,9 +51,19 @@ enum Step {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Goal {
     Field { rule: usize, class: u8 },
+    Keys { rule: usize, class: u8 },
     Record,
     Subject,
     Group,
+}
+
+/// A class as [`Facts`] say it, and whether the names that lead there fold.
+fn code(class: FieldClass) -> (u8, bool) {
+    match class {
+        FieldClass::NotPersonal => (NOT_PERSONAL, false),
+        FieldClass::FreeText => (FREE_TEXT, true),
+        FieldClass::Category(category) => (CATEGORY + category.0, true),
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -98,12 +110,12 @@ impl Automaton {
                 all.add(record, Goal::Record, true, names);
             }
             for (rule, field) in data.fields.iter().enumerate() {
-                let (class, folds) = match field.class {
-                    FieldClass::NotPersonal => (NOT_PERSONAL, false),
-                    FieldClass::FreeText => (FREE_TEXT, true),
-                    FieldClass::Category(category) => (CATEGORY + category.0, true),
-                };
+                let (class, folds) = code(field.class);
                 all.add(&field.path, Goal::Field { rule, class }, folds, names);
+            }
+            for (rule, keys) in data.keys.iter().enumerate() {
+                let (class, folds) = code(keys.class);
+                all.add(&keys.path, Goal::Keys { rule, class }, folds, names);
             }
             for (path, goal) in [(&data.subject, Goal::Subject), (&data.group, Goal::Group)] {
                 if let Some(path) = path {
@@ -211,13 +223,17 @@ impl Automaton {
     /// What a set of positions says.
     fn judge(&self, set: &[u32]) -> Facts {
         let mut facts = Facts { inside: UNKNOWN, ..Facts::default() };
-        let mut first = usize::MAX;
+        let (mut first, mut first_keys) = (usize::MAX, usize::MAX);
         for position in set.iter().map(|&at| self.positions[at as usize]) {
             match (position.step, position.goal) {
                 (Step::Done, Goal::Field { rule, class }) if rule < first => {
                     (first, facts.class) = (rule, class)
                 }
                 (Step::Done, Goal::Field { .. }) => {}
+                (Step::Done, Goal::Keys { rule, class }) if rule < first_keys => {
+                    (first_keys, facts.keys) = (rule, class)
+                }
+                (_, Goal::Keys { .. }) => {}
                 (Step::Done, Goal::Record) => {
                     facts.flags |= RECORD;
                     if self
@@ -307,6 +323,18 @@ impl Automaton {
     /// The state at the root.
     pub(super) fn start(&self) -> u32 {
         self.start
+    }
+
+    /// Whether a path names the member behind which this state is: a name that nobody knows would lead elsewhere. What was
+    /// not computed ahead counts as not named.
+    #[inline(always)]
+    pub(super) fn is_named(&self, from: u32, state: u32) -> bool {
+        from < KEPT && state < KEPT && self.table[from as usize * self.width] != state
+    }
+
+    /// Whether a state was computed ahead, and so means the same in every document.
+    pub(super) fn is_computed(&self, state: u32) -> bool {
+        state < KEPT
     }
 
     /// The state of a member's value.

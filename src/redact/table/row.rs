@@ -2,7 +2,7 @@
 
 use memchr::{memchr, memchr3};
 
-use crate::redact::{RedactError, nested::Nested};
+use crate::redact::{RedactError, nested};
 
 /// Most cells of a row: a spreadsheet's widest.
 pub const MAX_COLUMNS: usize = 16 * 1024;
@@ -65,7 +65,7 @@ impl Row {
                         return if last { Err(RedactError::Truncated) } else { Ok(None) };
                     };
                     let cell = Cell { start: start + 1, end, quoted: true };
-                    self.may_nest |= Nested::may_begin(bytes[cell.start]);
+                    self.may_nest |= nested::may_begin(bytes[cell.start]);
                     self.cells.push(cell);
                     let Some(&next) = bytes.get(end + 1) else {
                         return if last { self.whole(bytes, end + 1, newline) } else { Ok(None) };
@@ -78,7 +78,7 @@ impl Row {
                     self.whole(bytes, end + 1, newline)?;
                     return Ok(length);
                 }
-                self.may_nest |= Nested::may_begin(first);
+                self.may_nest |= nested::may_begin(first);
             }
             let mut from = start;
             let (at, found) = loop {

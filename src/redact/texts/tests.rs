@@ -113,6 +113,7 @@ fn what_stands_for_adjacent_roots_stays_apart() {
         subject: None,
         group: None,
         fields: vec![FieldRule { path: "$".parse().unwrap(), class: FieldClass::Category(CategoryId(0)) }],
+        keys: Vec::new(),
         headers: std::sync::Arc::default(),
         formats: Vec::new(),
         pass_types: Vec::new(),

@@ -44,6 +44,7 @@ fn plan(way_back: &WayBack) -> RequestPlan {
             field("$..room.username", FieldClass::NotPersonal),
             field("parent.nick", FieldClass::Category(NAME)),
         ],
+        keys: Vec::new(),
         headers: [].into(),
         unknown: Unknown::Pass,
         formats: Vec::new(),

@@ -3,6 +3,8 @@
 //! Bytes that stay are given as they came. An element that nobody classified, where that is denied, is held back until
 //! something in it may leave; so one with nothing goes without a trace.
 
+mod texts;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -10,9 +12,10 @@ use super::name::{decoded, escape, is_blank, trim};
 use super::walker::{Element, Role, Visit, Walker};
 use crate::policy::set::{CategoryId, CategorySet};
 use crate::redact::action::Remedy;
-use crate::redact::judge::{Judge, Verdict};
+use crate::redact::judge::{Judge, Left, Verdict};
 use crate::redact::place::Field;
 use crate::redact::{MAX_HELD, MAX_VALUE, RedactError, Task};
+use texts::Run;
 
 /// A record that is somebody's for this audience, and what they therefore see in it.
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +49,8 @@ struct Scope {
     /// It stands in a classified value: what nobody classified in it was classified with it.
     known: bool,
     mode: Mode,
+    /// What the plan says of it, as its texts are read.
+    field: Field,
     /// Where it begins in what is held back.
     held: usize,
 }
@@ -60,6 +65,7 @@ struct Gathered {
 
 struct State {
     judge: Judge,
+    run: Run,
     scopes: Vec<Scope>,
     related: VecDeque<Related>,
     /// Start tags, and white space, of open elements of which nothing left yet.
@@ -85,6 +91,7 @@ impl Emitter {
         let walker = Walker::new(Arc::clone(&task.plan));
         let state = State {
             judge: Judge::new(task),
+            run: Run::default(),
             scopes: Vec::new(),
             related: VecDeque::new(),
             held: Vec::new(),
@@ -121,6 +128,8 @@ impl Emitter {
             + state.held.capacity()
             + state.tag.capacity()
             + state.room.capacity()
+            + state.run.raw.capacity()
+            + state.run.text.capacity()
             + state.value.text.capacity()
             + state.between.text.capacity()
             + state.scopes.capacity() * size_of::<Scope>()
@@ -206,9 +215,33 @@ impl State {
             };
             let raw = element.raw(attribute);
             match verdict {
-                Some(Verdict::Keep) => left = true,
+                Some(Verdict::Keep) if member.role == Role::Names => left = true,
+                Some(Verdict::Keep) => {
+                    let value = std::str::from_utf8(decoded(raw, &mut self.room)).unwrap_or_default();
+                    let kept = if member.field.is_free_text()
+                        || self.judge.may_hold(value.as_bytes(), scope.visible)
+                    {
+                        self.judge.left(value, member.field, scope.visible)
+                    } else {
+                        Left::Same
+                    };
+                    match kept {
+                        Left::Same => left = true,
+                        Left::Instead(text) => {
+                            self.tag.extend_from_slice(&element.tag.raw[from..attribute.value.start]);
+                            escape(&text, &mut self.tag);
+                            from = attribute.value.end;
+                            left = true;
+                        }
+                        Left::Nothing => {
+                            self.tag.extend_from_slice(&element.tag.raw[from..attribute.from]);
+                            from = attribute.to;
+                        }
+                    }
+                }
                 Some(Verdict::Hide(category)) => {
                     let value = std::str::from_utf8(decoded(raw, &mut self.room)).unwrap_or_default();
+                    self.judge.note(category, value);
                     if let Some(text) =
                         self.judge.stand_in(category, value).filter(|_| raw.len() <= MAX_VALUE)
                     {
@@ -264,6 +297,7 @@ impl Pass<'_> {
         let value = std::str::from_utf8(trim(&text)).unwrap_or_default();
         let mut written = std::mem::take(&mut self.state.tag);
         written.clear();
+        self.state.judge.note(category, value);
         if !overlong && let Some(text) = self.state.judge.stand_in(category, value) {
             escape(&text, &mut written);
         }
@@ -275,8 +309,10 @@ impl Pass<'_> {
 
     fn open(&mut self, element: &Element<'_>, parent: Option<Scope>) -> Result<Scope, RedactError> {
         let any = self.state.judge.task.audience.sees.any;
-        let outside = parent.unwrap_or(Scope { visible: any, known: false, mode: Mode::Open, held: 0 });
-        let mut scope = Scope { held: self.state.held.len(), ..outside };
+        let field = element.field;
+        let outside =
+            parent.unwrap_or(Scope { visible: any, known: false, mode: Mode::Open, field, held: 0 });
+        let mut scope = Scope { field, held: self.state.held.len(), ..outside };
         match outside.mode {
             Mode::Inside | Mode::Hidden(_) => {
                 scope.mode = Mode::Inside;
@@ -339,6 +375,7 @@ impl Pass<'_> {
 
 impl Visit for Pass<'_> {
     fn start(&mut self, element: &Element<'_>) -> Result<(), RedactError> {
+        self.end_text();
         let parent = self.state.scopes.last().copied();
         let scope = self.open(element, parent)?;
         self.state.scopes.push(scope);
@@ -346,6 +383,7 @@ impl Visit for Pass<'_> {
     }
 
     fn end(&mut self, raw: &[u8], _: u64) -> Result<(), RedactError> {
+        self.end_text();
         let Some(scope) = self.state.scopes.last().copied() else { return Err(RedactError::Malformed) };
         match scope.mode {
             Mode::Inside | Mode::Gone => {}
@@ -385,17 +423,21 @@ impl Visit for Pass<'_> {
                     self.write(&text[..blanks]);
                 }
             }
-            Mode::Open => self.write(raw),
+            Mode::Open => {
+                let scope = *scope;
+                self.keep_text(scope, raw, text);
+            }
             Mode::Unknown { counted } => {
                 let blanks = if *counted { 0 } else { blanks(text) };
                 if blanks < text.len() && !std::mem::replace(counted, true) {
                     self.state.judge.judge(Field::default(), CategorySet::default());
                 }
-                let left = match self.state.judge.denies() {
-                    false => raw,
-                    true if blanks > 0 && blanks == text.len() => raw,
-                    true => &text[..blanks],
-                };
+                if !self.state.judge.denies() {
+                    let scope = *scope;
+                    self.keep_text(scope, raw, text);
+                    return Ok(());
+                }
+                let left = if blanks > 0 && blanks == text.len() { raw } else { &text[..blanks] };
                 if held { self.hold(left)? } else { self.write(left) }
             }
         }

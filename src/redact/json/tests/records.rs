@@ -224,3 +224,23 @@ fn records_that_outgrow_their_bound_one_in_the_other_are_walked_again_right() {
     expected += &format!("{tail}{},{own}]", "}".repeat(depths));
     assert_eq!(redact_for(&data, &related("1", &[], &[]), document.as_bytes()), Ok(expected));
 }
+
+#[test]
+fn what_a_wrong_guess_hid_is_not_found_again() {
+    let data = || {
+        let mut data = route(&["$[*]"], "id", "", &[("id", "-")]);
+        data.fields.push(FieldRule { path: "comment".parse().unwrap(), class: FieldClass::FreeText });
+        PersonalData::Declared(data)
+    };
+    let document = r#"[{"name":"Ana Roux","comment":"Ana Roux","id":"ana"},{"name":"Zoé Blanc","comment":"Ana Roux et Zoé Blanc","id":"jean"}]"#;
+    let left = redact_for(&data, &related("jean", &[], &[]), document.as_bytes()).unwrap();
+    assert_eq!(
+        left,
+        r#"[{"name":"***","comment":"***","id":"ana"},{"name":"Zoé Blanc","comment":"*** et Zoé Blanc","id":"jean"}]"#
+    );
+    let left = redact_for(&data, &related("ana", &[], &[]), document.as_bytes()).unwrap();
+    assert_eq!(
+        left,
+        r#"[{"name":"Ana Roux","comment":"Ana Roux","id":"ana"},{"name":"***","comment":"Ana Roux et ***","id":"jean"}]"#
+    );
+}
