@@ -15,7 +15,10 @@ const RECALLED: usize = 1024;
 
 /// The token that a connection brought last, with its keyed hash: a page of forty calls brings one token forty times.
 #[derive(Debug, Default)]
-pub struct Recall(RefCell<Option<(Sensitive<Box<[u8]>>, [u8; 32])>>);
+pub struct Recall(RefCell<Option<Recalled>>);
+
+/// A token and its hash.
+type Recalled = (Sensitive<Box<[u8]>>, [u8; 32]);
 
 impl Recall {
     /// The hash of a token under the key of the identity caches, of which a process has one.
