@@ -112,14 +112,16 @@ impl Judge {
     /// What is left of a text that is kept, where these categories are visible: it could be a document, or a free text.
     /// Counts.
     pub(super) fn left(&mut self, text: &str, field: Field, visible: CategorySet) -> Left {
-        if !self.task.plan.hides(visible) {
+        let Task { plan, key, audience } = &self.task;
+        if !plan.hides(visible) {
             return Left::Same;
         }
-        match self.document(text, field, visible) {
-            Nested::Text if field.is_free_text() => {
-                let Task { plan, key, audience } = &self.task;
-                let means = Means { key, today: audience.today };
-                let search = Search { plan, means, visible, seen: self.seen.as_ref() };
+        let (today, state, free) = (audience.today, field.state(), field.is_free_text());
+        let (nested, tally) = Inside { plan, key, today, visible, state, free, level: 0 }.read(text);
+        self.tally.add(&tally);
+        match nested {
+            Nested::Text if free => {
+                let search = Search { plan, means: Means { key, today }, visible, seen: self.seen.as_ref() };
                 search.scrub(text, &mut self.tally).map_or(Left::Same, Left::Instead)
             }
             Nested::Text | Nested::Same => Left::Same,
@@ -128,11 +130,17 @@ impl Judge {
         }
     }
 
-    /// What a text is as a document, where these categories are visible. Counts.
-    pub(super) fn document(&mut self, text: &str, field: Field, visible: CategorySet) -> Nested {
+    /// A text of a page, of which the route's paths say nothing, where these categories are visible: it could be a document of
+    /// any length. Counts.
+    pub(super) fn nested(&mut self, text: &str, visible: CategorySet) -> Nested {
         let Task { plan, key, audience } = &self.task;
-        let (today, state, free) = (audience.today, field.state(), field.is_free_text());
-        let (nested, tally) = Inside { plan, key, today, visible, state, free, level: 0 }.read(text);
+        if !plan.hides(visible) {
+            return Nested::Same;
+        }
+        // Where no path leads.
+        let state = 0;
+        let (nested, tally) =
+            Inside { plan, key, today: audience.today, visible, state, free: false, level: 0 }.read_any(text);
         self.tally.add(&tally);
         nested
     }

@@ -129,19 +129,32 @@ pub(super) fn is_blank(char: char) -> bool {
         || matches!(char, '\u{feff}' | '\u{200b}'..='\u{200f}' | '\u{2060}')
 }
 
+/// Whether a text has names, as far as its first signs tell: an object, or a list of objects, lists or texts, or of anything
+/// with an object somewhere behind it. Also as other languages print them (`{'a': 1}`). `[draft] a title` is a text.
+pub(super) fn is_document(text: &str) -> bool {
+    let mut rest = text.chars().filter(|&char| !is_blank(char));
+    match rest.next() {
+        Some('{') => true,
+        Some('[') => {
+            matches!(rest.next(), Some('{' | '[' | '"' | '\'' | '(')) || rest.any(|char| char == '{')
+        }
+        _ => false,
+    }
+}
+
 impl Inside<'_> {
     /// Reads a text as a document.
     pub(super) fn read(&self, text: &str) -> (Nested, Tally) {
+        if begins(text) && text.len() > MAX_NESTED { unreadable() } else { self.read_any(text) }
+    }
+
+    /// The same of a text of any length.
+    pub(super) fn read_any(&self, text: &str) -> (Nested, Tally) {
         if !begins(text) {
             return (Nested::Text, Tally::default());
         }
         let document = text.trim_matches(is_blank);
-        let unreadable = || {
-            let mut tally = Tally::default();
-            tally.unclassified();
-            (Nested::Unreadable, tally)
-        };
-        if self.level == MAX_LEVEL || text.len() > MAX_NESTED {
+        if self.level == MAX_LEVEL {
             return unreadable();
         }
         match self.redact(document) {
@@ -162,6 +175,12 @@ impl Inside<'_> {
         let out = String::from_utf8(out).map_err(|_| RedactError::NotUtf8)?;
         Ok((out, redactor.tally().clone()))
     }
+}
+
+fn unreadable() -> (Nested, Tally) {
+    let mut tally = Tally::default();
+    tally.unclassified();
+    (Nested::Unreadable, tally)
 }
 
 #[cfg(test)]

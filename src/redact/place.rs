@@ -18,9 +18,6 @@ pub(super) struct Field {
 }
 
 impl Field {
-    /// A text to which no path of the route leads: in a document in it the charter's names count alone.
-    pub(super) const APART: Self = Self { state: u32::MAX, class: 0, flags: 0 };
-
     /// The plan's state at it.
     pub(super) fn state(self) -> u32 {
         self.state

@@ -10,9 +10,8 @@ use super::page::Page;
 use super::prose::scrubbed;
 use super::tag::{Attribute, Tag};
 use crate::redact::RedactError;
-use crate::redact::judge::{Left, Verdict};
-use crate::redact::nested::begins;
-use crate::redact::place::Field;
+use crate::redact::judge::Verdict;
+use crate::redact::nested::{Nested, is_document};
 
 /// How a tag is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -231,14 +230,15 @@ impl Page {
                 changed = true;
             }
         }
-        if begins(&text) {
-            match self.judge.left(&text, Field::APART, self.visible) {
-                Left::Same => {}
-                Left::Instead(document) => {
+        if is_document(&text) {
+            match self.judge.nested(&text, self.visible) {
+                Nested::Same => {}
+                Nested::Redacted(document) => {
                     text = Cow::Owned(document);
                     changed = true;
                 }
-                Left::Nothing => return Change::Gone,
+                Nested::Text | Nested::Unreadable if self.mentions(&text) => return Change::Gone,
+                Nested::Text | Nested::Unreadable => {}
             }
         } else if (name.starts_with("on") || is_code(&text)) && self.mentions(&text) {
             return Change::Gone;

@@ -13,7 +13,8 @@ use super::tag::Tag;
 use crate::policy::set::{CategoryId, CategorySet};
 use crate::redact::action::Remedy;
 use crate::redact::detect::Kinds;
-use crate::redact::judge::{Judge, Left, Verdict};
+use crate::redact::judge::{Judge, Verdict};
+use crate::redact::nested::Nested;
 use crate::redact::place::{Field, Named, Place};
 use crate::redact::whose::Whose;
 use crate::redact::{Charset, RedactError, Tally, Task};
@@ -263,10 +264,13 @@ impl Page {
         if !self.quiet
             && let Some(text) = self.prose.document()
         {
-            match self.judge.left(&text, Field::APART, self.visible) {
-                Left::Same => {}
-                Left::Instead(document) => self.prose.replace(&document),
-                Left::Nothing => self.prose.replace(""),
+            let document = match self.judge.nested(&text, self.visible) {
+                Nested::Same => None,
+                Nested::Redacted(document) => Some(document),
+                Nested::Text | Nested::Unreadable => self.mentions(&text).then(String::new),
+            };
+            if let Some(document) = document {
+                self.prose.replace(&document);
             }
         }
         self.prose(out, Prose::finish);

@@ -9,7 +9,7 @@ use crate::redact::Task;
 use crate::redact::action::Means;
 use crate::redact::detect::{Detectors, Kinds, Span};
 use crate::redact::free_text::push_stand_in;
-use crate::redact::nested::begins;
+use crate::redact::nested::is_document;
 
 /// Longest run that is looked at as a whole.
 const LONGEST: usize = 64 * 1024;
@@ -95,7 +95,7 @@ impl Prose {
         }
         let mut text = Vec::with_capacity(self.raw.len());
         read(&self.raw, &self.tags, b"", &mut text, &mut Vec::new());
-        String::from_utf8(text).ok().filter(|text| begins(text))
+        String::from_utf8(text).ok().filter(|text| is_document(text))
     }
 
     /// Another text in the place of the run; its tags stay, behind it.

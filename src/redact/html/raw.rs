@@ -6,9 +6,8 @@ use super::entity::{Within, decoded, escape};
 use super::page::{Open, Page, Swallow};
 use super::prose::scrubbed;
 use crate::redact::RedactError;
-use crate::redact::judge::{Left, Verdict};
-use crate::redact::nested::{Nested, begins};
-use crate::redact::place::Field;
+use crate::redact::judge::Verdict;
+use crate::redact::nested::{Nested, is_document};
 
 /// Longest script that is read: it is looked at as a whole.
 pub(super) const MAX_SCRIPT: usize = 4 * 1024 * 1024;
@@ -58,15 +57,17 @@ impl Page {
             }
             Verdict::Hide(_) | Verdict::Drop => {}
             Verdict::Keep => {
-                let document = match raw {
-                    Raw::Textarea if !worth.quiet && begins(&value) => {
-                        match self.judge.left(&value, Field::APART, self.visible) {
-                            Left::Same => None,
-                            Left::Instead(document) => Some(document),
-                            Left::Nothing => Some(String::new()),
-                        }
+                let nested = match raw {
+                    Raw::Textarea if !worth.quiet && is_document(&value) => {
+                        self.judge.nested(&value, self.visible)
                     }
-                    _ => None,
+                    _ => Nested::Same,
+                };
+                let document = match nested {
+                    Nested::Same => None,
+                    Nested::Redacted(document) => Some(document),
+                    Nested::Text | Nested::Unreadable if self.mentions(&value) => Some(String::new()),
+                    Nested::Text | Nested::Unreadable => None,
                 };
                 let text_left = document.as_deref().unwrap_or(&value);
                 let left_of = match worth.quiet {
@@ -94,11 +95,11 @@ impl Page {
             self.write(text.as_bytes(), out);
             return;
         }
-        let left = if is_json || begins(&text) {
-            match self.judge.document(&text, Field::APART, self.visible) {
-                Nested::Same => Some(None),
+        let left = if is_json || is_document(&text) {
+            match self.judge.nested(&text, self.visible) {
+                Nested::Same if is_document(&text) => Some(None),
                 Nested::Redacted(document) => Some(Some(document)),
-                Nested::Text | Nested::Unreadable => None,
+                Nested::Same | Nested::Text | Nested::Unreadable => None,
             }
         } else if self.judge.denies() || self.mentions(&text) {
             self.tally.unclassified();

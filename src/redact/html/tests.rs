@@ -326,6 +326,8 @@ fn scripts_are_documents_or_go() {
         &[
             ("<script>var a='</b>', b = 1;</script>", "<script>var a='</b>', b = 1;</script>"),
             ("<script><!--\nvar a\n//--></script>", "<script><!--\nvar a\n//--></script>"),
+            ("<script>(function(){a()})()</script>", "<script>(function(){a()})()</script>"),
+            ("<script>/* MIT */ var a</script>", "<script>/* MIT */ var a</script>"),
             ("<script>var a = {\"nom\": 'Jean'}</script>", "<script></script>"),
             ("<script>var a = 'x@y.fr'</script>", "<script>var a = '***'</script>"),
         ],
