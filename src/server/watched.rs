@@ -22,54 +22,17 @@ use crate::gateway::connection::{Phase, Progress};
 /// Bytes that a client may still send after its answer before it is cut off.
 const LINGER_BYTES: usize = 1024 * 1024;
 
-/// Type of a TLS record that holds application data, or what TLS 1.3 makes look so (RFC 8446 §5.1).
-const APPLICATION_DATA: u8 = 23;
-
 /// A TCP stream that notes its progress and holds its place under the connection limit.
-///
-/// Session tickets that end a TLS 1.3 handshake wait here for the first bytes that somebody asked for: nobody needs a ticket
-/// before the next connection, and a system call and a packet are a tenth of what a handshake costs.
 #[derive(Debug)]
 pub(super) struct Watched {
     stream: TcpStream,
     progress: Arc<Progress>,
-    /// Tickets that go with the next write.
-    held: Vec<u8>,
     _permit: Permit,
 }
 
 impl Watched {
     pub(super) fn new(stream: TcpStream, progress: Arc<Progress>, permit: Permit) -> Self {
-        Self { stream, progress, held: Vec::new(), _permit: permit }
-    }
-
-    /// Whether these are tickets: in a handshake nothing else looks like application data. Those of TLS 1.2 do not, and its
-    /// client waits for what comes with them.
-    fn may_wait(&self, bytes: &[u8]) -> bool {
-        bytes.first() == Some(&APPLICATION_DATA) && self.progress.phase().0 == Phase::Handshake
-    }
-
-    /// Writes what is held and `slices` behind it; how many bytes of `slices` were taken.
-    fn poll_write_held(
-        &mut self,
-        context: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        while !self.held.is_empty() {
-            let all: Vec<IoSlice<'_>> = std::iter::once(IoSlice::new(&self.held))
-                .chain(slices.iter().map(|slice| IoSlice::new(slice)))
-                .collect();
-            let written = ready!(Pin::new(&mut self.stream).poll_write_vectored(context, &all))?;
-            if written == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-            }
-            let ours = written.min(self.held.len());
-            self.held.drain(..ours);
-            if written > ours {
-                return Poll::Ready(Ok(written - ours));
-            }
-        }
-        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+        Self { stream, progress, _permit: permit }
     }
 
     fn note_write<T>(&self, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
@@ -104,8 +67,13 @@ impl AsyncRead for Watched {
 }
 
 impl AsyncWrite for Watched {
-    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.poll_write_vectored(context, &[IoSlice::new(bytes)])
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let result = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.note_write(result)
     }
 
     fn poll_write_vectored(
@@ -113,14 +81,7 @@ impl AsyncWrite for Watched {
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if slices.iter().find(|slice| !slice.is_empty()).is_some_and(|first| self.may_wait(first)) {
-            slices.iter().for_each(|slice| self.held.extend_from_slice(slice));
-            return Poll::Ready(Ok(slices.iter().map(|slice| slice.len()).sum()));
-        }
-        let result = match self.held.is_empty() {
-            true => Pin::new(&mut self.stream).poll_write_vectored(context, slices),
-            false => self.poll_write_held(context, slices),
-        };
+        let result = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
         self.note_write(result)
     }
 
@@ -133,10 +94,6 @@ impl AsyncWrite for Watched {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if !self.held.is_empty() {
-            // Who says goodbye says it in a record, and takes what is held along; this is for who does not.
-            ready!(self.poll_write_held(context, &[]))?;
-        }
         Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }

@@ -132,7 +132,7 @@ async fn metrics_and_probes_have_their_own_listener() {
 }
 
 #[tokio::test]
-async fn sessions_resume_though_tickets_wait_for_the_first_answer() {
+async fn sessions_resume_in_both_versions() {
     for (versions, spoken) in [(&rustls::version::TLS13, "1.3"), (&rustls::version::TLS12, "1.2")] {
         let running = serve(limits(), timeouts());
         let mut config = trusting_client_of(&[versions]);
