@@ -28,6 +28,9 @@ use crate::{
 /// and so that its length can be told.
 const HOLD: usize = 64 * 1024;
 
+/// The same of a page, which platforms seldom make longer.
+const HOLD_PAGE: usize = 1024 * 1024;
+
 /// The audience of a response, with what redaction needs.
 pub(super) struct Reader<'a> {
     /// What the route declared.
@@ -404,14 +407,16 @@ enum Shown {
     Packed,
 }
 
-/// Runs the redactor until the body is over, [`HOLD`] bytes are safe, or the pace of its format wants them sent.
+/// Runs the redactor until the body is over, [`HOLD`] bytes are safe ([`HOLD_PAGE`] of a page), or the pace of its format
+/// wants them sent.
 async fn hold(
     mut redaction: Box<Redaction<Replay>>,
     pace: Pace,
 ) -> Result<(Content, Option<Tally>), Unreadable> {
+    let most = if pace == Pace::Page { HOLD_PAGE } else { HOLD };
     let (mut ready, mut held) = (VecDeque::new(), 0);
     let whole = std::future::poll_fn(|cx| {
-        while held < HOLD {
+        while held < most {
             match redaction.poll_chunk(cx) {
                 Poll::Ready(Some(Ok(bytes))) => {
                     held += bytes.len();

@@ -100,6 +100,8 @@ const APART: [&str; 2] = ["multipart/byteranges", "multipart/x-mixed-replace"];
 pub enum Pace {
     /// Until there is much of it.
     Document,
+    /// Until nearly every page is whole: that a table was none may show far behind it.
+    Page,
     /// Until the platform pauses: its next record may be minutes away.
     Records,
     /// Not at all, not even the head: a page waits for it to know that it is connected.
@@ -265,7 +267,8 @@ impl Format {
             Self::Lines | Self::Sequence => Pace::Records,
             Self::Json | Self::Texts | Self::Wrapped | Self::Xml | Self::Text(_) => Pace::Document,
             Self::Table { .. } | Self::Form | Self::Multipart { .. } => Pace::Document,
-            Self::Properties(_) | Self::Graphql(_) | Self::Html(_) => Pace::Document,
+            Self::Properties(_) | Self::Graphql(_) => Pace::Document,
+            Self::Html(_) => Pace::Page,
         }
     }
 }
