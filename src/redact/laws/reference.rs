@@ -326,6 +326,10 @@ impl<'a> Reference<'a> {
             };
             for from in origins {
                 for length in 0..=path.segments.len() {
+                    // Who stands in front of any depth stands behind it as well.
+                    if matches!(path.segments.get(length), Some(Segment::Descend)) {
+                        continue;
+                    }
                     if selects(&path.segments[..length], &steps[from..], folds) {
                         let ends = length == path.segments.len();
                         found.insert(if ends { format!("{goal:?}") } else { format!("{at} {length}") });

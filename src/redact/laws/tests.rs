@@ -189,3 +189,9 @@ fn scenarios_are_worth_their_while() {
     println!("{redacted} {related} {removed} {unknown} {large}");
     assert!(redacted > 400 && related > 40 && removed > 400 && unknown > 200 && large > 200);
 }
+
+/// What fuzzing found, byte for byte as it found it.
+#[test]
+fn what_broke_a_law_once_does_not_again() {
+    super::agrees_with_reference(include_bytes!("../../../tests/fuzz/regressions/agrees_with_reference-1"));
+}
