@@ -132,7 +132,9 @@ impl Judge {
     pub(super) fn document(&mut self, text: &str, field: Field, visible: CategorySet) -> Nested {
         let Task { plan, key, audience } = &self.task;
         let (today, state, free) = (audience.today, field.state(), field.is_free_text());
-        let (nested, tally) = Inside { plan, key, today, visible, state, free, level: 0 }.read(text);
+        let related = self.relates().then_some(audience);
+        let inside = Inside { plan, key, today, visible, related, state, free, level: 0 };
+        let (nested, tally) = inside.read(text);
         self.tally.add(&tally);
         nested
     }
