@@ -101,7 +101,7 @@ impl Screen {
         if self.declared {
             screen_texts(headers);
         }
-        let hidden = |name: &str| self.hidden(name);
+        let hidden = |name: &str| self.hidden(name).is_some();
         let mut judged: Vec<(HeaderName, Option<CategoryId>)> = Vec::new();
         for name in headers.keys() {
             match self.class(name) {
@@ -137,7 +137,7 @@ impl Screen {
 
     /// Whether a value shows what this reader may not see.
     fn tells(&self, name: &HeaderName, value: &[u8]) -> bool {
-        let hidden = |name: &str| self.hidden(name);
+        let hidden = |name: &str| self.hidden(name).is_some();
         let found = || self.declared && !self.plan.finds(self.visible, value).is_empty();
         tells(value, &hidden) || encoded_tells(value, &hidden) || (!is_screened(name) && found())
     }
@@ -156,11 +156,13 @@ impl Screen {
         let names: Vec<HeaderName> = headers.keys().filter(|name| !OPAQUE.contains(name)).cloned().collect();
         for name in names {
             let is_link = LINKS.contains(&name);
+            let hidden = |name: &str| self.hidden(name).is_some();
             let ruled = !is_link && self.class(&name).is_some();
             let Entry::Occupied(mut entry) = headers.entry(&name) else { continue };
             for value in entry.iter_mut().filter(|_| !ruled) {
                 let ends = if is_link { Ends::Address } else { Ends::Parameter };
-                let text = links::screen(value.as_bytes(), ends, |name| self.hidden(name).is_some());
+                let text =
+                    links::screen(value.as_bytes(), ends, &hidden, &|value| tells_readably(value, &hidden));
                 let spans = match self.declared && is_link {
                     true => self.plan.finds(self.visible, text.as_deref().unwrap_or(value.as_bytes())),
                     false => Vec::new(),
@@ -181,7 +183,7 @@ impl Screen {
 
     /// A cookie that the charter lists passes as it is, unless it is a document with a hidden name.
     fn screen_cookies(&self, headers: &mut HeaderMap) {
-        let hidden = |name: &str| self.hidden(name);
+        let hidden = |name: &str| self.hidden(name).is_some();
         let shows = |value: &HeaderValue| {
             let pair = value.as_bytes().split(|&byte| byte == b';').next().unwrap_or_default();
             let value = pair.split_at(memchr::memchr(b'=', pair).map_or(pair.len(), |at| at + 1)).1;
@@ -254,7 +256,7 @@ fn is_screened(name: &HeaderName) -> bool {
 
 /// Whether a value is JSON in Base64, alone, behind a word or as the middle of a signed token (RFC 7519), with a hidden
 /// name.
-fn encoded_tells(value: &[u8], hidden: &impl Fn(&str) -> Option<CategoryId>) -> bool {
+fn encoded_tells(value: &[u8], hidden: &impl Fn(&str) -> bool) -> bool {
     let word = value.trim_ascii().rsplit(|&byte| byte == b' ').next().unwrap_or_default();
     word.split(|&byte| byte == b'.').take(3).any(|part| {
         let part: Vec<u8> = part
@@ -272,14 +274,14 @@ fn encoded_tells(value: &[u8], hidden: &impl Fn(&str) -> Option<CategoryId>) -> 
     })
 }
 
-fn is_named(name: &str, hidden: &impl Fn(&str) -> Option<CategoryId>) -> bool {
+fn is_named(name: &str, hidden: &impl Fn(&str) -> bool) -> bool {
     if REGISTERED.contains(&name) {
         return false;
     }
     let name = name.replace(['_', '.'], "-");
     let mut bare = name.strip_prefix("x-").unwrap_or(&name);
     loop {
-        if hidden(bare).is_some() {
+        if hidden(bare) {
             return true;
         }
         match OWNERS.iter().find_map(|owner| bare.strip_prefix(owner)) {
@@ -290,7 +292,7 @@ fn is_named(name: &str, hidden: &impl Fn(&str) -> Option<CategoryId>) -> bool {
 }
 
 /// Whether a value is JSON, percent-encoded or not, with a hidden name. What begins as JSON and is none is hidden too.
-fn tells(value: &[u8], hidden: &impl Fn(&str) -> Option<CategoryId>) -> bool {
+fn tells(value: &[u8], hidden: &impl Fn(&str) -> bool) -> bool {
     let value: Cow<'_, [u8]> = match value.trim_ascii() {
         [b'%', ..] => percent_decode(value.trim_ascii()).into(),
         plain => plain.into(),
@@ -301,12 +303,20 @@ fn tells(value: &[u8], hidden: &impl Fn(&str) -> Option<CategoryId>) -> bool {
     serde_json::from_slice(&value).map_or(true, |value| has_hidden(&value, hidden))
 }
 
-fn has_hidden(value: &Value, hidden: &impl Fn(&str) -> Option<CategoryId>) -> bool {
+/// Whether a value begins with a JSON text that has a hidden name, whatever stands behind it. What is none is no JSON here:
+/// in a query brackets mean many things.
+fn tells_readably(value: &[u8], hidden: &impl Fn(&str) -> bool) -> bool {
+    matches!(value.trim_ascii_start(), [b'{' | b'[' | b'"', ..])
+        && serde_json::Deserializer::from_slice(value)
+            .into_iter::<Value>()
+            .next()
+            .is_some_and(|first| first.is_ok_and(|first| has_hidden(&first, hidden)))
+}
+
+fn has_hidden(value: &Value, hidden: &impl Fn(&str) -> bool) -> bool {
     match value {
         Value::Array(list) => list.iter().any(|one| has_hidden(one, hidden)),
-        Value::Object(members) => {
-            members.iter().any(|(name, one)| hidden(name).is_some() || has_hidden(one, hidden))
-        }
+        Value::Object(members) => members.iter().any(|(name, one)| hidden(name) || has_hidden(one, hidden)),
         // A document in a text of one.
         Value::String(text) if text.len() > 1 => tells(text.as_bytes(), hidden),
         _ => false,

@@ -14,11 +14,30 @@ pub(super) enum Ends {
     Parameter,
 }
 
-/// Takes the values out of parameters that `hidden` names; `None` where nothing changes.
+/// Addresses in parameters of addresses that are followed: `/sign-in?next=%2Fa%3Femail%3D…`.
+const MAX_LEVEL: usize = 3;
+
+/// Takes the values out of parameters that `hidden` names, and those that are documents of which `shows` says so or
+/// addresses with such parameters; `None` where nothing changes.
 ///
 /// The text may hold several addresses between other words (`Link`, RFC 8288): a value ends where the next parameter, the
 /// address or the text does. What is quoted is emptied between its quotes.
-pub(super) fn screen(text: &[u8], ends: Ends, hidden: impl Fn(&str) -> bool) -> Option<Vec<u8>> {
+pub(super) fn screen(
+    text: &[u8],
+    ends: Ends,
+    hidden: &dyn Fn(&str) -> bool,
+    shows: &dyn Fn(&[u8]) -> bool,
+) -> Option<Vec<u8>> {
+    screen_at(text, ends, hidden, shows, 0)
+}
+
+fn screen_at(
+    text: &[u8],
+    ends: Ends,
+    hidden: &dyn Fn(&str) -> bool,
+    shows: &dyn Fn(&[u8]) -> bool,
+    level: usize,
+) -> Option<Vec<u8>> {
     let blank = |byte: u8| matches!(byte, b' ' | b'\t');
     // Readers do not agree on where a value ends: it is the latest place.
     let is_end = |at: usize| {
@@ -54,7 +73,23 @@ pub(super) fn screen(text: &[u8], ends: Ends, hidden: impl Fn(&str) -> bool) -> 
         let decoded = String::from_utf8_lossy(&decoded);
         // `user[email]` and `user.email` end in the name that counts.
         let last = decoded.trim_end_matches([']', '*']).rsplit(['[', '.']).next().unwrap_or_default();
-        if !(hidden(&decoded) || hidden(last)) {
+        // A plus is a blank in a query.
+        let named = hidden(&decoded) || hidden(last) || hidden(&decoded.replace('+', " "));
+        let within = |value: &[u8]| {
+            let decoded: Cow<'_, [u8]> = percent_decode(value).into();
+            shows(&decoded)
+                || (level < MAX_LEVEL
+                    && memchr::memchr(b'%', value).is_some()
+                    && screen_at(&decoded, Ends::Address, hidden, shows, level + 1).is_some())
+        };
+        if !named {
+            let end = (equals + 1..text.len()).find(|&at| is_end(at)).unwrap_or(text.len());
+            // Written without escapes, a document has all the signs at which a value could end.
+            let end = if shows(&text[equals + 1..]) { text.len() } else { end };
+            if within(&text[equals + 1..end]) {
+                out.get_or_insert_default().extend_from_slice(&text[copied..=equals]);
+                copied = end;
+            }
             continue;
         }
         let value = equals + 1 + text[equals + 1..].iter().take_while(|&&byte| blank(byte)).count();
@@ -96,6 +131,7 @@ mod tests {
     #[test]
     fn hidden_parameters_are_emptied_and_others_stay() {
         let hidden = |name: &str| name.eq_ignore_ascii_case("email");
+        let shows = |value: &[u8]| value.starts_with(b"{\"email\":");
         for (text, expected) in [
             ("/a?email=x@y.fr", Some("/a?email=")),
             ("/a?b=1&email=x&c=2", Some("/a?b=1&email=&c=2")),
@@ -117,9 +153,14 @@ mod tests {
             ("/a?email=x,y;z&b=1", Some("/a?email=&b=1")),
             ("/a?b=email=x", None),
             ("/a?email=email=x&b=1", Some("/a?email=&b=1")),
+            ("/a?next=%2Fb%3Femail%3Dx%26c&d=1", Some("/a?next=&d=1")),
+            ("/a?next=%2Fb%3Fn%3D%252Fc%253Femail%253Dx", Some("/a?next=")),
+            ("/a?next=%2Fb%3Fc%3D1&d=1", None),
+            ("/a?d=%7B%22email%22%3A%22x%22%7D&e=1", Some("/a?d=&e=1")),
+            ("/a?d={\"email\":\"x\"}&e=1", Some("/a?d=")),
         ] {
-            let screened =
-                screen(text.as_bytes(), Ends::Address, hidden).map(|bytes| String::from_utf8(bytes).unwrap());
+            let screened = screen(text.as_bytes(), Ends::Address, &hidden, &shows)
+                .map(|bytes| String::from_utf8(bytes).unwrap());
             assert_eq!(screened.as_deref(), expected, "{text}");
         }
     }
@@ -127,6 +168,7 @@ mod tests {
     #[test]
     fn parameters_of_other_fields_are_emptied_whole() {
         let hidden = |name: &str| name.eq_ignore_ascii_case("nom");
+        let shows = |_: &[u8]| false;
         for (text, expected) in [
             ("nom=Jean Dupont; page=7", Some("nom=; page=7")),
             ("a;Nom = \"Jean, Dupont\", b", Some("a;Nom = \"\", b")),
@@ -134,7 +176,7 @@ mod tests {
             ("a=nom; b", None),
             ("nom=Dupont, Jean, b=1", Some("nom=, b=1")),
         ] {
-            let screened = screen(text.as_bytes(), Ends::Parameter, hidden)
+            let screened = screen(text.as_bytes(), Ends::Parameter, &hidden, &shows)
                 .map(|bytes| String::from_utf8(bytes).unwrap());
             assert_eq!(screened.as_deref(), expected, "{text}");
         }

@@ -117,7 +117,9 @@ impl Judge {
             return Left::Same;
         }
         let (today, state, free) = (audience.today, field.state(), field.is_free_text());
-        let (nested, tally) = Inside { plan, key, today, visible, state, free, level: 0 }.read(text);
+        let related = self.relates().then_some(audience);
+        let inside = Inside { plan, key, today, visible, related, state, free, level: 0 };
+        let (nested, tally) = inside.read(text);
         self.tally.add(&tally);
         match nested {
             Nested::Text if free => {
@@ -137,10 +139,10 @@ impl Judge {
         if !plan.hides(visible) {
             return Nested::Same;
         }
-        // Where no path leads.
-        let state = 0;
-        let (nested, tally) =
-            Inside { plan, key, today: audience.today, visible, state, free: false, level: 0 }.read_any(text);
+        // Where no path leads, and so no record stands.
+        let (today, state, related, free) = (audience.today, 0, None, false);
+        let inside = Inside { plan, key, today, visible, related, state, free, level: 0 };
+        let (nested, tally) = inside.read_any(text);
         self.tally.add(&tally);
         nested
     }

@@ -6,11 +6,13 @@
 
 mod lenient;
 
+pub(super) use lenient::unescaped;
+
 use std::sync::Arc;
 
 use jiff::civil::Date;
 
-use super::{JsonRedactor, RedactError, Tally, json::next_char, plan::Plan};
+use super::{Audience, JsonRedactor, RedactError, Tally, json::next_char, plan::Plan};
 use crate::policy::set::CategorySet;
 use crate::secret::DomainKey;
 
@@ -42,6 +44,8 @@ pub(super) struct Inside<'a> {
     pub(super) today: Option<Date>,
     /// What is visible in the record around it.
     pub(super) visible: CategorySet,
+    /// Who reads, where what they see depends on whose a record is: the text may hold records of its own.
+    pub(super) related: Option<&'a Arc<Audience>>,
     /// The plan's state at the text.
     pub(super) state: u32,
     /// The text is a free text: so are the texts of a document in it.

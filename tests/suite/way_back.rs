@@ -147,6 +147,8 @@ async fn nobody_asks_for_what_they_do_not_see() {
         "agent=%7B%22mbox%22:%22mailto:anna@x.example%22%7D",
         "x=1;birth_year=2012",
         "email=anna@x.example",
+        "birth+year=2012",
+        "birth.year=2012",
     ] {
         for (role, path) in [("marketing", "/people/"), ("anonymous", "/free/list")] {
             world.check(role, Method::GET, &format!("{path}?{query}"), "", "", 403).await;
@@ -159,6 +161,7 @@ async fn nobody_asks_for_what_they_do_not_see() {
         "search=anna",
         "fields=birth_year",
         "ordering=-title",
+        "first.page=2&a+b=c",
         "email=",
         "format=json",
     ] {
@@ -241,6 +244,20 @@ async fn nobody_writes_or_sends_back_what_they_do_not_see() {
         ("learner", "/people/7", JSON, r#"{"email": "p_0@pseudonyme.invalid"}"#.into(), 409),
         ("learner", "/people/7", FORM, "full_name=***".into(), 409),
         ("learner", "/people/7", FORM, "full_name=%2A%2A%2A".into(), 409),
+        ("learner", "/people/7", JSON, r#"{"full_name": " ***\n"}"#.into(), 409),
+        ("learner", "/people/7", JSON, r#"{"state": "{\"full_name\": \"***\"}"}"#.into(), 409),
+        (
+            "learner",
+            "/people/7",
+            JSON,
+            r#"{"state": "\ufeff[\"{\\\"full_name\\\": \\\"***\\\"}\"]"}"#.into(),
+            409,
+        ),
+        ("learner", "/people/7", JSON, r#"{"state": "{\"full_name\": \"Anna\"} [sic] ***"}"#.into(), 200),
+        ("learner", "/people/7", FORM, "state=%22%7B%5C%22full_name%5C%22:%5C%22***%5C%22%7D%22".into(), 409),
+        ("learner", "/free/x", JSON, r#"{"state": "{\"nom\": \"***\"}"}"#.into(), 409),
+        ("marketing", "/people/7", JSON, r#"{"state": "{\"birth_year\": 2012}"}"#.into(), 403),
+        ("marketing", "/people/7", JSON, r#"{"state": "{\"theme\": \"dark\"}"}"#.into(), 200),
         ("learner", "/people/7", PARTS, part("full_name", "***"), 409),
         ("learner", "/free/x", JSON, r#"{"nom": "***"}"#.into(), 409),
         ("learner", "/free/x", JSON, r#"{"birth_year": 2012"#.into(), 200),

@@ -11,7 +11,10 @@ use super::prose::scrubbed;
 use super::tag::{Attribute, Tag};
 use crate::redact::RedactError;
 use crate::redact::judge::Verdict;
-use crate::redact::nested::{Nested, is_document};
+use crate::redact::nested::{Nested, begins, is_document, unescaped};
+
+/// Addresses in parameters of addresses that are followed.
+const MAX_LEVEL: usize = 3;
 
 /// How a tag is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -224,7 +227,7 @@ impl Page {
                 return Change::Gone;
             }
             if !is_code(&text)
-                && let Some(left) = self.query(&text)
+                && let Some(left) = self.query(&text, 0)
             {
                 text = Cow::Owned(left);
                 changed = true;
@@ -252,8 +255,9 @@ impl Page {
         if changed { Change::To(text.into_owned()) } else { Change::None }
     }
 
-    /// An address without the values of parameters that are named like hidden fields.
-    fn query(&mut self, text: &str) -> Option<String> {
+    /// An address without the values of parameters that are named like hidden fields, and without those that are documents
+    /// with hidden fields or addresses with such parameters.
+    fn query(&mut self, text: &str, level: usize) -> Option<String> {
         let mut left = String::new();
         let mut from = 0;
         let mut at = 0;
@@ -268,10 +272,19 @@ impl Page {
             let name = percent_decode_str(&rest[..end]).decode_utf8_lossy().into_owned();
             let value = start + end + 1;
             let stop = text[value..].find(['&', ';', '#', ' ']).map_or(text.len(), |stop| value + stop);
-            if value < stop
-                && let Some(category) = self.hidden(&name)
-            {
-                self.tally.redacted(category);
+            // Written without escapes, a document has all the signs at which a value could end.
+            let whole = begins(&text[value..]) && self.shows(&text[value..], level);
+            let stop = if whole { text.len() } else { stop };
+            // A plus is a blank in a query.
+            let hides = match self.hidden(&name.replace('+', " ")) {
+                _ if value == stop => false,
+                Some(category) => {
+                    self.tally.redacted(category);
+                    true
+                }
+                None => whole || self.shows(&text[value..stop], level),
+            };
+            if hides {
                 left.push_str(&text[from..value]);
                 from = stop;
             }
@@ -280,8 +293,23 @@ impl Page {
         (from > 0).then(|| left + &text[from..])
     }
 
+    /// Whether the value of a parameter is a document with hidden fields, or an address with such parameters.
+    fn shows(&mut self, value: &str, level: usize) -> bool {
+        let decoded = percent_decode_str(value).decode_utf8_lossy();
+        matches!(self.judge.nested(&decoded, self.visible), Nested::Redacted(_) | Nested::Unreadable)
+            || (level < MAX_LEVEL && decoded != value && self.query(&decoded, level + 1).is_some())
+    }
+
     /// Whether code speaks of a hidden field as if it held its value: `nom: "…"`, `"nom": …`, `nom = …`.
+    ///
+    /// Templates escape the documents that they write into the texts of code (`JSON.parse('\u007b\u0022nom…')`).
     pub(super) fn mentions(&mut self, code: &str) -> bool {
+        let plain = unescaped(code);
+        let decoded = percent_decode_str(&plain).decode_utf8_lossy();
+        self.mentions_plainly(&plain) || (decoded != plain && self.mentions_plainly(&decoded))
+    }
+
+    fn mentions_plainly(&mut self, code: &str) -> bool {
         let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == '-' || c == '$';
         let mut rest = code;
         while let Some(start) = rest.find(is_word) {

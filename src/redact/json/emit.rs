@@ -46,12 +46,14 @@ impl Emitter {
         }
     }
 
-    /// For a document inside a text: whose it is, the record around it said.
+    /// For a document inside a text: whose it is, the record around it said, unless it holds records of its own.
     pub(super) fn inside(place: &Inside<'_>) -> Self {
         let (plan, root) = place.plan.inside(place.state);
         let around = Scope::around_nested(place.visible);
+        let related = place.related.filter(|_| plan.has_records());
+        let records = related.map(|audience| Records::new(plan.clone(), audience.clone()));
         Self {
-            state: State::inside(place),
+            state: State::inside(place, records),
             walker: Walker::inside(plan.clone(), around, root),
             plan,
             waiting: Vec::new(),

@@ -87,6 +87,11 @@ impl Records {
         }
     }
 
+    /// Who reads.
+    pub(super) fn audience(&self) -> &Arc<Audience> {
+        &self.audience
+    }
+
     /// A record begins: what is visible in it, as far as is known.
     pub(super) fn open(&mut self, opening: Opening) -> CategorySet {
         let verdict = self.next;

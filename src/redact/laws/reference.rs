@@ -134,8 +134,6 @@ pub(super) struct Reference<'a> {
     report: bool,
     steps: Vec<Step>,
     records: Vec<Record>,
-    /// Texts around the value that are documents.
-    texts: usize,
     pub(super) tally: Tally,
 }
 
@@ -155,7 +153,6 @@ impl<'a> Reference<'a> {
             report: unknown == Some(Unknown::Report),
             steps: Vec::new(),
             records: Vec::new(),
-            texts: 0,
             tally: Tally::default(),
         }
     }
@@ -213,11 +210,7 @@ impl<'a> Reference<'a> {
             Tree::Object(members) => {
                 let record = self.is_record();
                 if record {
-                    // Whose a text is, the record around it says.
-                    let visible = match self.texts {
-                        0 => self.visible_in(tree),
-                        _ => self.visible(),
-                    };
+                    let visible = self.visible_in(tree);
                     self.records.push(Record { depth: self.steps.len(), visible });
                 }
                 let (mut kept, mut masked) = (Vec::new(), 0);
@@ -235,9 +228,7 @@ impl<'a> Reference<'a> {
             }
             Tree::Text(text) => match Tree::inside(text) {
                 Some(document) => {
-                    self.texts += 1;
                     let left = self.left(&document, true, false).unwrap_or(Tree::Null);
-                    self.texts -= 1;
                     Tree::Inside(Box::new(left))
                 }
                 None => tree.clone(),

@@ -63,7 +63,7 @@ fn without_entities(text: &str) -> Cow<'_, str> {
 }
 
 /// A name without escapes, as JSON and JavaScript write them, however often they were escaped.
-fn unescaped(name: &str) -> Cow<'_, str> {
+pub(in crate::redact) fn unescaped(name: &str) -> Cow<'_, str> {
     if !name.contains('\\') {
         return Cow::Borrowed(name);
     }

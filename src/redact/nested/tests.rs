@@ -4,7 +4,8 @@ use super::*;
 fn of(text: &str, visible: CategorySet) -> Nested {
     let task = Trial::undeclared().task();
     let (plan, key) = (&task.plan, &task.key);
-    let inside = Inside { plan, key, today: None, visible, state: plan.start(), free: false, level: 0 };
+    let inside =
+        Inside { plan, key, today: None, visible, related: None, state: plan.start(), free: false, level: 0 };
     inside.read(text).0
 }
 

@@ -34,12 +34,49 @@ pub(super) fn json(start: &[u8], hints: Hints<'_>) -> Verdict {
             None => Verdict::Perhaps(texts()),
             // `{}` may be a guard. A longer name may be the one that is expected.
             Some(json) if front == Front::More => Verdict::Perhaps(json.then_some(()).and_then(|()| texts())),
-            Some(true) => Format::Texts.into(),
+            Some(true) => match is_program(start) {
+                None => Verdict::Perhaps(texts()),
+                Some(true) => Verdict::No,
+                Some(false) => Format::Texts.into(),
+            },
             Some(false) => [scalars(start), literal(start, hints), commented(start, hints)]
                 .into_iter()
                 .find(|verdict| *verdict != Verdict::No)
                 .unwrap_or(Verdict::No),
         },
+    }
+}
+
+/// Whether a text that begins as JSON is a program: a block with a directive, `{"use strict";`, or a list of scalars of
+/// which it calls a method, `["a"].map(`. No reader of JSON takes either for a document. `None` while too little is known.
+fn is_program(text: &[u8]) -> Option<bool> {
+    const DIRECTIVE: &[u8] = b"\"use ";
+    match trim_start(text) {
+        [b'{', inside @ ..] => {
+            let inside = trim_start(inside);
+            let Some(rest) = inside.strip_prefix(DIRECTIVE) else {
+                return if DIRECTIVE.starts_with(inside) { None } else { Some(false) };
+            };
+            let end = rest.iter().position(|byte| !byte.is_ascii_lowercase())?;
+            if rest[end] != b'"' {
+                return Some(false);
+            }
+            trim_start(&rest[end + 1..]).first().map(|&byte| byte == b';')
+        }
+        [b'[', inside @ ..] => {
+            let (mut in_text, mut escaped) = (false, false);
+            let end = inside.iter().position(|&byte| {
+                in_text ^= byte == b'"' && !escaped;
+                escaped = byte == b'\\' && !escaped;
+                !in_text && matches!(byte, b'{' | b'[' | b']')
+            })?;
+            match &inside[end..] {
+                [b']'] | [b']', b'.'] => None,
+                [b']', b'.', name, ..] => Some(name.is_ascii_alphabetic()),
+                _ => Some(false),
+            }
+        }
+        _ => Some(false),
     }
 }
 

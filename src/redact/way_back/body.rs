@@ -7,7 +7,7 @@ use memchr::memmem;
 use super::{Denied, RequestPlan, Sender, document::Node, names::words};
 use crate::{
     policy::set::{CategoryId, FieldClass},
-    redact::{Restored, TOKEN_MARK, action},
+    redact::{Restored, TOKEN_MARK, action, nested::is_blank},
     secret::Sensitive,
 };
 
@@ -52,18 +52,6 @@ impl RequestPlan {
             for (_, (restored, _)) in tokens {
                 restore(place, restored.value);
             }
-            // Moodle, xAPI's alternate request syntax: JSON in a field.
-            if category.is_none()
-                && value.trim_start().starts_with(['{', '['])
-                && let Some(node) = Node::read(value.as_bytes())
-            {
-                // It is sent on as it is: a token in it would be stored.
-                let mut inside = Tokens::new();
-                self.node(sender, &[], None, &node, &mut inside)?;
-                if !inside.is_empty() {
-                    return Err(Denied::Token);
-                }
-            }
         }
         Ok(())
     }
@@ -78,7 +66,10 @@ impl RequestPlan {
     ) -> Result<(), Denied> {
         match node {
             Node::Null | Node::Scalar => Ok(()),
-            Node::Text(text) => self.text(sender, category, text, tokens),
+            Node::Text(text) => {
+                self.text(sender, category, text, tokens)?;
+                self.text_document(sender, path, category, text)
+            }
             Node::List(nodes) => {
                 nodes.iter().try_for_each(|node| self.node(sender, path, category, node, tokens))
             }
@@ -100,6 +91,25 @@ impl RequestPlan {
                 })
             }
         }
+    }
+
+    /// A document in a text, as answers have them too (Moodle, xAPI's alternate request syntax).
+    fn text_document(
+        &self,
+        sender: Sender<'_>,
+        path: &[&str],
+        category: Option<CategoryId>,
+        text: &str,
+    ) -> Result<(), Denied> {
+        let document = text.trim_matches(is_blank);
+        if !document.starts_with(['{', '[', '"']) {
+            return Ok(());
+        }
+        let Some(node) = Node::read(document.as_bytes()) else { return Ok(()) };
+        // It is sent on as it is: a token in it would be stored.
+        let mut tokens = Tokens::new();
+        self.node(sender, path, category, &node, &mut tokens)?;
+        if tokens.is_empty() { Ok(()) } else { Err(Denied::Token) }
     }
 
     /// What a member is, where it may be written.
@@ -137,7 +147,7 @@ impl RequestPlan {
             return self.token(sender, category, text, tokens);
         }
         match category {
-            Some(category) if !sender.sees(category) && self.is_stand_in(sender, category, text) => {
+            Some(category) if !sender.sees(category) && self.is_stand_in(sender, category, text.trim()) => {
                 Err(Denied::StandIn)
             }
             _ => Ok(()),

@@ -194,7 +194,21 @@ impl Names {
                 return Some(Named { category, exact: false });
             }
         }
-        None
+        self.joined(around, name)
+    }
+
+    /// PHP writes `_` for the blanks and dots of a parameter's name: `full+name` asks for `full_name`.
+    fn joined(&self, around: &[&str], name: &str) -> Option<Named> {
+        let apart = |c: char| c == '.' || c.is_whitespace();
+        if !name.contains(apart) {
+            return None;
+        }
+        let name = name.replace(apart, "_");
+        let path: Vec<&str> = around.iter().copied().chain([&*name]).collect();
+        match self.field(&path) {
+            Some(FieldClass::Category(category)) => Some(Named { category, exact: true }),
+            _ => None,
+        }
     }
 
     fn with_operator(&self, around: &[&str], part: &str) -> Option<CategoryId> {

@@ -99,7 +99,7 @@ impl State {
     }
 
     /// For a document inside a text.
-    pub(in crate::redact::json) fn inside(place: &Inside<'_>) -> Self {
+    pub(in crate::redact::json) fn inside(place: &Inside<'_>, records: Option<Records>) -> Self {
         Self {
             key: place.key.clone(),
             today: place.today,
@@ -107,7 +107,7 @@ impl State {
             report: false,
             strict: false,
             tally: Tally::default(),
-            records: None,
+            records,
             carried: Vec::new(),
             doubtful: Vec::new(),
             name: Vec::new(),

@@ -3,7 +3,7 @@
 //! Whether a text may be a document shows in its first byte, nearly always. One that may is looked at when its end is
 //! known; until then it is carried.
 
-use super::{End, Kind, Pass, Scope, Site, Start, State, Watch};
+use super::{End, Kind, Pass, Records, Scope, Site, Start, State, Watch};
 use crate::policy::set::CategorySet;
 use crate::redact::action::{self, Means, NULL, decoded};
 use crate::redact::free_text::Search;
@@ -115,10 +115,11 @@ impl Pass<'_> {
 
     /// Reads a decoded text as a document.
     pub(super) fn nested(&mut self, text: &[u8], spot: Spot, free: bool) -> Nested {
-        let State { key, today, level, .. } = &*self.state;
+        let State { key, today, level, records, .. } = &*self.state;
         let Spot { state, visible } = spot;
-        let free = free || self.state.free;
-        let inside = Inside { plan: self.plan, key, today: *today, visible, state, free, level: level + 1 };
+        let (free, level) = (free || self.state.free, level + 1);
+        let related = records.as_ref().map(Records::audience);
+        let inside = Inside { plan: self.plan, key, today: *today, visible, related, state, free, level };
         let (nested, tally) = inside.read(&String::from_utf8_lossy(text));
         self.state.tally.add(&tally);
         nested
