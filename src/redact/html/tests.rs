@@ -473,11 +473,7 @@ fn columns_are_members_of_their_rows() {
             "<table><tr><th>Moyenne<td>12<tr><th>Classe<td>6A<tr><th>Total<td>3</table>",
             "<table><tr><th>Moyenne<td>***<tr><th>Classe<td>6A<tr><th>Total<td>3</table>",
         ),
-        (
-            Unknown::Report,
-            "<table><tr><td>Moyenne<td>12</table>",
-            "<table><tr><td>Moyenne<td>***</table>",
-        ),
+        (Unknown::Report, "<table><tr><td>Moyenne<td>12</table>", "<table><tr><td>Moyenne<td>***</table>"),
     ] {
         assert_eq!(redact_for(&of_rows(unknown), page).as_deref(), Ok(expected), "{page}");
     }
