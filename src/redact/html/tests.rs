@@ -448,8 +448,7 @@ fn columns_are_members_of_their_rows() {
                 rule("Classe", FieldClass::NotPersonal),
                 rule("Moyenne", FieldClass::Category(CategoryId(0))),
                 rule("$.Total", FieldClass::NotPersonal),
-            ]
-            .into(),
+            ],
             formats: vec![LooseFormat::Html],
             unknown,
             ..Classification::default()
