@@ -391,10 +391,14 @@ impl Rows {
         let Some(cell) = row.cells.first().filter(|_| self.columns.len() == 2) else { return false };
         let named = self.columns.first().is_some_and(|column| column.named.field.is_personal());
         let name = value(text, *cell);
-        named
-            && may_be_name(&name)
-            && self.place.knows(name.trim())
-            && self.place.resolve(name.trim()).field.is_personal()
+        if !named || !may_be_name(&name) || !self.place.knows(name.trim()) {
+            return false;
+        }
+        let element = self.place.element(self.index);
+        self.place.enter(element, true);
+        let field = self.place.resolve(name.trim()).field;
+        self.place.leave();
+        field.is_personal()
     }
 
     /// What this audience sees of this row.

@@ -159,6 +159,23 @@ def changes(world):
     equal(gone.status, 204, "and deletes it")
 
 
+@check("nobody filters or sorts by what is hidden from them, and everybody by the rest")
+def filters(world):
+    hidden = ("birth_year=2011", "birth_year_gte=2012", "birth_year_lte=2012", "date_joined__gte=2020-01-01", "ordering=-gender")
+    open_to = {"prof_q": ("search=anna", "ordering=full_name", "user_type=learner"), "anna_q": ("search=anna", "user_type=learner")}
+    for username, shown in open_to.items():
+        client = world.sessions[username]
+        world.tap.forget()
+        for query in hidden:
+            equal(client.get(f"{USERS}?{query}").status, 403, f"{username} {query}")
+        equal(world.tap.count("GET", USERS), 0, "such questions that reached Kolibri")
+        for query in shown:
+            equal(client.get(f"{USERS}?{query}").status, 200, f"{username} {query}")
+    for query in hidden:
+        answer, wanted = (client.get(f"{USERS}?{query}") for client in (world.sessions["admin"], world.direct_admin))
+        equal((answer.status, answer.body), (wanted.status, wanted.body), f"admin {query}")
+
+
 @check("other spellings, ranges, codings and methods give a coach no more")
 def spellings(world):
     client = world.sessions["prof_q"]

@@ -18,6 +18,7 @@ mod canary;
 mod catalogue;
 mod deploy;
 mod docs;
+mod examples;
 mod forwarding;
 mod graphql;
 mod harness;

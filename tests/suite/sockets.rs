@@ -150,11 +150,13 @@ type Socket = WebSocketStream<TlsStream<TcpStream>>;
 
 impl World {
     async fn start() -> Self {
+        Self::behind(|folder| folder.gateway("timeouts: { drain: 1 s }").routes("sockets", ROUTES)).await
+    }
+
+    async fn behind(policies: impl FnOnce(PolicyFolder) -> PolicyFolder) -> Self {
         let (platform, address) = Platform::start().await;
         let tokens = Tokens::new();
-        let gateway = Gateway::start(
-            PolicyFolder::new(address, &tokens).gateway("timeouts: { drain: 1 s }").routes("sockets", ROUTES),
-        );
+        let gateway = Gateway::start(policies(PolicyFolder::new(address, &tokens)));
         let client = Client::new(&gateway);
         Self { platform, gateway, tokens, client }
     }
@@ -384,4 +386,26 @@ async fn a_socket_ends_with_either_side_and_with_the_gateway() {
     world.platform.last().await;
     let stopped = world.gateway.wait();
     assert!(stopped.status.success());
+}
+
+#[tokio::test]
+async fn the_shipped_example_reads_each_message() {
+    let world = World::behind(|folder| folder.example("sockets")).await;
+    let sent = r#"{"event":"saved","id":"u2","classroom":"6A","name":"Anna","score":12,"note":"x"}"#;
+    let rest = r#"{"event":"saved","id":"u2","classroom":"6A","name":"***"}"#;
+    let whole = r#"{"event":"saved","id":"u1","classroom":"6A","name":"Anna","score":12}"#;
+    for (role, sent, expected) in [
+        ("administrator", sent.to_owned(), sent.to_owned()),
+        ("marketing", sent.to_owned(), rest.to_owned()),
+        ("learner", sent.to_owned(), rest.to_owned()),
+        ("learner", whole.to_owned(), whole.to_owned()),
+        ("learner", format!(r#"42["saved",{sent}]"#), format!(r#"42["saved",{rest}]"#)),
+    ] {
+        let got = world.receive(role, "/live", vec![text(&sent)], 1).await;
+        assert_eq!(got, [text(&expected)], "{role} {sent}");
+        world.platform.last().await;
+    }
+    let Err(Error::Http(refused)) = world.open("anonymous", "/live", &[]).await else { panic!("it opened") };
+    assert_eq!(refused.status(), 401);
+    stop(world.gateway).await;
 }

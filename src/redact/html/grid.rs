@@ -110,6 +110,32 @@ pub(super) struct Column {
     pub(super) named: Vec<Named>,
 }
 
+/// A text read as a name: what the plan says of the member of the page that is called so, and of the member of the row.
+#[derive(Clone, Debug)]
+pub(super) struct Spelt {
+    pub(super) name: String,
+    pub(super) named: [Named; 2],
+}
+
+impl Spelt {
+    pub(super) fn is_known(&self) -> bool {
+        self.named.iter().any(|named| named.field.is_known())
+    }
+
+    fn is_personal(&self) -> bool {
+        self.named.iter().any(|named| named.field.is_personal())
+    }
+}
+
+/// A cell that could name columns.
+#[derive(Clone, Debug)]
+struct Head {
+    from: usize,
+    width: usize,
+    names: Vec<Spelt>,
+    is_head: bool,
+}
+
 /// A cell that is open.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Cell {
@@ -149,7 +175,7 @@ pub(super) struct Table {
     /// What cells say of those behind them in their rows, and for how many more rows.
     labels: Vec<(Named, bool, u32)>,
     /// The cells of this row that could be names of columns.
-    heads: Vec<(usize, usize, Vec<String>, bool)>,
+    heads: Vec<Head>,
     cells: usize,
     all_heads: bool,
     heads_columns: bool,
@@ -228,16 +254,11 @@ impl Table {
         Ok(())
     }
 
-    /// A cell ended: what it says of others.
-    pub(super) fn close_cell(&mut self, cell: &Cell, place: &mut Place) {
+    /// A cell ended: what its names say of others.
+    pub(super) fn close_cell(&mut self, cell: &Cell, names: Vec<Spelt>) {
         self.zone = Zone::Row;
-        let mut names = cell.text.names();
-        if cell.is_head {
-            names.extend(cell.own.iter().cloned());
-        }
         let before = self.labels.len();
-        for name in &names {
-            let named = place.resolve(name);
+        for named in names.iter().flat_map(|spelt| spelt.named) {
             if named.field.is_personal() || (cell.is_head && !cell.heads_column && named.field.is_known()) {
                 self.labels.push((named, cell.is_head, cell.rows));
             }
@@ -246,20 +267,14 @@ impl Table {
             // Beside it nothing is known.
             self.labels.push((Named::default(), true, cell.rows));
         }
-        self.heads.push((cell.from, cell.width, names, cell.is_head));
+        self.heads.push(Head { from: cell.from, width: cell.width, names, is_head: cell.is_head });
     }
 
     /// Whether the row that is open is one of names.
-    pub(super) fn is_header(&self, place: &mut Place) -> bool {
+    pub(super) fn is_header(&self) -> bool {
         let in_head = self.group.as_deref() == Some(b"thead");
-        let mut known = |names: &[String], personal: bool| {
-            names.iter().map(|name| place.resolve(name).field).any(|field| match personal {
-                true => field.is_personal(),
-                false => field.is_known(),
-            })
-        };
-        let any_personal = self.heads.iter().any(|(_, _, names, _)| known(names, true));
-        let any_known = self.heads.iter().any(|(_, _, names, _)| known(names, false));
+        let any = |is: fn(&Spelt) -> bool| self.heads.iter().flat_map(|head| &head.names).any(is);
+        let (any_personal, any_known) = (any(Spelt::is_personal), any(Spelt::is_known));
         self.cells > 0
             && (in_head
                 || self.heads_columns
@@ -268,7 +283,7 @@ impl Table {
     }
 
     fn is_mixed(&self) -> bool {
-        !self.all_heads && self.heads.iter().any(|(.., is_head)| *is_head)
+        !self.all_heads && self.heads.iter().any(|head| head.is_head)
     }
 
     /// Whether the row that is open has as many columns as there are names, if there are any.
@@ -278,15 +293,13 @@ impl Table {
     }
 
     /// The row ended: whether it was one of names.
-    pub(super) fn close_row(&mut self, place: &mut Place) {
-        let is_header = self.is_header(place);
+    pub(super) fn close_row(&mut self) {
+        let is_header = self.is_header();
         let is_mixed = self.is_mixed();
         self.zone = Zone::Between;
         if self.first && is_mixed && !is_header {
             // `<th>Nom</th><td>Jean</td>`: the first names the second. Of the others a name can only hide.
-            self.heads.retain(|(_, _, names, is_head)| {
-                !is_head && names.iter().any(|name| place.resolve(name).field.is_personal())
-            });
+            self.heads.retain(|head| !head.is_head && head.names.iter().any(Spelt::is_personal));
             let heads = std::mem::take(&mut self.heads);
             self.name_columns(heads);
         }
@@ -310,13 +323,13 @@ impl Table {
         self.labels.retain(|(_, _, rows)| *rows > 0);
     }
 
-    fn name_columns(&mut self, heads: Vec<(usize, usize, Vec<String>, bool)>) {
-        for (from, width, names, _) in heads {
+    fn name_columns(&mut self, heads: Vec<Head>) {
+        for Head { from, width, names, .. } in heads {
             if self.columns.len() < from + width {
                 self.columns.resize_with(from + width, Column::default);
             }
             for column in &mut self.columns[from..from + width] {
-                column.names.extend(names.iter().cloned());
+                column.names.extend(names.iter().map(|spelt| spelt.name.clone()));
             }
         }
     }

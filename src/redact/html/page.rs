@@ -7,7 +7,7 @@
 use super::attributes::Worth;
 use super::element::{Raw, is_inline};
 use super::entity::escape;
-use super::grid::{Gathered, Table};
+use super::grid::{Gathered, Spelt, Table};
 use super::prose::{Look, Prose};
 use super::tag::Tag;
 use crate::policy::set::{CategoryId, CategorySet};
@@ -188,12 +188,10 @@ impl Page {
         (!self.visible.contains(category)).then_some(category)
     }
 
-    /// Whether a text is nothing but names of fields that somebody classified.
-    pub(super) fn is_name(&mut self, text: &Gathered) -> bool {
-        let names = text.names();
+    /// Whether a text, read as these names, is nothing but names of fields that somebody classified.
+    pub(super) fn is_name(&self, names: &[Spelt]) -> bool {
         // A value behind a name (`Nom, Jean`) is resolved by the name.
-        let mut known =
-            names.iter().map(|name| self.place.resolve(name).field.is_known() && self.place.knows_all(name));
+        let mut known = names.iter().map(|spelt| spelt.is_known() && self.place.knows_all(&spelt.name));
         // The whole, or else all of its parts.
         known.next().is_some_and(|whole| whole || (names.len() > 1 && known.all(|known| known)))
     }

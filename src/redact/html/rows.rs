@@ -1,7 +1,7 @@
 //! Rows and their cells, terms and what they mean: where they begin and end, and what happens to them.
 
 use super::attributes::value_of;
-use super::grid::{Gathered, NAMING, Table, Zone, names};
+use super::grid::{Gathered, NAMING, Spelt, Table, Zone, names};
 use super::lexer::Lexer;
 use super::page::{Frame, Hold, Item, List, Page};
 use super::structure::Pass;
@@ -26,16 +26,20 @@ impl Page {
             self.table()?.zone = Zone::Between;
         }
         let Some(cell) = self.table()?.cell.take() else { return Ok(()) };
+        let mut names = self.in_cell(cell.text.names())?;
         if cell.swallows {
-            let is_name = self.is_name(&cell.text);
+            let is_name = self.is_name(&names);
             self.end_swallow(is_name, out);
         } else {
             self.flush(out);
         }
         self.quiet = false;
         self.kinds = self.judge.task.plan.detected(self.visible);
+        if cell.is_head {
+            names.extend(self.in_cell(cell.own.clone())?);
+        }
         let depth = self.frames.len();
-        let Self { frames, place, hold, judge, .. } = self;
+        let Self { frames, hold, judge, .. } = self;
         if let Some(Frame::Table(table)) = frames.last_mut() {
             if let Some(hold) = hold.as_mut().filter(|hold| hold.depth == depth) {
                 let value = cell.text.value();
@@ -44,7 +48,7 @@ impl Page {
                     hold.whose.named(named.relation, value, &judge.task.plan, &judge.task.audience);
                 }
             }
-            table.close_cell(&cell, place);
+            table.close_cell(&cell, names);
         }
         Ok(())
     }
@@ -93,11 +97,10 @@ impl Page {
             // Of a row within another one nothing can be taken back.
             return Err(RedactError::Malformed);
         }
-        let Self { frames, place, .. } = self;
-        if let Some(Frame::Table(table)) = frames.last_mut()
+        if let Some(Frame::Table(table)) = self.frames.last_mut()
             && table.zone != Zone::Between
         {
-            table.close_row(place);
+            table.close_row();
         }
         Ok(())
     }
@@ -105,10 +108,10 @@ impl Page {
     /// Whether the row that is open cannot be aligned with the names of the columns, where some are hidden: what stands
     /// in which of them is not known.
     pub(super) fn misfits(&mut self) -> Result<bool, RedactError> {
-        let Self { frames, place, visible, judge, .. } = self;
+        let Self { frames, visible, judge, .. } = self;
         let Some(Frame::Table(table)) = frames.last() else { return Err(RedactError::Malformed) };
         let hides = |field: Field| field.category().is_some_and(|category| !visible.contains(category));
-        Ok(!table.fits() && (judge.denies() || table.all().any(hides)) && !table.is_header(place))
+        Ok(!table.fits() && (judge.denies() || table.all().any(hides)) && !table.is_header())
     }
 
     /// What the plan says of a row.
@@ -141,6 +144,19 @@ impl Page {
         place.leave();
         place.enter(root, true);
         Ok(result)
+    }
+
+    /// What these names say in a cell: columns are members of their row, and a list of names and values may be of the page.
+    fn in_cell(&mut self, names: Vec<String>) -> Result<Vec<Spelt>, RedactError> {
+        let index = self.table()?.index;
+        let of_page: Vec<Named> = names.iter().map(|name| self.place.resolve(name)).collect();
+        self.in_row(index, |_, place| {
+            let spelt = |(name, of_page): (String, Named)| {
+                let named = [of_page, place.resolve(&name)];
+                Spelt { name, named }
+            };
+            names.into_iter().zip(of_page).map(spelt).collect()
+        })
     }
 
     /// A row begins; whether it is kept from its first byte on.
@@ -256,15 +272,16 @@ impl Page {
 
     pub(super) fn close_item(&mut self, out: &mut Vec<u8>) -> Result<(), RedactError> {
         let Some(item) = self.list()?.item.take() else { return Ok(()) };
-        let named: Vec<Named> = item.text.names().iter().map(|name| self.place.resolve(name)).collect();
+        let of_page = |name: String| Spelt { named: [self.place.resolve(&name), Named::default()], name };
+        let names: Vec<Spelt> = item.text.names().into_iter().map(of_page).collect();
         if item.swallows {
-            let is_name = item.is_term && self.is_name(&item.text);
+            let is_name = item.is_term && self.is_name(&names);
             self.end_swallow(is_name, out);
         } else {
             self.flush(out);
         }
         if item.is_term {
-            self.list()?.labels.extend(named);
+            self.list()?.labels.extend(names.iter().map(|spelt| spelt.named[0]));
         }
         Ok(())
     }

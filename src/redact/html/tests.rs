@@ -440,6 +440,47 @@ fn a_row_is_whose_its_columns_say() {
 }
 
 #[test]
+fn columns_are_members_of_their_rows() {
+    // Where the page itself is no record, its members have other names than its rows.
+    let rule = |path: &str, class| FieldRule { path: path.parse().unwrap(), class };
+    let of_rows = |unknown| {
+        let data = PersonalData::Declared(Classification {
+            records: vec!["$[*]".parse().unwrap()],
+            fields: vec![
+                rule("Classe", FieldClass::NotPersonal),
+                rule("Moyenne", FieldClass::Category(CategoryId(0))),
+                rule("$.Total", FieldClass::NotPersonal),
+            ],
+            formats: vec![LooseFormat::Html],
+            unknown,
+            ..Classification::default()
+        });
+        Task { plan: Arc::new(Plan::compile(&charter(), &data)), ..task(Unknown::Deny, Audience::default()) }
+    };
+    for (unknown, page, expected) in [
+        (
+            Unknown::Deny,
+            "<table><tr><th>Classe<th>Moyenne<th>Ville<tr><td>6A<td>12<td>Lyon</table>",
+            "<table><tr><th>Classe<th>Moyenne<th><tr><td>6A<td>***<td></table>",
+        ),
+        // A first row with a personal name is one of names.
+        (
+            Unknown::Report,
+            "<table><tr><td>Classe<td>Moyenne<tr><td>6A<td>12</table>",
+            "<table><tr><td>Classe<td>Moyenne<tr><td>6A<td>***</table>",
+        ),
+        (
+            Unknown::Deny,
+            "<table><tr><th>Moyenne<td>12<tr><th>Classe<td>6A<tr><th>Total<td>3</table>",
+            "<table><tr><th>Moyenne<td>***<tr><th>Classe<td>6A<tr><th>Total<td>3</table>",
+        ),
+        (Unknown::Report, "<table><tr><td>Moyenne<td>12</table>", "<table><tr><td>Moyenne<td>***</table>"),
+    ] {
+        assert_eq!(redact_for(&of_rows(unknown), page).as_deref(), Ok(expected), "{page}");
+    }
+}
+
+#[test]
 fn pages_in_other_charsets_leave_in_utf_8() {
     let task = task(Unknown::Deny, Audience::default());
     let latin = Charset::named("iso-8859-1").unwrap();

@@ -119,6 +119,15 @@ fn what_readers_could_read_otherwise_is_refused() {
 }
 
 #[test]
+fn a_table_on_its_side_is_known_by_the_names_of_its_rows() {
+    let trial = Trial::declared(Unknown::Pass, &[("$[*].moyenne", Some(NOTE))]);
+    assert_eq!(redact(&trial, "nom;Jean\nmoyenne;12\n"), Err(RedactError::Malformed));
+    assert_eq!(redact(&trial, "moyenne;12\nnom;Jean\n"), Err(RedactError::Malformed));
+    let other = Trial::declared(Unknown::Pass, &[("$.moyenne", Some(NOTE))]);
+    assert_eq!(redact(&other, "nom;x\nmoyenne;12\n").as_deref(), Ok("nom;x\n***;12\n"));
+}
+
+#[test]
 fn odd_tables_that_have_one_reading_pass() {
     let trial = Trial::undeclared();
     for text in [

@@ -70,6 +70,23 @@ impl PolicyFolder {
         self
     }
 
+    /// With the shipped charter and one of the files of `policies/examples`, for the host and the upstream of the harness.
+    #[must_use]
+    pub fn example(self, name: &str) -> Self {
+        let shipped = |name: &str| {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies").join(name);
+            fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+        };
+        self.write("charter.yaml", &shipped("charter.yaml"));
+        let routes = shipped(&format!("examples/{name}.yaml"));
+        let ours = [("host: ecole.example.fr", "host: \"*\""), ("upstream: platform", "upstream: school")];
+        let routes = ours.iter().fold(routes, |text, (from, to)| {
+            assert!(text.contains(from), "{name} does not say {from}");
+            text.replace(from, to)
+        });
+        self.routes(name, &routes)
+    }
+
     /// With these lines under `gateway:` as well; each is indented by two spaces here.
     #[must_use]
     pub fn gateway(mut self, lines: &str) -> Self {
