@@ -162,6 +162,7 @@ impl Ledger {
             .map(|(count, place)| (CategoryId(place), *count))
             .collect();
         self.record.unknown_fields = tally.unknown;
+        self.record.unknown_places = tally.places().to_vec();
     }
 
     /// The body was cut.
@@ -214,7 +215,8 @@ impl Ledger {
             }
         }
         let redacted = std::mem::take(&mut record.redacted);
-        self.journal.record_now(Record { redacted, ..record.clone() });
+        let unknown_places = std::mem::take(&mut record.unknown_places);
+        self.journal.record_now(Record { redacted, unknown_places, ..record.clone() });
     }
 }
 

@@ -86,14 +86,14 @@ impl<'a> Line<'a> {
         self.out.push(b'"');
     }
 
-    pub(super) fn texts<'t>(&mut self, key: &'static str, values: impl Iterator<Item = &'t str>) {
+    pub(super) fn texts(&mut self, key: &'static str, values: impl Iterator<Item = impl AsRef<str>>) {
         self.key(key);
         self.out.push(b'[');
         for (place, value) in values.enumerate() {
             if place > 0 {
                 self.out.push(b',');
             }
-            push_text(self.out, value);
+            push_text(self.out, value.as_ref());
         }
         self.out.push(b']');
     }

@@ -26,6 +26,7 @@
 //! | `cookies_dropped` | `{"request":n,"response":n}` | any |
 //! | `redacted` | category → values removed or replaced | any |
 //! | `unknown_fields` | fields that nothing classifies | any |
+//! | `unknown_places` | where: paths of names of the policy's lexicon, `?` for any other name | any of them has a place |
 
 use std::{sync::Arc, time::Duration};
 
@@ -37,7 +38,9 @@ use super::{
     request_id::RequestId,
 };
 use crate::{
-    policy::set::{CategoryId, PolicySet, ProviderId, RecipientId, RouteId, UpstreamId},
+    policy::set::{
+        CategoryId, PersonalData, PolicySet, ProviderId, RecipientId, RouteId, RoutePolicy, Trail, UpstreamId,
+    },
     telemetry::{MethodLabel, Protocol, RefusalReason, Scope, TlsVersion, UpstreamError},
 };
 
@@ -172,6 +175,8 @@ pub struct Record {
     pub redacted: Vec<(CategoryId, u32)>,
     /// Fields that nothing classifies.
     pub unknown_fields: u32,
+    /// Where the first of them stood, in the lexicon of the route.
+    pub unknown_places: Vec<Trail>,
 }
 
 impl Record {
@@ -205,7 +210,12 @@ impl Record {
             cookies_dropped_response: 0,
             redacted: Vec::new(),
             unknown_fields: 0,
+            unknown_places: Vec::new(),
         }
+    }
+
+    fn taken_by(&self) -> Option<&RoutePolicy> {
+        self.policy.routes.get(usize::from(self.route?.0)).map(Arc::as_ref)
     }
 
     /// Appends the record's line, its line feed included.
@@ -216,7 +226,7 @@ impl Record {
         line.time("time", self.time);
         line.bytes("request_id", &self.request_id.to_hex());
         line.text("policy", policy.digest.get(..POLICY_DIGITS).unwrap_or(&policy.digest));
-        if let Some(route) = self.route.and_then(|id| policy.routes.get(usize::from(id.0))) {
+        if let Some(route) = self.taken_by() {
             line.text("route", &route.name);
             if let Some(path) = route.matches.paths.get(usize::from(self.template)) {
                 line.text("path", path);
@@ -278,6 +288,11 @@ impl Record {
         }
         if self.unknown_fields > 0 {
             line.number("unknown_fields", self.unknown_fields.into());
+        }
+        if let Some(PersonalData::Declared(data)) = self.taken_by().map(|route| &route.personal_data)
+            && !self.unknown_places.is_empty()
+        {
+            line.texts("unknown_places", self.unknown_places.iter().map(|place| data.lexicon.text(place)));
         }
         line.end();
     }

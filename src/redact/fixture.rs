@@ -26,6 +26,7 @@ pub(super) fn task(unknown: Option<Unknown>) -> Task {
     };
     let data = unknown.map_or(PersonalData::Undeclared, |unknown| {
         PersonalData::Declared(Classification {
+            lexicon: std::sync::Arc::default(),
             records: Vec::new(),
             subject: None,
             group: None,

@@ -63,7 +63,7 @@ impl Judge {
             }
             None if field.is_known() || !(self.deny || self.report) => Verdict::Keep,
             None => {
-                self.tally.unclassified();
+                self.tally.unclassified_at(|| field.trail());
                 if self.deny { Verdict::Drop } else { Verdict::Keep }
             }
         }

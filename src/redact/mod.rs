@@ -71,7 +71,7 @@ pub use plan::Plan;
 pub use properties::Properties;
 pub use sniff::{Hints, LOOK, Opaque, Seen, Sniffed, may_be_unmarked, sniff};
 pub use table::{Header, MAX_COLUMNS, MAX_ROW};
-pub use tally::Tally;
+pub use tally::{MAX_PLACES, Tally};
 pub use way_back::{Denied, RequestPlan, Sender};
 pub use wrapped::{MAX_CALLBACK, MAX_FRONT};
 pub use xml::{MAX_ATTRIBUTES, MAX_NAME, MAX_TAG, XmlRedactor};

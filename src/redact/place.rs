@@ -6,21 +6,28 @@
 use std::sync::Arc;
 
 use super::plan::{CATEGORY, FREE_TEXT, Facts, GROUP, Kept, NOT_PERSONAL, Plan, RECORD, SUBJECT};
-use crate::policy::set::CategoryId;
+use crate::policy::set::{CategoryId, Step, Trail};
 
 /// What the plan says of a value.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Field {
     state: u32,
     /// 0 for no rule, [`super::plan::NOT_PERSONAL`], [`FREE_TEXT`], or [`super::plan::CATEGORY`] and a category's number.
     pub(super) class: u8,
     flags: u8,
+    /// What may be told of its name, where nobody classified it.
+    step: Step,
 }
 
 impl Field {
     /// The plan's state at it.
     pub(super) fn state(self) -> u32 {
         self.state
+    }
+
+    /// The end of the way to it, where it has a name and nobody classified it.
+    pub(super) fn trail(self) -> Option<Trail> {
+        (self.step != Step::ELEMENT).then(|| Trail::ending(self.step))
     }
 
     /// Its category, if it has one.
@@ -111,7 +118,8 @@ impl Place {
     pub(super) fn member(&mut self, name: &[u8]) -> Field {
         let symbol = self.plan.symbol(name);
         let state = self.plan.member(self.state(), symbol, &mut self.kept, self.open.len());
-        self.field(state, self.plan.charter_class(symbol))
+        let field = self.field(state, self.plan.charter_class(symbol));
+        Field { step: if field.is_known() { Step::UNKNOWN } else { self.plan.step(name) }, ..field }
     }
 
     /// The element at this place, of the innermost open value.
@@ -186,7 +194,7 @@ impl Place {
 
     fn field(&self, state: u32, otherwise: u8) -> Field {
         let Facts { class, flags, .. } = self.plan.facts(state, &self.kept);
-        Field { state, class: if class == 0 { otherwise } else { class }, flags }
+        Field { state, class: if class == 0 { otherwise } else { class }, flags, step: Step::ELEMENT }
     }
 }
 

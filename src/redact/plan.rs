@@ -18,8 +18,8 @@ use jiff::civil::Date;
 use super::action::{Kind, Means, Remedy};
 use super::detect::{Detectors, Span};
 use crate::policy::set::{
-    CategoryId, CategorySet, Charter, Classification, DetectorKind, DetectorKinds, FieldClass, PersonalData,
-    Sees, Segment, Unknown,
+    CategoryId, CategorySet, Charter, Classification, DetectorKind, DetectorKinds, FieldClass, Lexicon,
+    PersonalData, Sees, Segment, Step, Unknown,
 };
 use crate::secret::DomainKey;
 
@@ -81,6 +81,8 @@ pub struct Plan {
     /// Every category of the charter.
     all: CategorySet,
     unknown: Unknown,
+    /// The names in which places of unknown fields are told; empty where none is.
+    lexicon: Arc<Lexicon>,
     /// Categories that rules of the route give to members of a name, by its folded form.
     named: HashMap<u32, CategorySet>,
     has_records: bool,
@@ -137,6 +139,9 @@ impl Plan {
             categories,
             all,
             unknown: data.map_or(Unknown::Pass, |data| data.unknown),
+            lexicon: data
+                .filter(|data| data.unknown != Unknown::Pass)
+                .map_or_else(Arc::default, |data| data.lexicon.clone()),
             has_records: data.is_some_and(|data| {
                 !data.records.is_empty() && (data.subject.is_some() || data.group.is_some())
             }),
@@ -324,6 +329,11 @@ impl Plan {
 
     pub(super) fn symbol(&self, key: &[u8]) -> Symbol {
         self.names.symbol(key)
+    }
+
+    /// What may be told of a member's decoded name, if it turns out that nobody classified its value.
+    pub(super) fn step(&self, key: &[u8]) -> Step {
+        self.lexicon.step(key)
     }
 
     #[inline(always)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Audience, Format, Plan, RedactError, Tally, Task};
 use crate::policy::set::{
     Action, Category, CategoryId, CategorySet, Charter, Classification, FieldClass, FieldRule,
-    Generalisation, PersonalData, RecipientId, Sees, Unknown,
+    Generalisation, Lexicon, PersonalData, RecipientId, Sees, Unknown,
 };
 use crate::secret::{Domain, MasterSecret};
 
@@ -39,6 +39,11 @@ fn charter() -> Charter {
         anonymous: RecipientId(0),
         cookies: Vec::new(),
     }
+}
+
+/// What may be told of places.
+pub(super) fn lexicon() -> Lexicon {
+    Lexicon::of(["count", "users", "birthDate", "row", "query"])
 }
 
 /// Fields by path and category, what happens to others, the bound of a record.
@@ -105,6 +110,7 @@ impl Trial {
                     .collect(),
                 unknown: *unknown,
                 record_bytes: *record_bytes,
+                lexicon: Arc::new(lexicon()),
                 ..Classification::default()
             }),
         };

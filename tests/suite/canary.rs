@@ -61,6 +61,23 @@ routes:
     require_identity: true
 "#;
 
+/// Two routes that say what they answer, and two ways to take what they did not say.
+const DECLARED: &str = r#"
+routes:
+  - name: reported
+    owner: tests
+    match: { host: "*", path: "/report/{*rest}" }
+    upstream: school
+    purpose: account
+    personal_data: { record: "$.results[*]", subject: id, fields: { id: not_personal, own_word: not_personal }, unknown: report }
+  - name: denied
+    owner: tests
+    match: { host: "*", path: "/deny/{*rest}" }
+    upstream: school
+    purpose: account
+    personal_data: { record: "$.results[*]", subject: id, fields: { id: not_personal }, unknown: deny }
+"#;
+
 /// Header fields of an answer that carry a secret each.
 const PLANTED: [(&str, &str); 6] = [
     ("Content-Type", "application/json"),
@@ -336,4 +353,79 @@ async fn no_secret_is_kept_with_counters_in_memory() {
 #[tokio::test]
 async fn no_secret_is_kept_with_counters_in_redis() {
     drive(Some(&Redis::start())).await;
+}
+
+/// A body: its name, type and text, and the places that are told where what is unknown is reported, and denied.
+type Strange = (&'static str, &'static str, &'static str, &'static [&'static str], &'static [&'static str]);
+
+/// Members whose names are data, in every format, beside members that everybody's interfaces have.
+#[tokio::test]
+async fn names_that_are_data_are_told_to_nobody() {
+    let bodies: [Strange; 7] = [
+        (
+            "json",
+            "application/json",
+            r#"{"count":1,"cnry":{"last_modified":2},"results":[{"id":1,"last_modified":3,"Cnry Person":4,"cn\u0072y@x.fr":5,
+                "cnry-a-name-that-is-longer-than-what-is-remembered":6,"own_word":[{"cnry":{"status":7}}]}]}"#,
+            &["$.count", "$.?.last_modified", "$.results[*].last_modified", "$.results[*].?"],
+            &["$.count", "$.?", "$.results[*].last_modified", "$.results[*].?", "$.results[*].own_word"],
+        ),
+        (
+            "lines",
+            "application/x-ndjson",
+            "{\"cnry\":1}\n{\"status\":2,\"cnry-2\":3}\n",
+            &["$.?", "$.status"],
+            &["$.?", "$.status"],
+        ),
+        (
+            "events",
+            "text/event-stream",
+            "data: {\"cnry\":1,\"status\":2}\n\n",
+            &["$.?", "$.status"],
+            &["$.?", "$.status"],
+        ),
+        ("table", "text/csv", "status,cnry\r\n1,2\r\n", &["…status", "…?"], &["…status", "…?"]),
+        (
+            "form",
+            "application/x-www-form-urlencoded",
+            "status=1&cnry=2",
+            &["…status", "…?"],
+            &["…status", "…?"],
+        ),
+        (
+            "xml",
+            "application/xml",
+            "<results><row><status>1</status><cnry cnry='2'>3</cnry></row></results>",
+            &["…status", "…?"],
+            &["…status", "…?"],
+        ),
+        ("text", "application/json", r#""cnry""#, &["$"], &["$"]),
+    ];
+    let upstream = Upstream::start(move |request| {
+        let target = request.target();
+        match bodies.iter().find(|(name, ..)| target.ends_with(name)) {
+            Some((_, kind, body, ..)) => Answer::new(200, &[("Content-Type", kind)], body),
+            None => Answer::new(404, &[], ""),
+        }
+    });
+    let tokens = Tokens::new();
+    let folder = PolicyFolder::new(upstream.address, &tokens).routes("declared", DECLARED);
+    let gateway = Gateway::start(folder);
+    let client = Client::new(&gateway);
+    let mut records = 0;
+    for (name, _, _, reported, denied) in bodies {
+        for (way, places) in [("report", reported), ("deny", denied)] {
+            let reply = client.send(&Ask::get(&format!("/{way}/{name}"))).await;
+            assert_eq!(reply.status, 200, "{way} {name}");
+            records += 1;
+            let record = gateway.wait_journal(records).pop().unwrap();
+            assert_eq!(record["unknown_places"], json!(places), "{way} {name}");
+        }
+    }
+    let metrics = gateway.metrics();
+    assert!(metrics.contains("rempart_unknown_fields_total{route=\"denied\"}"), "{metrics}");
+    assert_silent("/metrics", &metrics);
+    let stopped = stop(gateway).await;
+    assert_silent("the journal", &stopped.journal.text());
+    assert_silent("stderr", &stopped.events.text());
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     journal::Pseudonyms,
-    policy::set::{AddressMode, PolicySet},
+    policy::set::{AddressMode, Classification, Lexicon, PolicySet, Step},
     secret::MasterSecret,
     telemetry::sample,
 };
@@ -17,8 +17,26 @@ fn line(record: &Record) -> String {
     String::from_utf8(out).unwrap()
 }
 
+/// The sample, whose route declares what it answers and knows two names.
+fn policy() -> Arc<PolicySet> {
+    let mut policy = Arc::into_inner(sample::policy(Path::new(""))).unwrap();
+    Arc::get_mut(&mut policy.routes[0]).unwrap().personal_data = PersonalData::Declared(Classification {
+        lexicon: Arc::new(Lexicon::of(["results", "birthDate"])),
+        ..Classification::default()
+    });
+    Arc::new(policy)
+}
+
 fn full(policy: Arc<PolicySet>) -> Record {
     let now = "2026-11-20T12:00:00.123456Z".parse().unwrap();
+    let places = match &policy.routes[0].personal_data {
+        PersonalData::Declared(data) => {
+            let step = |name: &str| data.lexicon.step(name.as_bytes());
+            let list = [step("results"), Step::ELEMENT];
+            vec![Trail::through(&list, step("birthDate")), Trail::through(&list, step("mdupont"))]
+        }
+        PersonalData::Undeclared | PersonalData::Exempt { .. } => Vec::new(),
+    };
     let tokens = Pseudonyms::new(MasterSecret::from_bytes(&[7; 32]).unwrap());
     Record {
         route: Some(RouteId(0)),
@@ -43,13 +61,14 @@ fn full(policy: Arc<PolicySet>) -> Record {
         cookies_dropped_response: 2,
         redacted: vec![(CategoryId(1), 3), (CategoryId(0), 0)],
         unknown_fields: 4,
+        unknown_places: places,
         ..Record::begin(policy, RequestId::generate(), now)
     }
 }
 
 #[test]
 fn a_record_has_the_documented_keys() {
-    let record = full(sample::policy(Path::new("")));
+    let record = full(policy());
     let text = line(&record);
     assert!(
         text.starts_with(r#"{"schema_version":1,"time":"2026-11-20T12:00:00.123Z","request_id":""#),
@@ -66,6 +85,7 @@ fn a_record_has_the_documented_keys() {
             "recipients": ["learner", "teacher"], "upstream": "kolibri", "endpoint": 0, "duration_us": 1500,
             "upstream_us": 900, "bytes_in": 0, "bytes_out": 2048, "cookies_dropped": {"request": 1, "response": 2},
             "redacted": {"email": 3}, "unknown_fields": 4,
+            "unknown_places": ["$.results[*].birthDate", "$.results[*].?"],
         })
     );
     let documentation = include_str!("../record.rs");
@@ -109,10 +129,10 @@ fn places_outside_the_policy_are_left_out() {
         upstream: Some(UpstreamId(9)),
         recipients: [RecipientId(63), RecipientId(64), RecipientId(255)].into_iter().collect(),
         redacted: vec![(CategoryId(9), 1)],
-        ..full(sample::policy(Path::new("")))
+        ..full(policy())
     };
     let value: Value = serde_json::from_str(&line(&record)).unwrap();
-    for key in ["route", "path", "provider", "upstream"] {
+    for key in ["route", "path", "provider", "upstream", "unknown_places"] {
         assert!(value.get(key).is_none(), "{key}");
     }
     assert_eq!(value["recipients"], json!([]));
@@ -125,10 +145,15 @@ proptest! {
     fn names_cannot_break_a_line(name in "\\PC*|[\"\\\\\n\r\t{}\u{0}\u{2028}]*") {
         let mut policy = Arc::into_inner(sample::policy(Path::new(""))).unwrap();
         Arc::get_mut(&mut policy.routes[0]).unwrap().name.clone_from(&name);
-        let text = line(&full(Arc::new(policy)));
+        let lexicon = Arc::new(Lexicon::of([name.as_str()]));
+        let place = Trail::through(&[], lexicon.step(name.as_bytes()));
+        Arc::get_mut(&mut policy.routes[0]).unwrap().personal_data =
+            PersonalData::Declared(Classification { lexicon, ..Classification::default() });
+        let text = line(&Record { unknown_places: vec![place], ..full(Arc::new(policy)) });
         prop_assert_eq!(text.matches('\n').count(), 1);
         prop_assert!(text.ends_with('\n'));
         let value: Value = serde_json::from_str(&text).unwrap();
         prop_assert_eq!(value["route"].as_str(), Some(name.as_str()));
+        prop_assert!(value["unknown_places"][0].as_str().unwrap().contains(&name));
     }
 }

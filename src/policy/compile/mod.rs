@@ -13,6 +13,7 @@ mod cookies;
 mod forward_auth;
 mod gateway;
 mod identity;
+mod lexicon;
 mod paths;
 mod personal_data;
 mod presets;
@@ -76,6 +77,7 @@ pub fn inspect(sources: &Sources, options: &Options) -> (Option<PolicySet>, Repo
     let (Some(charter), Some(gateway), true) = (charter, gateway, report.errors.is_empty()) else {
         return (None, report);
     };
+    let routes = lexicon::share(routes);
     let set = PolicySet {
         digest: digest_of(sources),
         gateway,

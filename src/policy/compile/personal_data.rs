@@ -142,6 +142,8 @@ fn classification(
         }
     };
     let classification = Classification {
+        // Where all routes are known, it gets the names of all.
+        lexicon: Arc::default(),
         records,
         subject: subject.or(preset.subject),
         group: group.or(preset.group),

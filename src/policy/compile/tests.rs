@@ -8,8 +8,8 @@ use super::{Options, compile, inspect};
 use crate::policy::{
     report::Report,
     set::{
-        Action, CategoryId, FieldRule, HostPattern, KeySource, PersonalData, PolicySet, Store, TokenSource,
-        Unknown,
+        Action, CategoryId, FieldRule, HostPattern, KeySource, PersonalData, PolicySet, Step, Store,
+        TokenSource, Unknown,
     },
     source::{self, Sources},
 };
@@ -143,6 +143,22 @@ fn a_small_policy_compiles_to_what_it_says() {
     assert_eq!(route.matches.paths, ["/{*rest}", "/"]);
     assert_eq!(route.identity.len(), 1, "every provider is asked unless the route says otherwise");
     assert!(matches!(route.personal_data, PersonalData::Undeclared));
+}
+
+#[test]
+fn places_are_told_in_names_of_the_policy_and_of_standards() {
+    let set = sound(
+        "routes/all.yaml",
+        "purpose: account",
+        "purpose: account\n    personal_data: { record: '$.roster[*]', subject: whose, fields: { a.own_name: name } }",
+    );
+    let PersonalData::Declared(data) = &set.routes[0].personal_data else { panic!("declared") };
+    for name in ["roster", "whose", "a", "own_name", "mbox_sha1sum", "results"] {
+        assert_ne!(data.lexicon.step(name.as_bytes()), Step::UNKNOWN, "{name}");
+    }
+    for name in ["mdupont", "Jean", "jean", "", "#", "Results", "*", "?"] {
+        assert_eq!(data.lexicon.step(name.as_bytes()), Step::UNKNOWN, "{name}");
+    }
 }
 
 #[test]

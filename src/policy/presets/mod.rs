@@ -4,6 +4,8 @@
 //! `policies/charter.yaml`. It names every ordinary field of the standard's documents, personal or not, so that routes can deny
 //! what nobody has classified. A new preset is a file, a line in `FILES`, and samples under `tests/presets/`.
 
+use std::sync::LazyLock;
+
 use super::{
     document::{self, PresetFile},
     set::JsonPath,
@@ -69,6 +71,12 @@ impl Preset {
         }
         categories
     }
+
+    /// The names in its paths.
+    fn spelt(&self) -> impl Iterator<Item = &str> {
+        let fields = self.fields.iter().map(|(path, _)| path);
+        self.records.iter().chain(&self.subject).chain(&self.group).chain(fields).flat_map(JsonPath::names)
+    }
 }
 
 /// The names of all presets, in order.
@@ -83,6 +91,22 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 pub fn read(name: &str) -> Result<Preset, String> {
     let (name, text) = FILES.iter().find(|(known, _)| *known == name).ok_or("there is no such preset")?;
     parse(name, text).map_err(|fault| format!("the preset `{name}` is broken: {fault}"))
+}
+
+/// What interfaces call their technical members everywhere, one name a line.
+const EVERYDAY: &str = include_str!("everyday.txt");
+
+/// The names that the standards spell, and those of every day: no person's, whoever is asked about.
+pub fn vocabulary<'a>() -> impl Iterator<Item = &'a str> {
+    static STANDARDS: LazyLock<Vec<String>> = LazyLock::new(|| {
+        let presets = names().filter_map(|name| read(name).ok());
+        let mut all: Vec<String> =
+            presets.flat_map(|preset| preset.spelt().map(str::to_owned).collect::<Vec<_>>()).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    });
+    STANDARDS.iter().map(String::as_str).chain(EVERYDAY.lines().filter(|line| !line.starts_with('#')))
 }
 
 fn parse(name: &'static str, text: &str) -> Result<Preset, String> {
@@ -133,6 +157,18 @@ mod tests {
             assert!(records().count() > 0);
             assert!(records().all(|record| record.absolute), "{name}: a record starts at the root");
             assert!(records().all(|one| records().filter(|other| *other == one).count() == 1), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_vocabulary_is_names_of_members() {
+        let everyday: Vec<_> = EVERYDAY.lines().filter(|line| !line.starts_with('#')).collect();
+        assert!(everyday.is_sorted() && everyday.len() > 200);
+        for name in everyday {
+            assert!(name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'), "{name}");
+        }
+        for name in ["created_at", "createdAt", "full_name", "mbox_sha1sum"] {
+            assert!(vocabulary().any(|known| known == name), "{name}");
         }
     }
 

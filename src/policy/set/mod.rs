@@ -6,12 +6,14 @@
 mod charter;
 mod detector;
 mod gateway;
+mod lexicon;
 mod path;
 mod route;
 
 pub use charter::*;
 pub use detector::*;
 pub use gateway::*;
+pub use lexicon::*;
 pub use path::*;
 pub use route::*;
 

@@ -139,20 +139,37 @@ fn bracket(chars: &[char], open: usize) -> Result<(Segment, usize), PathError> {
     }
 }
 
+impl JsonPath {
+    /// The names in it.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.segments.iter().filter_map(|segment| match segment {
+            Segment::Name(name) => Some(name.as_str()),
+            Segment::Any | Segment::Index(_) | Segment::Descend => None,
+        })
+    }
+}
+
+impl Segment {
+    /// Writes the step; `bare` where no dot stands in front of a name.
+    pub(super) fn write(&self, to: &mut impl fmt::Write, bare: bool) -> fmt::Result {
+        match self {
+            Self::Name(name) if name.contains(['.', '[', ']', '\'', '"', '*', '$', ' ']) => {
+                write!(to, "['{name}']")
+            }
+            Self::Name(name) => write!(to, "{}{name}", if bare { "" } else { "." }),
+            Self::Any => to.write_str("[*]"),
+            Self::Index(index) => write!(to, "[{index}]"),
+            Self::Descend => to.write_str(".."),
+        }
+    }
+}
+
 impl fmt::Display for JsonPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.absolute { "$" } else { "" })?;
         let mut bare = !self.absolute;
         for segment in &self.segments {
-            match segment {
-                Segment::Name(name) if name.contains(['.', '[', ']', '\'', '"', '*', '$', ' ']) => {
-                    write!(f, "['{name}']")?;
-                }
-                Segment::Name(name) => write!(f, "{}{name}", if bare { "" } else { "." })?,
-                Segment::Any => f.write_str("[*]")?,
-                Segment::Index(index) => write!(f, "[{index}]")?,
-                Segment::Descend => f.write_str("..")?,
-            }
+            segment.write(f, bare)?;
             bare = matches!(segment, Segment::Descend);
         }
         Ok(())

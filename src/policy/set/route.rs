@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{CategoryId, CategorySet, JsonPath, ProviderId, PurposeId, UpstreamId};
+use super::{CategoryId, CategorySet, JsonPath, Lexicon, ProviderId, PurposeId, UpstreamId};
 
 /// The place of a route in [`super::PolicySet::routes`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -124,6 +124,8 @@ pub struct Classification {
     pub headers: Arc<[(http::HeaderName, FieldClass)]>,
     /// What happens to a field that nothing classifies.
     pub unknown: Unknown,
+    /// The names in which the place of such a field is told; one list for the whole policy.
+    pub lexicon: Arc<Lexicon>,
     /// Formats read though not every text in them can be classified.
     pub formats: Vec<LooseFormat>,
     /// Media types that pass unread.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::policy::set::Step;
 use crate::redact::plan::{Plan, Symbol};
 
 /// The answers that one body of requests can have.
@@ -62,6 +63,8 @@ pub(in crate::redact) struct Spelling {
     pub(in crate::redact) key: Symbol,
     /// Of the fields that it can be.
     pub(in crate::redact) names: Box<[Symbol]>,
+    /// What may be told of its field, or of its key where that can be several.
+    pub(in crate::redact) step: Step,
     /// Where its value stands.
     pub(in crate::redact) inside: Cursor,
     /// Its field is one of GraphQL itself.
@@ -101,6 +104,10 @@ impl Answers {
             .map(|member| Spelling {
                 key: plan.symbol(member.key.as_bytes()),
                 names: member.names.iter().map(|name| plan.symbol(name.as_bytes())).collect(),
+                step: match &*member.names {
+                    [name] => plan.step(name.as_bytes()),
+                    _ => plan.step(member.key.as_bytes()),
+                },
                 inside: match (member.inside, member.names.len()) {
                     (Some(set), _) => Cursor::Set(set),
                     (None, 1) => Cursor::Plain,

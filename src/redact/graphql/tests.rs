@@ -7,7 +7,7 @@ use super::*;
 use crate::{
     policy::set::{
         Action, Category, CategoryId, CategorySet, Charter, Classification, DetectorKind, DetectorKinds,
-        FieldClass, FieldRule, LooseFormat, PersonalData, RecipientId, Sees, Unknown, WayBack,
+        FieldClass, FieldRule, Lexicon, LooseFormat, PersonalData, RecipientId, Sees, Unknown, WayBack,
     },
     redact::{Audience, Format, Plan, RedactError, RequestPlan, Sender, Tally, Task},
     secret::{Domain, DomainKey, MasterSecret, Sensitive},
@@ -58,6 +58,7 @@ fn data(unknown: Unknown) -> PersonalData {
             field("$..note", FieldClass::FreeText),
         ],
         unknown,
+        lexicon: Arc::new(Lexicon::of(["data", "users", "createdAt"])),
         formats: vec![LooseFormat::Graphql],
         record_bytes: 1 << 16,
         ..Classification::default()
@@ -125,6 +126,18 @@ fn answer(query: &str, unknown: Unknown, audience: Audience, text: &str) -> Resu
         assert_eq!(cut, (whole.clone(), tally.clone()), "{query} in pieces of {size}");
     }
     whole
+}
+
+#[test]
+fn unknown_fields_are_told_by_the_field_and_not_by_its_alias() {
+    let requests = read("{ people: users { mdupont: createdAt createdAt: other } }").unwrap();
+    let text = r#"{"data":{"people":[{"mdupont":1,"createdAt":2}]}}"#;
+    let PersonalData::Declared(data) = data(Unknown::Report) else { panic!("declared") };
+    for unknown in [Unknown::Report, Unknown::Deny] {
+        let (_, tally) = answer_of(&requests, unknown, nobody(), text, usize::MAX);
+        let told: Vec<_> = tally.places().iter().map(|place| data.lexicon.text(place)).collect();
+        assert_eq!(told, ["$.data.users[*].createdAt", "$.data.users[*].?"]);
+    }
 }
 
 #[test]

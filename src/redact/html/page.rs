@@ -213,7 +213,10 @@ impl Page {
         match hidden {
             Some(field) => self.judge.judge(field, visible),
             None if known => Verdict::Keep,
-            None => self.judge.judge(Field::default(), visible),
+            None => {
+                let unknown = named.iter().map(|named| named.field).find(|field| !field.is_known());
+                self.judge.judge(unknown.unwrap_or_default(), visible)
+            }
         }
     }
 

@@ -4,6 +4,7 @@
 
 use wide::u8x16;
 
+use crate::policy::set::Step;
 use crate::redact::plan::{Plan, Symbol};
 
 /// Keys remembered at most; then the oldest goes.
@@ -30,6 +31,21 @@ impl Link {
     }
 }
 
+/// What is known of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Key {
+    pub(super) symbol: Symbol,
+    /// What may be told of it.
+    pub(super) step: Step,
+}
+
+impl Key {
+    /// A decoded key, looked up.
+    pub(super) fn of(key: &[u8], plan: &Plan) -> Self {
+        Self { symbol: plan.symbol(key), step: plan.step(key) }
+    }
+}
+
 /// A key and what followed it. Number 0 is none and equals no text.
 #[derive(Clone, Copy, Debug)]
 struct Seen {
@@ -37,15 +53,21 @@ struct Seen {
     text: [u8; LONGEST + 1],
     /// A bit for each byte of them.
     bits: u32,
-    symbol: Symbol,
+    key: Key,
     length: u8,
     next: u8,
     first: u8,
 }
 
 impl Seen {
-    const NONE: Self =
-        Self { text: [0xFF; LONGEST + 1], bits: u32::MAX, symbol: 0, length: 0, next: 0, first: 0 };
+    const NONE: Self = Self {
+        text: [0xFF; LONGEST + 1],
+        bits: u32::MAX,
+        key: Key { symbol: 0, step: Step::UNKNOWN },
+        length: 0,
+        next: 0,
+        first: 0,
+    };
 }
 
 /// A cache from raw keys to symbols.
@@ -64,25 +86,25 @@ impl Default for Keys {
 }
 
 impl Keys {
-    /// The length and symbol of the key that begins at `at`, if it is the expected one, closing quote and all.
+    /// The length and meaning of the key that begins at `at`, if it is the expected one, closing quote and all.
     #[inline(always)]
-    pub(super) fn expected(&self, link: &mut Link, input: &[u8], at: usize) -> Option<(usize, Symbol)> {
+    pub(super) fn expected(&self, link: &mut Link, input: &[u8], at: usize) -> Option<(usize, Key)> {
         let before = self.seen.get(usize::from(link.0))?;
         let number = if link.1 { before.first } else { before.next };
         let key = self.seen.get(usize::from(number))?;
         if equal(input.get(at..at + LONGEST + 1)?.first_chunk()?, &key.text) & key.bits == key.bits {
             *link = Link(number, false);
-            Some((key.length.into(), key.symbol))
+            Some((key.length.into(), key.key))
         } else {
             None
         }
     }
 
-    /// The symbol of a key without escapes.
+    /// The meaning of a key without escapes.
     #[inline(never)]
-    pub(super) fn symbol(&mut self, key: &[u8], link: &mut Link, plan: &Plan) -> Symbol {
+    pub(super) fn look_up(&mut self, key: &[u8], link: &mut Link, plan: &Plan) -> Key {
         if key.len() > LONGEST {
-            return plan.symbol(key);
+            return Key::of(key, plan);
         }
         let place = place(key);
         let known = [place, place ^ 1].into_iter().map(|place| self.index[place]).find(|&number| {
@@ -95,7 +117,7 @@ impl Keys {
             *(if link.1 { &mut before.first } else { &mut before.next }) = number;
         }
         *link = Link(number, false);
-        self.seen.get(usize::from(number)).map_or(0, |seen| seen.symbol)
+        self.seen.get(usize::from(number)).unwrap_or(&Seen::NONE).key
     }
 
     fn learn(&mut self, key: &[u8], place: usize, plan: &Plan) -> u8 {
@@ -106,7 +128,7 @@ impl Keys {
         let mut seen = Seen {
             text: [0; _],
             bits: bits(key.len()),
-            symbol: plan.symbol(key),
+            key: Key::of(key, plan),
             length: key.len() as u8,
             next: 0,
             first: 0,
@@ -179,11 +201,11 @@ mod tests {
                     _ => format!("key {number}"),
                 };
                 let text = format!("{key}\":{}", "\"".repeat(40));
-                let symbol = plan.symbol(key.as_bytes());
+                let known = Key::of(key.as_bytes(), &plan);
                 if let Some(found) = keys.expected(&mut link, text.as_bytes(), 0) {
-                    assert_eq!(found, (key.len(), symbol), "{key} in round {round}");
+                    assert_eq!(found, (key.len(), known), "{key} in round {round}");
                 } else {
-                    assert_eq!(keys.symbol(key.as_bytes(), &mut link, &plan), symbol, "{key}");
+                    assert_eq!(keys.look_up(key.as_bytes(), &mut link, &plan), known, "{key}");
                 }
                 if number % 7 == 0 {
                     link = link.inside();
@@ -200,8 +222,8 @@ mod tests {
             let key = "abcdefghijklmnopqrstuvwxyzabcdef"[..length].to_owned();
             let mut keys = Keys::default();
             let mut link = Link::ROOT;
-            keys.symbol(key.as_bytes(), &mut link, &plan);
-            keys.symbol(key.as_bytes(), &mut link, &plan);
+            keys.look_up(key.as_bytes(), &mut link, &plan);
+            keys.look_up(key.as_bytes(), &mut link, &plan);
             let text = format!("{key}\"{}", " ".repeat(40)).into_bytes();
             assert_eq!(keys.expected(&mut link.clone(), &text, 0).map(|found| found.0), Some(length));
             for at in 0..=length {

@@ -274,8 +274,15 @@ impl Pass<'_> {
         if descends {
             return Verdict::Keep { known: false };
         }
-        self.state.tally.unclassified();
+        self.unclassified(parent, site);
         if self.state.deny { Verdict::Drop } else { Verdict::Keep { known: false } }
+    }
+
+    /// Counts a member or element that nobody classified, and notes where it stands.
+    #[cold]
+    fn unclassified(&mut self, parent: &Scope, site: Site) {
+        let State { tally, around, .. } = &mut *self.state;
+        tally.unclassified_at(|| Some(around.trail(parent.depth, site.step)));
     }
 
     /// A hidden scalar.
@@ -484,7 +491,7 @@ impl Visit for Pass<'_> {
         let mode = match parent.mode {
             Mode::Judge => match self.judge_named(at, &mut start, parent, site, false) {
                 Verdict::Keep { known: false } if self.is_doubtful(parent, site) => {
-                    doubt = self.doubt(at, start, parent);
+                    doubt = self.doubt(at, start, parent, site);
                     if doubt.is_some() { Mode::Judge } else { Mode::Silence(None) }
                 }
                 Verdict::Keep { known: now } => {
@@ -513,6 +520,7 @@ impl Visit for Pass<'_> {
         {
             records.named(site, None);
         }
+        self.state.around.open(parent.depth, site.step);
         let (visible, depth) = (parent.visible, parent.depth + 1);
         let mut scope = Scope { visible, depth, kept: false, known, record: false, masked: 0, doubt, mode };
         if object && site.record() {

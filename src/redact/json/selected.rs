@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::RedactError;
 use super::visit::{Site, Visit};
 use super::walker::{NEVER, Walker};
+use crate::policy::set::Step;
 use crate::redact::Answers;
 use crate::redact::graphql::{Cursor, Spelling};
 use crate::redact::plan::{
@@ -89,7 +90,7 @@ impl<S: Copy> Walker<S> {
         let into = match self.top.cursor {
             Cursor::Answer(root) if key == b"data" => {
                 let state = self.step(self.plan.symbol(key));
-                self.site = self.site(state, FRAME);
+                self.site = Site { step: self.plan.step(key), ..self.site(state, FRAME) };
                 // Nobody selected anything of what was refused: it is null.
                 root.map_or(Cursor::Scalar, Cursor::Set)
             }
@@ -99,11 +100,12 @@ impl<S: Copy> Walker<S> {
                 let state = self.step(symbol);
                 let charter = self.plan.charter_class(symbol);
                 self.site = self.site(state, if charter == 0 { REMARK } else { charter });
+                self.site.step = self.plan.step(key);
                 self.tell_unasked(key, symbol, visit);
                 Cursor::Remarks
             }
             Cursor::Schema => {
-                self.site = Site { class: NOT_PERSONAL, ..Site::default() };
+                self.site = Site { class: NOT_PERSONAL, step: Step::UNKNOWN, ..Site::default() };
                 self.tell_unasked(key, 0, visit);
                 Cursor::Schema
             }
@@ -132,7 +134,7 @@ impl<S: Copy> Walker<S> {
         let Some(selected) = self.selected.take() else { return Err(RedactError::Unasked) };
         let number = selected.answers.member(set, key, &mut self.top.index);
         if let Some(spelling) = number.and_then(|number| selected.spelt.get(number)) {
-            self.site = self.site_of(spelling);
+            self.site = Site { step: spelling.step, ..self.site_of(spelling) };
         }
         let into = number.and_then(|number| selected.spelt.get(number)).map(|spelling| spelling.inside);
         self.selected = Some(selected);

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::*;
 use crate::policy::set::{
     Action, Category, CategoryId, CategorySet, Charter, Classification, FieldClass, FieldRule,
-    Generalisation, PersonalData, RecipientId, Sees, Unknown,
+    Generalisation, Lexicon, PersonalData, RecipientId, Sees, Unknown,
 };
 use crate::secret::{Domain, MasterSecret, Sensitive};
 

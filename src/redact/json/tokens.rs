@@ -1,5 +1,6 @@
 //! Keys and scalars, wherever the chunks cut them.
 
+use super::keys::Key;
 use super::number::{self, NumberState};
 use super::scan::{self, Scan, StringState};
 use super::visit::{Visit, Watch};
@@ -7,7 +8,6 @@ use super::walker::Walker;
 use super::{MAX_KEY, MAX_VALUE, RedactError, unescape};
 use crate::redact::action::decoded;
 use crate::redact::graphql::Cursor;
-use crate::redact::plan::Symbol;
 
 /// A token that began in an earlier chunk.
 #[derive(Clone, Copy, Debug)]
@@ -55,12 +55,12 @@ impl<S: Copy> Walker<S> {
                     self.selected_key(raw, state.escaped, visit)?;
                     return Ok(self.behind_key(input, end));
                 }
-                let (symbol, told) = if self.raw.is_empty() && !state.escaped && raw.len() <= MAX_KEY {
+                let (key, told) = if self.raw.is_empty() && !state.escaped && raw.len() <= MAX_KEY {
                     self.look_up(raw, visit)
                 } else {
                     self.rare_key(raw, state.escaped, visit)?
                 };
-                Ok(self.key_done(input, end, symbol, told))
+                Ok(self.key_done(input, end, key, told))
             }
             Scan::More => {
                 self.raw.extend(&input[start..]);
@@ -79,10 +79,10 @@ impl<S: Copy> Walker<S> {
         raw: &[u8],
         escaped: bool,
         visit: &mut V,
-    ) -> Result<(Symbol, bool), RedactError> {
+    ) -> Result<(Key, bool), RedactError> {
         self.decode_key(raw, escaped)?;
-        let symbol = self.plan.symbol(&self.room);
-        Ok((symbol, self.tell(&self.room, symbol, visit)))
+        let key = Key::of(&self.room, &self.plan);
+        Ok((key, self.tell(&self.room, key.symbol, visit)))
     }
 
     /// A key in an answer whose members were selected.

@@ -1,5 +1,6 @@
 //! What the walker tells of a document, and to whom.
 
+use crate::policy::set::Step;
 use crate::redact::plan::{ALIVE, Facts, GROUP, NAMED, RECORD, SUBJECT, TOLD};
 
 /// What the plan says about a value.
@@ -15,6 +16,8 @@ pub(super) struct Site {
     pub(super) also: u8,
     /// What the names of its members are, if it is an object; as `class`.
     pub(super) keys: u8,
+    /// What may be told of the name it stands under.
+    pub(super) step: Step,
 }
 
 impl Site {

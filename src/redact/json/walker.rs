@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::keys::{Keys, Link};
+use super::keys::{Key, Keys, Link};
 use super::names;
 use super::scan::StringState;
 use super::selected::Selected;
@@ -254,19 +254,21 @@ impl<S: Copy> Walker<S> {
         at: usize,
         visit: &mut V,
     ) -> Result<usize, RedactError> {
-        if let Some((length, symbol)) = self.keys.expected(&mut self.top.link, input, at) {
-            return Ok(self.key_done(input, at + length + 1, symbol, false));
+        if let Some((length, key)) = self.keys.expected(&mut self.top.link, input, at) {
+            return Ok(self.key_done(input, at + length + 1, key, false));
         }
         self.key_text(input, at, StringState::START, visit)
     }
 
     /// Behind a key of this name.
     #[inline(always)]
-    pub(super) fn key_done(&mut self, input: &[u8], end: usize, symbol: Symbol, told: bool) -> usize {
+    pub(super) fn key_done(&mut self, input: &[u8], end: usize, key: Key, told: bool) -> usize {
+        let Key { symbol, step } = key;
         let depth = self.stack.len();
         let state = self.plan.member(self.top.state, symbol, &mut self.kept, depth);
         self.site = self.site(state, self.plan.charter_class(symbol));
         self.site.flags |= if told { TOLD } else { 0 };
+        self.site.step = step;
         self.behind_key(input, end)
     }
 
@@ -282,17 +284,17 @@ impl<S: Copy> Walker<S> {
         }
     }
 
-    /// The symbol of a key without escapes that was not the expected one, and whether the visitor was told of it.
-    pub(super) fn look_up<V: Visit<Scope = S>>(&mut self, key: &[u8], visit: &mut V) -> (Symbol, bool) {
+    /// The meaning of a key without escapes that was not the expected one, and whether the visitor was told of it.
+    pub(super) fn look_up<V: Visit<Scope = S>>(&mut self, key: &[u8], visit: &mut V) -> (Key, bool) {
         // Such names are not remembered: each is told of.
         if self.top.keys != 0 || (self.minds_names && names::is_odd(key)) {
-            let symbol = self.plan.symbol(key);
-            let told = self.tell(key, symbol, visit);
-            if told || self.top.keys != 0 || symbol == 0 {
-                return (symbol, told);
+            let known = Key::of(key, &self.plan);
+            let told = self.tell(key, known.symbol, visit);
+            if told || self.top.keys != 0 || known.symbol == 0 {
+                return (known, told);
             }
         }
-        (self.keys.symbol(key, &mut self.top.link, &self.plan), false)
+        (self.keys.look_up(key, &mut self.top.link, &self.plan), false)
     }
 
     /// Tells the visitor of a name that may be a value itself.

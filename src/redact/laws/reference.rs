@@ -7,8 +7,8 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::scenario;
 use crate::policy::set::{
-    Action, CategoryId, CategorySet, Charter, Classification, FieldClass, JsonPath, PersonalData, Segment,
-    Unknown, fold_field_name,
+    self, Action, CategoryId, CategorySet, Charter, Classification, FieldClass, JsonPath, PersonalData,
+    Segment, Trail, Unknown, fold_field_name,
 };
 use crate::redact::action::{Kind, Means, Remedy, StandIn};
 use crate::redact::{Audience, Tally};
@@ -178,16 +178,31 @@ impl<'a> Reference<'a> {
             None => {
                 let scalar = !matches!(tree, Tree::Array(_) | Tree::Object(_));
                 if self.report && scalar {
-                    self.tally.unclassified();
+                    self.unclassified();
                 }
                 if self.deny && (scalar || !(self.steps.is_empty() || self.alive())) {
-                    self.tally.unclassified();
+                    self.unclassified();
                     return None;
                 }
                 let doubtful = self.deny && !self.steps.is_empty() && (doubtful || !self.is_named());
                 self.left(tree, false, doubtful).filter(|left| !(doubtful && left.is_empty()))
             }
         }
+    }
+
+    /// Counts the value at hand, and tells where it stands.
+    fn unclassified(&mut self) {
+        let told: Vec<set::Step> = self
+            .steps
+            .iter()
+            .map(|step| match (step, self.data) {
+                (Step::Key(key), Some(data)) => data.lexicon.step(key.as_bytes()),
+                (Step::Key(_), None) => set::Step::UNKNOWN,
+                (Step::Place(_), _) => set::Step::ELEMENT,
+            })
+            .collect();
+        let place = told.split_last().map_or(Trail::ROOT, |(last, around)| Trail::through(around, *last));
+        self.tally.unclassified_at(|| Some(place));
     }
 
     /// What is visible in the record at hand.
@@ -265,7 +280,7 @@ impl<'a> Reference<'a> {
         }
         let is_word = key.is_ascii() && !key.contains([' ', '@']);
         if self.deny && !known && !is_word && self.class().is_none() {
-            self.tally.unclassified();
+            self.unclassified();
             return None;
         }
         Some(key.to_owned())

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::source::Source;
 use crate::policy::set::{
     Action, Category, CategoryId, CategorySet, Charter, Classification, DetectorKind, DetectorKinds,
-    FieldClass, FieldRule, Generalisation, JsonPath, PersonalData, RecipientId, Sees, Segment, Shape, Shown,
-    Unknown, fold_field_name,
+    FieldClass, FieldRule, Generalisation, JsonPath, Lexicon, PersonalData, RecipientId, Sees, Segment,
+    Shape, Shown, Unknown, fold_field_name,
 };
 use crate::redact::{Audience, Format, JsonRedactor, Plan, Redact, RedactError, Tally, Task};
 use crate::secret::{Domain, DomainKey, MasterSecret, Sensitive};
@@ -276,6 +276,7 @@ fn classification(source: &mut Source<'_>, exempt: bool) -> Classification {
         group,
         fields,
         unknown,
+        lexicon: Arc::new(Lexicon::of(NAMES.into_iter().step_by(2))),
         record_bytes: 1 << 20,
         ..Classification::default()
     }

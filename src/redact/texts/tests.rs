@@ -109,6 +109,7 @@ fn what_stands_for_adjacent_roots_stays_apart() {
         cookies: Vec::new(),
     };
     let data = PersonalData::Declared(crate::policy::set::Classification {
+        lexicon: std::sync::Arc::default(),
         records: Vec::new(),
         subject: None,
         group: None,

@@ -35,6 +35,7 @@ fn charter() -> Charter {
 fn plan(way_back: &WayBack) -> RequestPlan {
     let field = |path: &str, class| FieldRule { path: path.parse().unwrap(), class };
     let data = Classification {
+        lexicon: std::sync::Arc::default(),
         records: vec!["$".parse().unwrap()],
         subject: None,
         group: None,

@@ -31,8 +31,8 @@ pub(super) struct Related {
 enum Mode {
     /// Each member is judged for itself; its text leaves.
     Open,
-    /// The same, but nobody classified its text; whether that was counted.
-    Unknown { counted: bool },
+    /// The same, but nobody classified its text; what the plan says of it, and whether that was counted.
+    Unknown { field: Field, counted: bool },
     /// Its content is hidden as one value, whatever it holds.
     Hidden(CategoryId),
     /// An attribute gave it a hidden name: its text and each element in it are values.
@@ -347,7 +347,7 @@ impl Pass<'_> {
                 self.tag(element, &scope, true)?;
             }
             None => {
-                scope.mode = Mode::Unknown { counted: false };
+                scope.mode = Mode::Unknown { field: element.field, counted: false };
                 self.tag(element, &scope, parent.is_none() || !self.state.judge.denies())?;
             }
         }
@@ -427,10 +427,10 @@ impl Visit for Pass<'_> {
                 let scope = *scope;
                 self.keep_text(scope, raw, text);
             }
-            Mode::Unknown { counted } => {
+            Mode::Unknown { field, counted } => {
                 let blanks = if *counted { 0 } else { blanks(text) };
                 if blanks < text.len() && !std::mem::replace(counted, true) {
-                    self.state.judge.judge(Field::default(), CategorySet::default());
+                    self.state.judge.judge(*field, CategorySet::default());
                 }
                 if !self.state.judge.denies() {
                     let scope = *scope;

@@ -13,7 +13,7 @@ impl Pass<'_> {
     }
 
     /// Holds back the beginning of an array or object; `None` where too much is held already, and it goes.
-    pub(super) fn doubt(&mut self, at: usize, start: Start, parent: &Scope) -> Option<u32> {
+    pub(super) fn doubt(&mut self, at: usize, start: Start, parent: &Scope, site: Site) -> Option<u32> {
         let place = self.state.doubtful.len();
         let skipped = usize::from(start.comma && !parent.kept);
         let (front, input) = match self.here(start.at) {
@@ -24,7 +24,7 @@ impl Pass<'_> {
             None => (&self.state.carried[skipped..], &self.input[self.run..=at]),
         };
         if place + front.len() + input.len() > MAX_HELD {
-            self.state.tally.unclassified();
+            self.unclassified(parent, site);
             self.discard(start);
             return None;
         }

@@ -37,7 +37,7 @@ impl Pass<'_> {
                 && !names::is_word(&self.state.name) =>
             {
                 // No name that a programmer gives, and nobody said what it is.
-                self.state.tally.unclassified();
+                self.unclassified(parent, site);
                 return false;
             }
             None => return true,

@@ -6,7 +6,7 @@ use jiff::civil::Date;
 
 use super::texts::Suspect;
 use super::{End, Records, Site};
-use crate::policy::set::CategoryId;
+use crate::policy::set::{CategoryId, Step, Trail};
 use crate::redact::detect::Seen;
 use crate::redact::nested::Inside;
 use crate::redact::plan::Plan;
@@ -24,6 +24,8 @@ pub(in crate::redact::json) struct State {
     /// One of both.
     pub(super) strict: bool,
     pub(in crate::redact::json) tally: Tally,
+    /// Where the document is open.
+    pub(super) around: Around,
     /// Where the view depends on whose each record is.
     pub(in crate::redact::json) records: Option<Records>,
     /// A member whose value has not begun, comma and all.
@@ -45,6 +47,29 @@ pub(in crate::redact::json) struct State {
     pub(super) level: u8,
     /// What was hidden, where there are free texts in which it may stand again.
     pub(super) seen: Option<Noted>,
+}
+
+/// The steps into the open arrays and objects below the root, as many as are told and one more. What is behind the
+/// innermost is of those that were open before.
+#[derive(Default)]
+pub(super) struct Around([Step; Trail::MOST]);
+
+impl Around {
+    /// An array or object is opened inside of so many.
+    #[inline(always)]
+    pub(super) fn open(&mut self, depth: u8, step: Step) {
+        if let Some(place) = self.0.get_mut(usize::from(depth).wrapping_sub(1)) {
+            *place = step;
+        }
+    }
+
+    /// The way to a member or element inside of so many.
+    pub(super) fn trail(&self, depth: u8, step: Step) -> Trail {
+        match usize::from(depth) {
+            0 => Trail::ROOT,
+            depth => Trail::through(&self.0[..(depth - 1).min(Trail::MOST)], step),
+        }
+    }
 }
 
 /// Values that were hidden so far.
@@ -83,6 +108,7 @@ impl State {
             key,
             today: audience.today,
             tally: Tally::default(),
+            around: Around::default(),
             records,
             carried: Vec::new(),
             doubtful: Vec::new(),
@@ -107,6 +133,7 @@ impl State {
             report: false,
             strict: false,
             tally: Tally::default(),
+            around: Around::default(),
             records,
             carried: Vec::new(),
             doubtful: Vec::new(),

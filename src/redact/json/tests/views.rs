@@ -178,6 +178,82 @@ fn unknown_fields_are_denied_reported_or_passed() {
     assert_eq!(tally(Unknown::Deny, &all), 0);
 }
 
+/// Where unclassified fields of a document stood, told in a few names, however it is cut.
+#[track_caller]
+fn places(data: &dyn Fn() -> Classification, audience: &Audience, document: &str) -> Vec<String> {
+    let lexicon = Arc::new(Lexicon::of(["count", "users", "tags", "updated", "results"]));
+    let run = |size: usize| {
+        let data = Classification { lexicon: lexicon.clone(), ..data() };
+        let mut redactor = redactor(PersonalData::Declared(data), audience.clone());
+        document.as_bytes().chunks(size).for_each(|chunk| redactor.push(chunk, &mut Vec::new()).unwrap());
+        redactor.finish(&mut Vec::new()).unwrap();
+        redactor.tally().places().iter().map(|place| lexicon.text(place)).collect::<Vec<_>>()
+    };
+    let whole = run(document.len());
+    assert_eq!(run(1), whole);
+    assert_eq!(run(7), whole);
+    whole
+}
+
+#[test]
+fn unknown_fields_are_told_by_their_places() {
+    let with = |unknown| {
+        move || Classification {
+            unknown,
+            ..route(&["$.users[*]", "$.results[*]"], "id", "", &[("ok", "-"), ("o.p", "name"), ("id", "-")])
+        }
+    };
+    let nobody = Audience::default();
+    let document =
+        r#"{"count":2,"id":{"x":1},"users":[{"id":1,"ok":[1],"tags":["t"],"o":{}},3,{"x":1,"tags":[1]}]}"#;
+    assert_eq!(
+        places(&with(Unknown::Report), &nobody, document),
+        ["$.count", "$.?.?", "$.users[*].tags[*]", "$.users[*]", "$.users[*].?"]
+    );
+    assert_eq!(
+        places(&with(Unknown::Deny), &nobody, document),
+        ["$.count", "$.?", "$.users[*].tags", "$.users[*]", "$.users[*].?"]
+    );
+    assert!(places(&with(Unknown::Pass), &nobody, document).is_empty());
+    // Names that are data, of every kind, in every spelling of JSON.
+    let keys = r#"{"mdupont":{"c\u006funt":1},"jean@x.fr":{"Jean Dupont":[1]},"0612345678":2,
+        "a name that is longer than what is remembered":{"count":3},"\u0075sers":[[4]],"counts":5}"#;
+    assert_eq!(
+        places(&with(Unknown::Report), &nobody, keys),
+        ["$.?.count", "$.?.?[*]", "$.?", "$.users[*][*]"]
+    );
+    // More keys than are remembered do not change what is open around them.
+    let many: String = (0..300).map(|number| format!(r#""k{number}":{{}},"#)).collect();
+    let many = format!(r#"{{"results":[{{{many}"tags":{{"count":1}},"updated":2}}]}}"#);
+    assert_eq!(
+        places(&with(Unknown::Report), &nobody, &many),
+        ["$.results[*].tags.count", "$.results[*].updated"]
+    );
+    // A record that is walked twice is told once.
+    let owner = Audience { sees: Sees { own: sees_all(), ..Sees::default() }, ..related("1", &[], &[]) };
+    let twice =
+        r#"{"users":[{"count":1,"name":"N","updated":1,"id":1},{"count":1,"id":1},{"tags":[2],"id":2}]}"#;
+    assert_eq!(
+        places(&with(Unknown::Report), &owner, twice),
+        ["$.users[*].count", "$.users[*].updated", "$.users[*].tags[*]"]
+    );
+}
+
+#[test]
+fn places_of_unknown_fields_are_few_and_short() {
+    let report = || Classification { unknown: Unknown::Report, ..route(&["$"], "", "", &[]) };
+    let nobody = Audience::default();
+    let deep = |depth: usize| format!("{}1{}", r#"{"tags":"#.repeat(depth), "}".repeat(depth));
+    let told = |document: &str| places(&report, &nobody, document);
+    assert_eq!(told("1"), ["$"]);
+    assert_eq!(told(&deep(8)), [format!("${}", ".tags".repeat(8))]);
+    for depth in [9, 10, 128] {
+        assert_eq!(told(&deep(depth)), [format!("${}…tags", ".tags".repeat(7))]);
+    }
+    let wide: Vec<String> = (1..20).map(deep).collect();
+    assert_eq!(told(&format!("[{}]", wide.join(","))).len(), crate::redact::MAX_PLACES);
+}
+
 #[test]
 fn a_root_that_is_a_scalar_passes_or_becomes_null() {
     let deny = || {
