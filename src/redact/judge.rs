@@ -73,7 +73,7 @@ impl Judge {
     pub(super) fn minds(&self, field: Field, visible: CategorySet) -> bool {
         match field.category() {
             Some(category) => !visible.contains(category),
-            None if field.is_free_text() => self.task.plan.hides(visible),
+            None if field.is_free_text() => self.may_hide(visible),
             None => !field.is_known() && (self.deny || self.report),
         }
     }
@@ -104,18 +104,24 @@ impl Judge {
         self.task.plan.is_declared()
     }
 
+    /// Whether something in a text could be hidden where these categories are visible: a document in it may hold records of
+    /// somebody else.
+    pub(super) fn may_hide(&self, visible: CategorySet) -> bool {
+        self.task.plan.hides(visible) || self.relates()
+    }
+
     /// Whether a text that is kept and begins so must be looked at, whatever it is called.
     pub(super) fn may_hold(&self, text: &[u8], visible: CategorySet) -> bool {
-        text.first().is_some_and(|&first| nested::may_begin(first)) && self.task.plan.hides(visible)
+        text.first().is_some_and(|&first| nested::may_begin(first)) && self.may_hide(visible)
     }
 
     /// What is left of a text that is kept, where these categories are visible: it could be a document, or a free text.
     /// Counts.
     pub(super) fn left(&mut self, text: &str, field: Field, visible: CategorySet) -> Left {
-        let Task { plan, key, audience } = &self.task;
-        if !plan.hides(visible) {
+        if !self.may_hide(visible) {
             return Left::Same;
         }
+        let Task { plan, key, audience } = &self.task;
         let (today, state, free) = (audience.today, field.state(), field.is_free_text());
         let related = self.relates().then_some(audience);
         let inside = Inside { plan, key, today, visible, related, state, free, level: 0 };

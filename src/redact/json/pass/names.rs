@@ -61,7 +61,7 @@ impl Pass<'_> {
     fn holds_document(&mut self, parent: &Scope, site: Site) -> bool {
         let name = std::mem::take(&mut self.state.name);
         let spot = Spot { state: site.state, visible: parent.visible };
-        let nested = match self.plan.hides(parent.visible) {
+        let nested = match self.may_hide(parent.visible) {
             true => self.nested(&name, spot, false),
             false => Nested::Text,
         };

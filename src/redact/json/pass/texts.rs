@@ -45,9 +45,15 @@ impl Pass<'_> {
         }
     }
 
+    /// Whether something in a text could be hidden where these categories are visible: a document in it may hold records of
+    /// somebody else.
+    pub(super) fn may_hide(&self, visible: CategorySet) -> bool {
+        self.plan.hides(visible) || self.state.records.is_some()
+    }
+
     #[inline(never)]
     fn suspect(&mut self, at: usize, parent: &Scope, site: Site) -> Watch {
-        if !self.plan.hides(parent.visible) || nested::begins_raw(&self.input[at + 1..]) == Some(false) {
+        if !self.may_hide(parent.visible) || nested::begins_raw(&self.input[at + 1..]) == Some(false) {
             return Watch::Nothing;
         }
         let spot = Spot { state: site.state, visible: parent.visible };

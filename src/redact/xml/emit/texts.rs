@@ -47,7 +47,7 @@ impl Pass<'_> {
         let run = &mut self.state.run;
         if run.state == Look::Nothing {
             let may_hold = is_free || text.is_empty() || self.state.judge.may_hold(text, scope.visible);
-            run.state = if may_hold && self.state.judge.task.plan.hides(scope.visible) {
+            run.state = if may_hold && self.state.judge.may_hide(scope.visible) {
                 Look::Gathered
             } else {
                 Look::Passes
