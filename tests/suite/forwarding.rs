@@ -391,14 +391,19 @@ async fn a_platform_in_trouble_is_an_answer_in_time() {
     // A pooled connection that the platform has closed meanwhile costs nobody an answer.
     let closing = |_: &Recorded| ok(&Recorded { head: vec![], body: vec![] }).then(Step::Close);
     upstream.script(closing);
-    for method in [Method::GET, Method::POST] {
-        for round in 0..30 {
-            let reply = connection
-                .send(&Ask::new(method.clone(), "/a").body(if method == Method::POST { "x" } else { "" }))
-                .await;
-            assert_eq!(reply.status, 200, "{method} {round}: {}", reply.text());
-        }
+    for round in 0..30 {
+        let reply = connection.send(&Ask::get("/a")).await;
+        assert_eq!(reply.status, 200, "{round}: {}", reply.text());
     }
+    // What is not safe is sent again only if nothing of it was (RFC 9110 9.2.2): now and then the platform closes just as it
+    // is on its way.
+    let mut answered = 0;
+    for round in 0..30 {
+        let reply = connection.send(&Ask::new(Method::POST, "/a").body("x")).await;
+        assert!(matches!(reply.status.as_u16(), 200 | 502), "{round}: {}", reply.text());
+        answered += usize::from(reply.status == 200);
+    }
+    assert!(answered > 15, "{answered}");
     // One endpoint of two is dead.
     upstream.script(ok);
     let dead = Upstream::nowhere();
