@@ -10,6 +10,7 @@
 use bytes::{BufMut, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
+use super::forwarded;
 use crate::secret::DomainKey;
 
 /// What marks a tag as the gateway's: `-rp` and sixteen hexadecimal digits before the closing quote.
@@ -136,7 +137,7 @@ pub fn protect(headers: &mut HeaderMap, tags: &Tags<'_>) {
     let control = if no_store { "private, no-store" } else { "private, no-cache" };
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(control));
     headers.append(header::VARY, HeaderValue::from_static("Cookie, Authorization"));
-    take_out(headers, &FOR_SHARED_CACHES);
+    forwarded::remove(headers, |name| FOR_SHARED_CACHES.contains(name));
     if let Some(tag) = headers.remove(header::ETAG)
         && let Some(value) = mark(tag.as_bytes(), tags)
     {
@@ -146,16 +147,7 @@ pub fn protect(headers: &mut HeaderMap, tags: &Tags<'_>) {
 
 /// Takes out what speaks of the bytes that the platform sent and not of those that leave.
 pub fn forget_representation(headers: &mut HeaderMap) {
-    take_out(headers, &OF_THE_BYTES);
-}
-
-/// A name that is there is found sooner than several that are not.
-fn take_out(headers: &mut HeaderMap, names: &'static [HeaderName]) {
-    let found: Vec<&HeaderName> =
-        headers.keys().filter_map(|name| names.iter().find(|one| *one == name)).collect();
-    for name in found {
-        headers.remove(name);
-    }
+    forwarded::remove(headers, |name| OF_THE_BYTES.contains(name));
 }
 
 /// The tag, sealed and with the view inside its quotes; `None` for what is no entity tag.

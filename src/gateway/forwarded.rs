@@ -150,8 +150,8 @@ pub fn clean_trailers(trailers: &mut HeaderMap) {
     });
 }
 
-/// Looks at each name once; few fields have to go.
-fn remove(headers: &mut HeaderMap, is_doomed: impl Fn(&HeaderName) -> bool) {
+/// Removes fields by name. Looks at each name once; few fields have to go.
+pub(super) fn remove(headers: &mut HeaderMap, is_doomed: impl Fn(&HeaderName) -> bool) {
     let doomed: Vec<HeaderName> = headers.keys().filter(|name| is_doomed(name)).cloned().collect();
     for name in doomed {
         headers.remove(name);

@@ -163,14 +163,16 @@ impl Place {
 
     /// Whether a rule or the charter has this name, or one of the steps in it.
     pub(super) fn knows(&self, name: &str) -> bool {
-        let known = |name: &str| self.plan.symbol(name.as_bytes()) != 0;
-        known(name) || steps(name).any(known)
+        self.has_symbol(name) || steps(name).any(|step| self.has_symbol(step))
     }
 
     /// Whether it is nothing but names that a rule or the charter has.
     pub(super) fn knows_all(&self, name: &str) -> bool {
-        let known = |name: &str| self.plan.symbol(name.as_bytes()) != 0;
-        known(name) || steps(name).all(known)
+        self.has_symbol(name) || steps(name).all(|step| self.has_symbol(step))
+    }
+
+    fn has_symbol(&self, name: &str) -> bool {
+        self.plan.symbol(name.as_bytes()) != 0
     }
 
     /// Goes into a value; `object` where it has members, so that it may be a record.

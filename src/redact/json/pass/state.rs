@@ -101,12 +101,24 @@ impl State {
         has_free_text: bool,
     ) -> Self {
         let (deny, report) = (plan.denies_unknown(&audience.sees), plan.reports_unknown());
+        let seen = has_free_text.then(Noted::default);
+        Self { deny, report, strict: deny || report, seen, ..Self::at_rest(key, audience.today, records) }
+    }
+
+    /// For a document inside a text.
+    pub(in crate::redact::json) fn inside(place: &Inside<'_>, records: Option<Records>) -> Self {
+        let Inside { key, today, free, level, .. } = *place;
+        Self { free, level, ..Self::at_rest(key.clone(), today, records) }
+    }
+
+    /// In front of the first byte, where what nobody classified passes.
+    fn at_rest(key: Arc<DomainKey>, today: Option<Date>, records: Option<Records>) -> Self {
         Self {
-            deny,
-            report,
-            strict: deny || report,
+            deny: false,
+            report: false,
+            strict: false,
             key,
-            today: audience.today,
+            today,
             tally: Tally::default(),
             around: Around::default(),
             records,
@@ -120,31 +132,6 @@ impl State {
             suspect: None,
             free: false,
             level: 0,
-            seen: has_free_text.then(Noted::default),
-        }
-    }
-
-    /// For a document inside a text.
-    pub(in crate::redact::json) fn inside(place: &Inside<'_>, records: Option<Records>) -> Self {
-        Self {
-            key: place.key.clone(),
-            today: place.today,
-            deny: false,
-            report: false,
-            strict: false,
-            tally: Tally::default(),
-            around: Around::default(),
-            records,
-            carried: Vec::new(),
-            doubtful: Vec::new(),
-            name: Vec::new(),
-            name_class: 0,
-            silent: false,
-            end: End::Stays,
-            naming: None,
-            suspect: None,
-            free: place.free,
-            level: place.level,
             seen: None,
         }
     }
