@@ -126,7 +126,9 @@ impl Judge {
         let related = self.relates().then_some(audience);
         let inside = Inside { plan, key, today, visible, related, state, free, level: 0 };
         let (nested, tally) = inside.read(text);
-        self.tally.add(&tally);
+        if nested != Nested::Text {
+            self.tally.add(&tally);
+        }
         match nested {
             Nested::Text if free => {
                 let search = Search { plan, means: Means { key, today }, visible, seen: self.seen.as_ref() };

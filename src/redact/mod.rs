@@ -30,6 +30,7 @@ mod graphql;
 mod html;
 mod json;
 mod judge;
+mod keys;
 #[doc(hidden)]
 pub mod laws;
 mod media_type;

@@ -18,6 +18,16 @@ impl Step {
     pub const UNKNOWN: Self = Self(1);
     /// The first that is a name.
     const NAMES: usize = 2;
+
+    /// Its number, for those who pack it with others.
+    pub const fn bits(self) -> u16 {
+        self.0
+    }
+
+    /// That of a number; of one that no lexicon gave out, none that is told.
+    pub const fn from_bits(bits: u16) -> Self {
+        Self(bits)
+    }
 }
 
 /// The way to a place in a document.

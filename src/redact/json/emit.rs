@@ -9,6 +9,7 @@ use super::RedactError;
 use super::pass::{Pass, Scope, State};
 use super::relate::Records;
 use super::walker::{Walked, Walker};
+use crate::redact::keys::Keys;
 use crate::redact::nested::Inside;
 use crate::redact::plan::Plan;
 use crate::redact::{Answers, Audience, Tally};
@@ -59,6 +60,14 @@ impl Emitter {
             waiting: Vec::new(),
             ahead: Vec::new(),
         }
+    }
+
+    pub(super) fn set_keys(&mut self, keys: Keys) {
+        self.walker.keys = keys;
+    }
+
+    pub(super) fn into_keys(self) -> Keys {
+        self.walker.keys
     }
 
     pub(super) fn tally(&self) -> &Tally {

@@ -209,26 +209,30 @@ impl Pass<'_> {
         self.state.silent = false;
     }
 
-    /// What happens to a member or element: its name is judged first, if it may be a value. Counts.
+    /// What happens to a member or element, and where it begins: its name is judged first, if it may be a value. Counts.
     #[inline(always)]
     fn judge_named(
         &mut self,
         at: usize,
-        start: &mut Start,
+        start: Start,
         parent: &mut Scope,
         site: Site,
         scalar: bool,
-    ) -> Verdict {
-        if site.told() && !self.name_leaves(at, start, parent, site) {
-            return Verdict::Drop;
-        }
-        self.judge(parent, site, scalar)
+    ) -> (Verdict, Start) {
+        let start = match site.told() {
+            true => match self.name_leaves(at, start, parent, site) {
+                Some(start) => start,
+                None => return (Verdict::Drop, start),
+            },
+            false => start,
+        };
+        (self.judge(parent, site, scalar), start)
     }
 
     /// What happens to a value. Counts.
     #[inline(always)]
     fn judge(&mut self, parent: &Scope, site: Site, scalar: bool) -> Verdict {
-        match site.class {
+        match site.class() {
             0 if self.state.free && scalar => Verdict::Scrub,
             0 if parent.known || !self.state.strict => Verdict::Keep { known: parent.known },
             0 => self.judge_unknown(parent, site, scalar),
@@ -255,16 +259,16 @@ impl Pass<'_> {
     /// Whoever sees it must see it as all that it is taken for.
     #[inline(never)]
     fn judge_several(&mut self, parent: &Scope, site: Site, scalar: bool) -> Verdict {
-        let hidden = match site.also.checked_sub(CATEGORY).map(CategoryId) {
+        let hidden = match site.also().checked_sub(CATEGORY).map(CategoryId) {
             Some(also) => (!parent.visible.contains(also)).then_some(also),
-            None => site.own.checked_sub(CATEGORY).map(CategoryId),
+            None => site.own().checked_sub(CATEGORY).map(CategoryId),
         };
         match hidden {
             Some(category) => {
                 self.state.tally.redacted(category);
                 Verdict::Hide(category)
             }
-            None => self.judge(parent, Site { class: site.own, ..site }, scalar),
+            None => self.judge(parent, site.with_class(site.own()), scalar),
         }
     }
 
@@ -282,7 +286,7 @@ impl Pass<'_> {
     #[cold]
     fn unclassified(&mut self, parent: &Scope, site: Site) {
         let State { tally, around, .. } = &mut *self.state;
-        tally.unclassified_at(|| Some(around.trail(parent.depth, site.step)));
+        tally.unclassified_at(|| Some(around.trail(parent.depth, site.step())));
     }
 
     /// A hidden scalar.
@@ -340,7 +344,7 @@ impl Pass<'_> {
             return Watch::Nothing;
         }
         self.substitute(at, parent, start, b"");
-        let spot = Spot { state: site.state, visible: parent.visible };
+        let spot = Spot { state: site.state(), visible: parent.visible };
         self.state.end = End::Scrubbed(kind, spot);
         Watch::Value
     }
@@ -435,18 +439,22 @@ impl Visit for Pass<'_> {
     }
 
     #[inline(always)]
-    fn scalar(&mut self, at: usize, mut start: Start, parent: &mut Scope, site: Site, kind: Kind) -> Watch {
+    fn scalar(&mut self, at: usize, start: Start, parent: &mut Scope, site: Site, kind: Kind) -> Watch {
+        // What most are.
+        if site.is_plain() && self.state.lax && parent.mode == Mode::Judge {
+            return self.stay(at, start, parent, site, kind);
+        }
         let watch = match parent.mode {
-            Mode::Judge => match self.judge_named(at, &mut start, parent, site, true) {
-                Verdict::Keep { .. } => self.stay(at, start, parent, site, kind),
-                Verdict::Hide(category) => self.hide(at, start, parent, category, kind),
-                Verdict::Scrub => self.scrub(at, start, parent, site, kind),
-                Verdict::Void => {
+            Mode::Judge => match self.judge_named(at, start, parent, site, true) {
+                (Verdict::Keep { .. }, start) => self.stay(at, start, parent, site, kind),
+                (Verdict::Hide(category), start) => self.hide(at, start, parent, category, kind),
+                (Verdict::Scrub, start) => self.scrub(at, start, parent, site, kind),
+                (Verdict::Void, start) => {
                     self.substitute(at, parent, start, NULL);
                     self.state.end = End::Went;
                     Watch::End
                 }
-                Verdict::Drop => {
+                (Verdict::Drop, start) => {
                     self.discard_or_null(at, parent, start);
                     self.state.end = End::Went;
                     Watch::End
@@ -485,22 +493,22 @@ impl Visit for Pass<'_> {
     }
 
     #[inline(always)]
-    fn open(&mut self, at: usize, mut start: Start, parent: &mut Scope, site: Site, object: bool) -> Scope {
+    fn open(&mut self, at: usize, start: Start, parent: &mut Scope, site: Site, object: bool) -> Scope {
         let mut known = parent.known;
         let mut doubt = None;
         let mode = match parent.mode {
-            Mode::Judge => match self.judge_named(at, &mut start, parent, site, false) {
-                Verdict::Keep { known: false } if self.is_doubtful(parent, site) => {
+            Mode::Judge => match self.judge_named(at, start, parent, site, false) {
+                (Verdict::Keep { known: false }, start) if self.is_doubtful(parent, site) => {
                     doubt = self.doubt(at, start, parent, site);
                     if doubt.is_some() { Mode::Judge } else { Mode::Silence(None) }
                 }
-                Verdict::Keep { known: now } => {
+                (Verdict::Keep { known: now }, start) => {
                     self.keep(parent, start);
                     known = now;
                     Mode::Judge
                 }
-                Verdict::Hide(category) => self.hide_all(at, start, parent, category, object),
-                Verdict::Drop | Verdict::Scrub | Verdict::Void => {
+                (Verdict::Hide(category), start) => self.hide_all(at, start, parent, category, object),
+                (Verdict::Drop | Verdict::Scrub | Verdict::Void, start) => {
                     self.discard_or_null(at, parent, start);
                     Mode::Silence(None)
                 }
@@ -520,7 +528,7 @@ impl Visit for Pass<'_> {
         {
             records.named(site, None);
         }
-        self.state.around.open(parent.depth, site.step);
+        self.state.around.open(parent.depth, site.step());
         let (visible, depth) = (parent.visible, parent.depth + 1);
         let mut scope = Scope { visible, depth, kept: false, known, record: false, masked: 0, doubt, mode };
         if object && site.record() {

@@ -1,6 +1,5 @@
 //! Keys and scalars, wherever the chunks cut them.
 
-use super::keys::Key;
 use super::number::{self, NumberState};
 use super::scan::{self, Scan, StringState};
 use super::visit::{Visit, Watch};
@@ -8,6 +7,7 @@ use super::walker::Walker;
 use super::{MAX_KEY, MAX_VALUE, RedactError, unescape};
 use crate::redact::action::decoded;
 use crate::redact::graphql::Cursor;
+use crate::redact::keys::Key;
 
 /// A token that began in an earlier chunk.
 #[derive(Clone, Copy, Debug)]

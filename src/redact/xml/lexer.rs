@@ -148,6 +148,13 @@ impl Lexer {
         input: &[u8],
         pieces: &mut impl Pieces,
     ) -> Result<usize, RedactError> {
+        if scan == Scan::Begin
+            && let Some(end) = whole_tag(input)?
+            && end <= MAX_TAG
+        {
+            self.token(scan, &input[..end], pieces)?;
+            return Ok(end);
+        }
         let Some(end) = scan.advance(input)? else {
             self.carry.extend_from_slice(input);
             self.state = State::Markup(scan);
@@ -289,6 +296,29 @@ fn brackets_before(text: &[u8], at: usize, before: u8) -> u8 {
         [] => before,
         _ => 0,
     }
+}
+
+/// Where the tag ends that begins here, if it is one and ends here: what most tokens are, and too short to search for
+/// their ends with vectors.
+fn whole_tag(input: &[u8]) -> Result<Option<usize>, RedactError> {
+    let [b'<', second, ..] = *input else { return Ok(None) };
+    if matches!(second, b'!' | b'?' | b'>') {
+        return Ok(None);
+    }
+    let mut at = 2;
+    while let Some(&byte) = input.get(at) {
+        at += 1;
+        match byte {
+            b'>' => return Ok(Some(at)),
+            b'"' | b'\'' => match memchr2(byte, b'<', &input[at..]) {
+                None => return Ok(None),
+                Some(length) if input[at + length] == b'<' => return Err(RedactError::Malformed),
+                Some(length) => at += length + 1,
+            },
+            _ => {}
+        }
+    }
+    Ok(None)
 }
 
 impl Scan {

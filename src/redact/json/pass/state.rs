@@ -23,6 +23,8 @@ pub(in crate::redact::json) struct State {
     pub(super) report: bool,
     /// One of both.
     pub(super) strict: bool,
+    /// A scalar that nobody classified passes as it is.
+    pub(super) lax: bool,
     pub(in crate::redact::json) tally: Tally,
     /// Where the document is open.
     pub(super) around: Around,
@@ -102,13 +104,20 @@ impl State {
     ) -> Self {
         let (deny, report) = (plan.denies_unknown(&audience.sees), plan.reports_unknown());
         let seen = has_free_text.then(Noted::default);
-        Self { deny, report, strict: deny || report, seen, ..Self::at_rest(key, audience.today, records) }
+        Self {
+            deny,
+            report,
+            strict: deny || report,
+            lax: !(deny || report),
+            seen,
+            ..Self::at_rest(key, audience.today, records)
+        }
     }
 
     /// For a document inside a text.
     pub(in crate::redact::json) fn inside(place: &Inside<'_>, records: Option<Records>) -> Self {
         let Inside { key, today, free, level, .. } = *place;
-        Self { free, level, ..Self::at_rest(key.clone(), today, records) }
+        Self { free, lax: !free, level, ..Self::at_rest(key.clone(), today, records) }
     }
 
     /// In front of the first byte, where what nobody classified passes.
@@ -117,6 +126,7 @@ impl State {
             deny: false,
             report: false,
             strict: false,
+            lax: true,
             key,
             today,
             tally: Tally::default(),

@@ -56,7 +56,7 @@ impl Pass<'_> {
         if !self.may_hide(parent.visible) || nested::begins_raw(&self.input[at + 1..]) == Some(false) {
             return Watch::Nothing;
         }
-        let spot = Spot { state: site.state, visible: parent.visible };
+        let spot = Spot { state: site.state(), visible: parent.visible };
         self.state.suspect = Some(Suspect { at: self.base + at as u64, spot, again_at: 0 });
         Watch::End
     }
