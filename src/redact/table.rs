@@ -2,15 +2,17 @@
 //!
 //! A row is read as an element of the root array, a column as its member. Rows are judged whole, so that nothing leaves
 //! of one that is malformed, and whose it is may stand in its last column. Columns stay where they are: what goes leaves
-//! an empty cell.
+//! an empty cell. Lines above the names of the columns are titles where that is plain.
 
 mod dialect;
 mod row;
+mod titles;
 
 use std::borrow::Cow;
 
 pub use row::MAX_COLUMNS;
 use row::{Cell, Dialect, Ends, Row};
+use titles::Titles;
 
 use super::judge::{Judge, Left, Refused, Verdict};
 use super::place::{Named, Place};
@@ -73,6 +75,7 @@ struct Rows {
     alike_from: u32,
     suspected: u32,
     started: bool,
+    titles: Titles,
     row: Row,
 }
 
@@ -102,6 +105,7 @@ impl TableRedactor {
             alike_from,
             suspected: SUSPECTED,
             started: false,
+            titles: Titles::default(),
             row: Row::default(),
         };
         Self { refused: Refused::default(), rows, held: Vec::new(), ends: Ends::default() }
@@ -134,7 +138,7 @@ impl Redact for TableRedactor {
                     return Err(RedactError::TooLong);
                 }
                 if end.is_some() {
-                    rows.take(held, out)?;
+                    rows.next(held, out)?;
                     held.clear();
                 }
             }
@@ -146,9 +150,9 @@ impl Redact for TableRedactor {
         let Self { refused, rows, held, .. } = self;
         let result = Refused::guard(refused, || {
             if !held.is_empty() {
-                rows.take(held, out)?;
+                rows.next(held, out)?;
             }
-            Ok(())
+            rows.first_counts(out)
         });
         refused.end();
         result
@@ -189,7 +193,12 @@ impl Rows {
         Ok(rest)
     }
 
-    /// One row that was held, with its end of line if it has one.
+    /// The next row, with its end of line if it has one.
+    fn next(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), RedactError> {
+        if self.dialect.is_none() && self.holds(bytes, out)? { Ok(()) } else { self.take(bytes, out) }
+    }
+
+    /// One row that was held.
     fn take(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), RedactError> {
         let text = std::str::from_utf8(bytes).map_err(|_| RedactError::NotUtf8)?;
         let mark = if self.started { 0 } else { text.len() - text.trim_start_matches('\u{feff}').len() };
