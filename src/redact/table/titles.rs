@@ -72,23 +72,55 @@ impl Rows {
     /// There is no header below the first row: it is that itself, and the others are rows.
     pub(super) fn first_counts(&mut self, out: &mut Vec<u8>) -> Result<(), RedactError> {
         let Titles { held, ends, .. } = std::mem::take(&mut self.titles);
-        self.titles.over = true;
-        let mut from = 0;
-        for end in ends {
+        let mut skipped = 0;
+        if let Some((below, columns, dialect)) = self.unknown_columns(&held, &ends) {
+            let above = ends.get(..below).unwrap_or_default();
+            let end = above.last().copied().unwrap_or_default();
+            self.titles = Titles { held: held[..end].to_vec(), ends: above.to_vec(), over: false };
+            skipped = if self.write_titles(columns, dialect, out)? { below } else { 0 };
+        }
+        self.titles = Titles { over: true, ..Titles::default() };
+        let mut from = skipped.checked_sub(1).map_or(0, |last| ends[last]);
+        for end in ends.into_iter().skip(skipped) {
             self.take(&held[from..end], out)?;
             from = end;
         }
         Ok(())
     }
 
-    fn meets(&mut self, line: &str) -> Met {
+    /// The first row of three columns or more below the first row of all, if nothing in it is known, so that no column of it is
+    /// anything; how many they are, and its dialect.
+    fn unknown_columns(&mut self, held: &[u8], ends: &[usize]) -> Option<(usize, usize, Dialect)> {
+        ends.windows(2).zip(1..).find_map(|(span, place)| {
+            let line = std::str::from_utf8(&held[span[0]..span[1]]).ok()?;
+            let dialect = self.dialect_of(line)?;
+            let mut row = Row::default();
+            let whole = row.read(line.as_bytes(), dialect, true) == Ok(Some(line.len()));
+            let filled = row.cells.iter().filter(|cell| cell.start < cell.end).count();
+            let unknown = row.cells.iter().all(|&cell| !self.is_known(value(line, cell).trim()));
+            (whole && unknown && filled > FILLED).then_some((place, row.cells.len(), dialect))
+        })
+    }
+
+    /// How a line that is no first row is split, where there is one way.
+    fn dialect_of(&self, line: &str) -> Option<Dialect> {
         let newline = dialect::newline(line.as_bytes());
-        let dialect = match self.separator {
-            Some(separator) => Dialect { separator, newline },
-            None => match dialect::detect(line.as_bytes(), newline) {
-                Ok(detected) if !detected.doubtful || self.titles.ends.is_empty() => detected.dialect,
-                _ => return Met::Other,
-            },
+        match self.separator {
+            Some(separator) => Some(Dialect { separator, newline }),
+            None => {
+                let detected = dialect::detect(line.as_bytes(), newline).ok()?;
+                (!detected.doubtful).then_some(detected.dialect)
+            }
+        }
+    }
+
+    fn meets(&mut self, line: &str) -> Met {
+        // Of the first row its own judgement says more.
+        let first = self.titles.ends.is_empty();
+        let newline = dialect::newline(line.as_bytes());
+        let fallback = || first.then(|| dialect::detect(line.as_bytes(), newline).ok()).flatten();
+        let Some(dialect) = self.dialect_of(line).or_else(|| Some(fallback()?.dialect)) else {
+            return Met::Other;
         };
         let mut row = Row::default();
         // What is no row is judged as the first one, where it stands.
@@ -101,7 +133,7 @@ impl Rows {
             may_be_name(&name) && !name.starts_with(|c: char| c.is_ascii_digit())
         };
         // Of the first row nothing else is asked than that it names something.
-        if known == 0 || (!self.titles.ends.is_empty() && known >= KNOWN && !row.cells.iter().all(plain)) {
+        if known == 0 || (!first && known >= KNOWN && !row.cells.iter().all(plain)) {
             return Met::Other;
         }
         Met::Names { known, columns: row.cells.len(), dialect }
