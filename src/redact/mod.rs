@@ -22,6 +22,7 @@ pub mod detect;
 mod error;
 mod events;
 #[cfg(test)]
+mod failure;
 mod fixture;
 mod form;
 mod format;
