@@ -16,13 +16,14 @@
 //! [`MAX_HELD`]); beyond them a document is refused rather than half understood.
 
 mod action;
+mod ascii;
 mod audience;
 mod charset;
 pub mod detect;
 mod error;
 mod events;
-#[cfg(test)]
 mod failure;
+#[cfg(test)]
 mod fixture;
 mod form;
 mod format;
