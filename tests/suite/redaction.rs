@@ -300,7 +300,11 @@ async fn what_cannot_be_read_is_refused_whole() {
         (
             "latin-1",
             true,
-            Answer::new(200, &[("Content-Type", "application/json; charset=latin1")], text.replace("L1", "é")),
+            Answer::new(
+                200,
+                &[("Content-Type", "application/json; charset=latin1")],
+                text.replace("L1", "é"),
+            ),
         ),
         (
             "two charsets",
