@@ -368,6 +368,9 @@ impl Rows {
         }
         if self.suspected > 0 {
             self.suspected -= 1;
+            if self.is_header_of_others(row, text) {
+                return Err(RedactError::Malformed);
+            }
             let names = self.is_header(row, text) || self.is_header_below(row, text);
             if !self.judge.denies() && self.header == Header::Present && names {
                 return Err(RedactError::Malformed);
@@ -393,6 +396,23 @@ impl Rows {
         self.place.leave();
         let unnamed = !self.columns.iter().any(|column| column.named.field.is_personal());
         elsewhere && (named > 1 || unnamed)
+    }
+
+    /// Whether a row of one cell is the names of columns for who splits it otherwise: the first row was none of this table.
+    fn is_header_of_others(&mut self, row: &Row, text: &str) -> bool {
+        let [cell] = row.cells[..] else { return false };
+        if self.columns.len() == 1 || cell.quoted {
+            return false;
+        }
+        let line = value(text, cell);
+        let element = self.place.element(self.index);
+        self.place.enter(element, true);
+        let named = dialect::split(&line).any(|name| {
+            let name = name.trim_matches(['"', ' ']);
+            may_be_name(name) && self.place.knows(name) && self.place.resolve(name).field.is_personal()
+        });
+        self.place.leave();
+        named
     }
 
     /// Whether names stand below each other: `nom;Jean`, then `email;jean@x.fr`.

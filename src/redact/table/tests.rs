@@ -163,6 +163,29 @@ fn titles_stand_above_the_names() {
     assert_eq!(redact(&trial, &long), Err(RedactError::Malformed));
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    /// Whatever stands above, a column of this name is hidden or the table is refused.
+    #[test]
+    fn no_canary_survives_below_titles(
+        titles in prop::collection::vec(prop::sample::select(vec![
+            "", ";;", "Titre", "Titre;;", "Classe;6A;", "a;b;c", "a,b,c", "nom;x;y", "Nom : x", "x;courriel;z", "sep=;", "\"a\nb\"", "a\tb",
+        ]), 0..5),
+        header in prop::sample::select(vec!["z;nom;courriel", "nom;courriel;note", "nom;x;y", "\"nom\";\"courriel\";z", "nom,courriel,z"]),
+        strict: bool,
+    ) {
+        let separator = if header.contains(',') { "," } else { ";" };
+        let row = ["Zephyrine", "Zephyrine", "Zephyrine"].join(separator);
+        let text = format!("{}{header}\n{row}\n", titles.iter().map(|line| format!("{line}\n")).collect::<String>());
+        let fields: &[_] = &[("nom", Some(NAME)), ("x", Some(NAME)), ("y", Some(NAME)), ("z", Some(NAME))];
+        let trial = Trial::declared(if strict { Unknown::Deny } else { Unknown::Report }, fields);
+        if let Ok(left) = redact(&trial, &text) {
+            prop_assert!(!left.contains(CANARY), "{:?} became {:?}", text, left);
+        }
+    }
+}
+
 #[test]
 fn a_table_on_its_side_is_known_by_the_names_of_its_rows() {
     let trial = Trial::declared(Unknown::Pass, &[("$[*].moyenne", Some(NOTE))]);

@@ -1,5 +1,7 @@
 //! Objects under personal names that describe their field, where nothing is declared.
 
+use proptest::prelude::*;
+
 use super::*;
 
 #[test]
@@ -57,4 +59,59 @@ fn a_route_that_declares_means_what_it_says() {
         redact_for(&data, &Audience::default(), br#"{"full_name":{"type":"string"},"x":1}"#).as_deref(),
         Ok(r#"{"full_name":null,"x":1}"#)
     );
+}
+
+/// Values as schemas have them, and a canary wherever one may stand.
+fn described() -> impl Strategy<Value = String> {
+    let leaf = prop::sample::select(vec![
+        r#""string""#,
+        r#""zephyrine""#,
+        r#""email""#,
+        "true",
+        "null",
+        "12",
+        "612345678901",
+        r##""#/$defs/zephyrine""##,
+        "[]",
+        "{}",
+    ]);
+    let name = prop::sample::select(vec![
+        "type",
+        "format",
+        "$ref",
+        "items",
+        "anyOf",
+        "properties",
+        "required",
+        "maxLength",
+        "title",
+        "default",
+        "zephyrine",
+        "note",
+    ]);
+    leaf.prop_map(str::to_owned).prop_recursive(5, 40, 5, move |inner| {
+        let members = prop::collection::vec((name.clone(), inner.clone()), 0..5);
+        prop_oneof![
+            members.prop_map(|members| {
+                let members: Vec<_> =
+                    members.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
+                format!("{{{}}}", members.join(","))
+            }),
+            prop::collection::vec(inner, 0..4).prop_map(|values| format!("[{}]", values.join(","))),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn no_canary_survives_in_a_schema(value in described(), name in prop::sample::select(vec!["note", "full_name", "gender"])) {
+        let document = format!(r#"{{"x":[1],"{name}":{{"type":"string","properties":{value},"anyOf":[{value}]}},"{name}":{value},"y":2}}"#);
+        let left = redact(&document).unwrap();
+        prop_assert!(!left.contains("zephyrine"), "{} became {}", document, left);
+        prop_assert!(!left.contains("612345678901"), "{} became {}", document, left);
+        prop_assert!(serde_json::from_str::<serde_json::Value>(&left).is_ok(), "{}", left);
+        prop_assert!(left.starts_with(r#"{"x":[1]"#) && left.ends_with(r#""y":2}"#), "{}", left);
+    }
 }
