@@ -177,6 +177,9 @@ impl Reader<'_> {
             return Err(Unreadable::Partial);
         }
         let format = match (&self.answers, format) {
+            (None, Format::Json) if status.is_client_error() || status.is_server_error() => {
+                Format::Failure(status.as_u16())
+            }
             (None, format) => format,
             (Some(answers), Format::Json | Format::Texts | Format::Wrapped) => {
                 Format::Graphql(Arc::clone(answers))

@@ -21,6 +21,9 @@ pub(super) struct Field {
 }
 
 impl Field {
+    /// A text without a name, in which anything may stand.
+    pub(super) const FREE_TEXT: Self = Self { state: 0, class: FREE_TEXT, flags: 0, step: Step::ELEMENT };
+
     /// The plan's state at it.
     pub(super) fn state(self) -> u32 {
         self.state

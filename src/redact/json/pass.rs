@@ -6,6 +6,7 @@
 
 mod doubt;
 mod names;
+mod schema;
 mod state;
 mod texts;
 
@@ -44,6 +45,8 @@ enum Mode {
     Judge,
     /// A hidden array: its scalars are replaced one by one.
     Replace(CategoryId),
+    /// The same of an object, unless it turns out to describe the field that it is called after.
+    Describe(CategoryId),
     /// Nothing of it leaves, for it is of a category; its end is the end of the silence.
     Silence(Option<CategoryId>),
     /// Nothing of it leaves.
@@ -135,7 +138,7 @@ impl Pass<'_> {
     /// The end of the chunk: writes what is decided, carries what is not.
     pub(super) fn carry(&mut self, held: Option<Start>) {
         if self.state.silent {
-            return;
+            return self.carry_described();
         }
         if let Some(suspect) = self.state.suspect {
             return self.carry_text(suspect);
@@ -379,6 +382,10 @@ impl Pass<'_> {
     ) -> Mode {
         let plan = self.plan;
         match plan.remedy(category) {
+            remedy if object && !plan.is_declared() => {
+                self.describe(at, start, parent, remedy.removes());
+                return Mode::Describe(category);
+            }
             remedy if remedy.removes() => self.discard_or_null(at, parent, start),
             remedy if remedy.is_one_by_one() && !object => {
                 self.keep(parent, start);
@@ -461,6 +468,7 @@ impl Visit for Pass<'_> {
                 }
             },
             Mode::Replace(category) => self.hide(at, start, parent, category, kind),
+            Mode::Describe(category) => self.note_inside(Some(category), kind),
             Mode::Silence(category) | Mode::Silent(category) => self.note_inside(category, kind),
         };
         if site.names() { self.name(site, kind, watch) } else { watch }
@@ -521,6 +529,7 @@ impl Visit for Pass<'_> {
                 self.keep(parent, start);
                 Mode::Replace(category)
             }
+            Mode::Describe(category) => Mode::Silent(Some(category)),
             Mode::Silence(category) | Mode::Silent(category) => Mode::Silent(category),
         };
         if site.names()
@@ -539,8 +548,15 @@ impl Visit for Pass<'_> {
 
     #[inline(always)]
     fn close(&mut self, end: usize, scope: Scope, parent: &mut Scope) -> bool {
-        if matches!(scope.mode, Mode::Silence(_)) {
-            self.resume(end);
+        match scope.mode {
+            Mode::Silence(_) => self.resume(end),
+            Mode::Describe(_) => {
+                if let Some(described) = self.state.described.take() {
+                    self.described(end, *described, parent);
+                }
+                self.resume(end);
+            }
+            _ => {}
         }
         if scope.record && self.ends(end) {
             return true;

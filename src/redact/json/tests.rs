@@ -3,6 +3,7 @@ mod grammar;
 mod names;
 mod nested;
 mod records;
+mod schema;
 mod views;
 
 use std::sync::Arc;

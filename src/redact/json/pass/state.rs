@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::civil::Date;
 
+use super::schema::Described;
 use super::texts::Suspect;
 use super::{End, Records, Site};
 use crate::policy::set::{CategoryId, Step, Trail};
@@ -43,6 +44,8 @@ pub(in crate::redact::json) struct State {
     pub(super) naming: Option<Site>,
     /// The text at hand, if it may be a document. What came of it in earlier chunks is carried.
     pub(super) suspect: Option<Suspect>,
+    /// The hidden object at hand, if it may only describe its field.
+    pub(super) described: Option<Box<Described>>,
     /// The document stands in a free text: texts that nobody classified are free texts.
     pub(super) free: bool,
     /// Documents around this one.
@@ -140,6 +143,7 @@ impl State {
             end: End::Stays,
             naming: None,
             suspect: None,
+            described: None,
             free: false,
             level: 0,
             seen: None,
@@ -157,6 +161,7 @@ impl State {
         self.end = End::Stays;
         self.naming = None;
         self.suspect = None;
+        self.described = None;
     }
 
     #[cfg(test)]
