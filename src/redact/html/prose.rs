@@ -215,15 +215,20 @@ impl Prose {
     }
 }
 
-/// The text of a run. `places` says where pieces of it stand: begin in the text, begin and end in the run; a piece whose two
-/// lengths differ is one character.
-fn read(
-    raw: &[u8],
-    tags: &[(usize, usize)],
-    between: &[u8],
-    text: &mut Vec<u8>,
-    places: &mut Vec<(usize, usize, usize)>,
-) {
+/// A piece of a run's text.
+#[derive(Clone, Copy, Default)]
+struct Piece {
+    /// Where it begins in the text.
+    begin: usize,
+    /// Where it stands in the run.
+    from: usize,
+    to: usize,
+    /// It is written otherwise than it is read: a reference, a tag. It stays whole.
+    is_whole: bool,
+}
+
+/// The text of a run. `pieces` says where it stands.
+fn read(raw: &[u8], tags: &[(usize, usize)], between: &[u8], text: &mut Vec<u8>, pieces: &mut Vec<Piece>) {
     let mut tags = tags.iter().copied().peekable();
     let mut at = 0;
     while at < raw.len() {
@@ -232,35 +237,33 @@ fn read(
         {
             tags.next();
             if !between.is_empty() {
-                places.push((text.len(), from, to));
+                pieces.push(Piece { begin: text.len(), from, to, is_whole: true });
                 text.extend_from_slice(between);
             }
             at = to;
             continue;
         }
         let end = tags.peek().map_or(raw.len(), |(from, _)| *from);
+        let (begin, from) = (text.len(), at);
         if raw[at] == b'&' {
-            let (character, length) = reference(&raw[at..end], Within::Text);
-            let width = if length == 1 { 1 } else { length };
-            places.push((text.len(), at, at + width));
-            text.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
-            at += width;
+            let (meant, length) = reference(&raw[at..end], Within::Text);
+            meant.push(text);
+            at += length;
+            pieces.push(Piece { begin, from, to: at, is_whole: true });
         } else {
-            let stop = memchr::memchr(b'&', &raw[at..end]).map_or(end, |place| at + place);
-            places.push((text.len(), at, stop));
-            text.extend_from_slice(&raw[at..stop]);
-            at = stop;
+            at = memchr::memchr(b'&', &raw[at..end]).map_or(end, |place| at + place);
+            text.extend_from_slice(&raw[from..at]);
+            pieces.push(Piece { begin, from, to: at, is_whole: false });
         }
     }
-    places.push((text.len(), raw.len(), raw.len()));
+    pieces.push(Piece { begin: text.len(), from: raw.len(), to: raw.len(), is_whole: true });
 }
 
 /// Where in the run the character at this place of the text stands.
-fn place(places: &[(usize, usize, usize)], at: usize) -> (usize, usize) {
-    let piece = places.partition_point(|(begin, ..)| *begin <= at).saturating_sub(1);
-    let (begin, from, to) = places.get(piece).copied().unwrap_or_default();
-    let length = places.get(piece + 1).map_or(0, |(next, ..)| next - begin);
-    if length == to - from { (from + at - begin, from + at - begin + 1) } else { (from, to) }
+fn place(pieces: &[Piece], at: usize) -> (usize, usize) {
+    let piece = pieces.partition_point(|piece| piece.begin <= at).saturating_sub(1);
+    let Piece { begin, from, to, is_whole } = pieces.get(piece).copied().unwrap_or_default();
+    if is_whole { (from, to) } else { (from + at - begin, from + at - begin + 1) }
 }
 
 /// A value without what detectors find in it; `None` where nothing is.
