@@ -6,15 +6,18 @@
 //! and values stand, and may be sloppy elsewhere.
 
 mod attributes;
+mod beside;
 mod element;
 mod entity;
 mod field;
 mod grid;
 mod lexer;
+mod line;
 mod page;
 mod prose;
 mod raw;
 mod rows;
+mod shown;
 mod structure;
 mod tag;
 #[cfg(test)]

@@ -23,6 +23,8 @@ pub(super) enum Manner {
     Open,
     /// What the element holds is hidden: so is every attribute that could repeat it.
     Hidden,
+    /// Its text is hidden: what a reader is shown beside it goes.
+    Shown,
 }
 
 /// An attribute that holds the value of its element.
@@ -179,6 +181,9 @@ impl Page {
             let is_label = NAMING.contains(&name.as_bytes()) && self.is_known(&text);
             return Ok(if is_label { Change::None } else { Change::Gone });
         }
+        if manner == Manner::Shown && repeats(name.as_bytes()) {
+            return Ok(Change::Gone);
+        }
         if text.is_empty() {
             return Ok(Change::None);
         }
@@ -245,6 +250,12 @@ impl Page {
             }
         } else if (name.starts_with("on") || is_code(&text)) && self.mentions(&text) {
             return Change::Gone;
+        }
+        if is_said(name)
+            && let Some(left) = self.without_values(&text)
+        {
+            text = Cow::Owned(left);
+            changed = true;
         }
         let looked_at =
             if is_one_of(ADDRESSES, name) { without_densities(&text) } else { Cow::Borrowed(&*text) };
@@ -324,6 +335,21 @@ impl Page {
         }
         false
     }
+}
+
+/// Whether an attribute shows what its element does.
+pub(super) fn repeats(name: &[u8]) -> bool {
+    name.starts_with(b"data-")
+        || matches!(
+            name,
+            b"title" | b"alt" | b"aria-label" | b"aria-description" | b"content" | b"value" | b"datetime"
+        )
+}
+
+/// Whether a sentence may stand in an attribute.
+fn is_said(name: &str) -> bool {
+    const SAID: &str = " title alt aria-label aria-description placeholder label summary content value ";
+    name.starts_with("data-") || is_one_of(SAID, name)
 }
 
 /// Whether an attribute may be named like a field: those that platforms and custom elements make up.

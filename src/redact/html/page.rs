@@ -4,11 +4,15 @@
 //! grammar is strict, for where a cell or a field ends decides what is hidden; everything else is text between tags, however
 //! sloppy, and goes through the detectors.
 
+use std::collections::HashMap;
+
 use super::attributes::Worth;
 use super::element::{Raw, is_inline};
 use super::entity::escape;
 use super::grid::{Gathered, Spelt, Table};
+use super::line::{End, Pending};
 use super::prose::{Look, Prose};
+use super::shown::{Classes, Scope};
 use super::tag::Tag;
 use crate::policy::set::{CategoryId, CategorySet};
 use crate::redact::action::Remedy;
@@ -109,6 +113,17 @@ pub(super) struct Page {
     /// A row is read again, and whether it was found not to fit its table.
     pub(super) again: bool,
     pub(super) misfit: bool,
+    /// Something of what is looked for is hidden.
+    pub(super) hides: bool,
+    /// A name that ended its line.
+    pub(super) pending: Option<Pending>,
+    /// An element that names what it shows.
+    pub(super) scope: Option<Scope>,
+    /// The last block that began is a `div`, which says nothing of what stands in it.
+    pub(super) is_box: bool,
+    pub(super) classes: Classes,
+    /// Categories that labels gave to elements, by their `id`.
+    pub(super) labelled: HashMap<String, CategoryId>,
     /// Text since the last tag, as far as it could be the rest of a broken one.
     pub(super) line: Vec<u8>,
 }
@@ -117,6 +132,7 @@ impl Page {
     pub(super) fn new(task: Task, charset: Charset) -> Self {
         let visible = task.audience.sees.any;
         let kinds = task.plan.detected(visible);
+        let hides = task.plan.hides(visible);
         let mut place = Place::new(task.plan.clone());
         let root = place.root();
         place.enter(root, true);
@@ -141,6 +157,12 @@ impl Page {
             again: false,
             misfit: false,
             line: Vec::new(),
+            hides,
+            pending: None,
+            scope: None,
+            is_box: false,
+            classes: Classes::default(),
+            labelled: HashMap::new(),
         }
     }
 
@@ -201,16 +223,21 @@ impl Page {
         self.place.resolve(name.trim()).field.is_known()
     }
 
-    /// What happens to a value of these names. The strictest word counts.
-    pub(super) fn verdict(&mut self, named: &[Named], known: bool) -> Verdict {
+    /// The field of these names that is hidden by the strictest word, if one is.
+    pub(super) fn strictest(&self, named: &[Named]) -> Option<Field> {
         let visible = self.visible;
         let hides = |field: &Field| field.category().is_some_and(|category| !visible.contains(category));
         let removes = |field: &Field| {
             let remedy = field.category().map(|category| self.judge.task.plan.remedy(category));
             matches!(remedy, Some(Remedy::Remove))
         };
-        let hidden = named.iter().map(|named| named.field).filter(hides).min_by_key(|field| !removes(field));
-        match hidden {
+        named.iter().map(|named| named.field).filter(hides).min_by_key(|field| !removes(field))
+    }
+
+    /// What happens to a value of these names. The strictest word counts.
+    pub(super) fn verdict(&mut self, named: &[Named], known: bool) -> Verdict {
+        let visible = self.visible;
+        match self.strictest(named) {
             Some(field) => self.judge.judge(field, visible),
             None if known => Verdict::Keep,
             None => {
@@ -224,6 +251,7 @@ impl Page {
         self.visible = visible;
         self.quiet = false;
         self.kinds = self.judge.task.plan.detected(visible);
+        self.hides = self.judge.task.plan.hides(visible);
     }
 
     /// Where bytes go.
@@ -260,11 +288,38 @@ impl Page {
         }
     }
 
+    /// Takes text as it is written.
+    pub(super) fn add_text(&mut self, mut text: &[u8], out: &mut Vec<u8>) {
+        while !text.is_empty() {
+            let (now, later) = text.split_at(text.len().min(self.prose.room()));
+            self.prose(out, |prose, _, _| prose.text(now));
+            text = later;
+            self.make_room(out);
+        }
+    }
+
+    /// Takes a tag, or what stands for a comment, within a line.
+    pub(super) fn add_tag(&mut self, tag: &[u8], out: &mut Vec<u8>) {
+        self.prose(out, |prose, _, _| prose.tag(tag));
+        self.make_room(out);
+    }
+
+    /// The first part of a long line leaves.
+    fn make_room(&mut self, out: &mut Vec<u8>) {
+        if self.prose.is_long() {
+            self.judge_line(End::None);
+            self.prose(out, Prose::part);
+        }
+    }
+
     /// The run of text ends.
     pub(super) fn flush(&mut self, out: &mut Vec<u8>) {
-        if !self.quiet
-            && let Some(text) = self.prose.document()
-        {
+        self.end_line(End::Block, out);
+    }
+
+    fn end_line(&mut self, end: End, out: &mut Vec<u8>) {
+        let text = if self.quiet { None } else { self.prose.document() };
+        if let Some(text) = text {
             let document = match self.judge.nested(&text, self.visible) {
                 Nested::Same => None,
                 Nested::Redacted(document) => Some(document),
@@ -273,6 +328,8 @@ impl Page {
             if let Some(document) = document {
                 self.prose.replace(&document);
             }
+        } else {
+            self.judge_line(end);
         }
         self.prose(out, Prose::finish);
     }
@@ -280,10 +337,11 @@ impl Page {
     /// Writes a tag: within a line, or at the end of one.
     pub(super) fn mark(&mut self, name: &[u8], bytes: &[u8], out: &mut Vec<u8>) {
         if is_inline(name) {
-            self.prose(out, |prose, look, out| prose.tag(bytes, look, out));
+            self.add_tag(bytes, out);
             return;
         }
-        self.flush(out);
+        self.end_line(if name == b"br" { End::Break } else { End::Block }, out);
+        self.is_box = name == b"div" && !bytes.starts_with(b"</");
         self.write(bytes, out);
         if let Some(swallow) = &mut self.swallow {
             swallow.text.part();

@@ -3,7 +3,12 @@
 //! A run is the text of one line of the page, with the tags that stand within it: `06 12 <b>34 56</b> 78` is one number.
 //! It is read twice, with its tags taken for nothing and for spaces, since `Tél.<b>06…</b>` is two words.
 
+use std::ops::Range;
+
+use super::attributes::repeats;
 use super::entity::{Within, decoded, escape, reference};
+use super::tag::{Tag, is_blank};
+use crate::policy::set::CategoryId;
 use crate::redact::Tally;
 use crate::redact::Task;
 use crate::redact::action::Means;
@@ -22,11 +27,83 @@ pub(super) struct Prose {
     raw: Vec<u8>,
     /// Where tags stand in it.
     tags: Vec<(usize, usize)>,
+    /// Elements in it whose text is of a category that is hidden.
+    marks: Vec<Mark>,
+    /// A hidden value goes on from here.
+    open: Option<(usize, CategoryId)>,
+    /// Its beginning was forgotten.
+    is_cut: bool,
+    /// Bytes of text.
+    texts: usize,
     /// What has left of it.
     left: usize,
     room: Vec<u8>,
     spans: Vec<Span>,
     found: Vec<Found>,
+}
+
+/// An element of a run that names what it shows.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mark {
+    /// Where its tag stands.
+    at: usize,
+    pub(super) category: CategoryId,
+    /// It is a link.
+    pub(super) is_link: bool,
+}
+
+/// A run as it is read.
+pub(super) struct Line {
+    pub(super) text: String,
+    pieces: Vec<Piece>,
+    /// Its tags, as far as they have not left: where they stand in the run, and in the text.
+    tags: Vec<(usize, usize)>,
+    pub(super) edges: Vec<usize>,
+    /// The names of the elements, and whether they end.
+    elements: Vec<(Vec<u8>, bool)>,
+    /// It begins where the line does.
+    pub(super) is_whole: bool,
+    /// A hidden value goes on from here.
+    pub(super) open: Option<(usize, CategoryId)>,
+}
+
+impl Line {
+    /// Where a part of the text stands in the run.
+    pub(super) fn place(&self, part: Range<usize>) -> Range<usize> {
+        place(&self.pieces, part.start).0..place(&self.pieces, part.end.saturating_sub(1).max(part.start)).1
+    }
+
+    /// Whether the first text stands in one of these elements.
+    pub(super) fn starts_in(&self, names: &[&str]) -> bool {
+        let first = self.text.len() - self.text.trim_start().len();
+        let before = self.edges.iter().zip(&self.elements).take_while(|(edge, _)| **edge <= first);
+        before.filter(|(_, (name, is_end))| !is_end && names.iter().any(|one| one.as_bytes() == name)).count()
+            > 0
+    }
+
+    /// The text of the element that the tag with this number begins.
+    pub(super) fn element(&self, number: usize) -> Range<usize> {
+        let (name, _) = &self.elements[number];
+        let mut depth = 0_usize;
+        for (at, (other, is_end)) in self.elements.iter().enumerate().skip(number) {
+            if other == name {
+                depth = if *is_end { depth - 1 } else { depth + 1 };
+            }
+            if depth == 0 {
+                return self.edges[number]..self.edges[at];
+            }
+        }
+        self.edges[number]..self.text.len()
+    }
+
+    /// The text of a marked element, without the white space around it.
+    pub(super) fn inside(&self, mark: Mark) -> Option<Range<usize>> {
+        let number = self.tags.iter().position(|(from, _)| *from == mark.at)?;
+        let part = self.element(number);
+        let text = &self.text[part.clone()];
+        let from = part.start + (text.len() - text.trim_start().len());
+        Some(from..(part.start + text.trim_end().len()).max(from))
+    }
 }
 
 /// Something that was found, by its place in the run.
@@ -45,31 +122,140 @@ pub(super) struct Look<'a> {
 }
 
 impl Prose {
+    /// How much more text it takes before a part of it must leave.
+    pub(super) fn room(&self) -> usize {
+        LONGEST.saturating_sub(self.raw.len()).max(1)
+    }
+
+    /// Whether a part of it must leave.
+    pub(super) fn is_long(&self) -> bool {
+        self.raw.len() >= LONGEST
+    }
+
     /// Takes text as it is written.
-    pub(super) fn text(&mut self, mut text: &[u8], look: &mut Look<'_>, out: &mut Vec<u8>) {
-        while !text.is_empty() {
-            let room = LONGEST.saturating_sub(self.raw.len()).max(1);
-            let (now, later) = text.split_at(text.len().min(room));
-            self.raw.extend_from_slice(now);
-            text = later;
-            if self.raw.len() >= LONGEST {
-                self.part(look, out);
-            }
-        }
+    pub(super) fn text(&mut self, text: &[u8]) {
+        self.raw.extend_from_slice(text);
+        self.texts += text.len();
     }
 
     /// Takes a tag, or what stands for a comment, that does not end the run.
-    pub(super) fn tag(&mut self, tag: &[u8], look: &mut Look<'_>, out: &mut Vec<u8>) {
-        if self.raw.is_empty() {
-            out.extend_from_slice(tag);
+    pub(super) fn tag(&mut self, tag: &[u8]) {
+        if tag.is_empty() {
             return;
         }
         let from = self.raw.len();
         self.raw.extend_from_slice(tag);
         self.tags.push((from, self.raw.len()));
-        if self.raw.len() >= LONGEST {
-            self.part(look, out);
+    }
+
+    /// The element that the last tag began shows a value of this category.
+    pub(super) fn mark(&mut self, category: CategoryId, is_link: bool) {
+        if let Some(&(at, _)) = self.tags.last() {
+            self.marks.push(Mark { at, category, is_link });
         }
+    }
+
+    pub(super) fn marks(&self) -> Vec<Mark> {
+        self.marks.clone()
+    }
+
+    /// Whether there is text in it.
+    pub(super) fn has_text(&self) -> bool {
+        self.texts > 0
+    }
+
+    /// Whether values of it are known to be hidden.
+    pub(super) fn waits(&self) -> bool {
+        !self.marks.is_empty() || self.open.is_some()
+    }
+
+    /// Whether names may stand in it.
+    pub(super) fn may_name(&self, short: usize) -> bool {
+        !self.tags.is_empty()
+            || self.texts <= short
+            || memchr::memchr3(b':', b'=', b'&', &self.raw).is_some()
+            || memchr::memmem::find(&self.raw, "：".as_bytes()).is_some()
+    }
+
+    /// What has not left of it, as it is read.
+    pub(super) fn line(&self) -> Option<Line> {
+        let raw = &self.raw;
+        let first = self.tags.partition_point(|(from, _)| *from < self.left);
+        let tags = self.tags[first..].to_vec();
+        let (mut text, mut pieces) = (Vec::with_capacity(self.texts), Vec::new());
+        read(raw, self.left, &tags, b"", &mut text, &mut pieces);
+        let text = String::from_utf8(text).ok()?;
+        let at = |place: usize| {
+            let piece = pieces.partition_point(|piece: &Piece| piece.to <= place && piece.from < raw.len());
+            pieces.get(piece).map_or(text.len(), |piece| {
+                let inside = if piece.is_whole { 0 } else { place.saturating_sub(piece.from) };
+                piece.begin + inside
+            })
+        };
+        let edges = tags.iter().map(|(from, _)| at(*from)).collect();
+        let elements = tags.iter().map(|(from, to)| element(&raw[*from..*to])).collect();
+        let open = self.open.map(|(from, category)| (at(from), category));
+        let is_whole = !self.is_cut && self.left == 0;
+        Some(Line { text, pieces, tags, edges, elements, is_whole, open })
+    }
+
+    /// The tags of a line that begin elements of this name, with their numbers.
+    pub(super) fn starts_of(&self, name: &[u8], line: &Line) -> Vec<(usize, Vec<u8>)> {
+        let elements = line.elements.iter().enumerate();
+        let starts = elements.filter(|(_, (other, is_end))| other == name && !is_end);
+        starts
+            .map(|(number, _)| (number, self.raw[line.tags[number].0..line.tags[number].1].to_vec()))
+            .collect()
+    }
+
+    /// Puts other texts in the place of these parts, in which nothing is looked for any more. The tags in them stay, behind
+    /// them, without what could repeat the value.
+    pub(super) fn substitute(&mut self, parts: &[(Range<usize>, Vec<u8>)]) {
+        let (old, old_tags) = (std::mem::take(&mut self.raw), std::mem::take(&mut self.tags));
+        let mut marks = std::mem::take(&mut self.marks).into_iter().peekable();
+        let mut tags = old_tags.iter().copied().peekable();
+        let mut at = 0;
+        let end = (old.len()..old.len(), Vec::new());
+        for (part, stand_in) in parts.iter().chain([&end]) {
+            // From here on nothing stands between tags and the value.
+            let close = old_tags.iter().rev().skip_while(|(from, _)| *from >= part.start);
+            let close = close.fold(part.start, |close, &(from, to)| {
+                let apart = to <= close && old[to..close].iter().all(|byte| is_blank(*byte));
+                if apart && !part.is_empty() { from } else { close }
+            });
+            while let Some((from, to)) = tags.next_if(|(from, _)| *from < part.start) {
+                self.raw.extend_from_slice(&old[at..from]);
+                let start = self.raw.len();
+                if from >= close {
+                    bare(&old[from..to], &mut self.raw);
+                } else {
+                    self.raw.extend_from_slice(&old[from..to]);
+                }
+                self.tags.push((start, self.raw.len()));
+                while let Some(mark) = marks.next_if(|mark| mark.at <= from) {
+                    self.marks.push(Mark { at: start, ..mark });
+                }
+                at = to;
+            }
+            self.raw.extend_from_slice(&old[at..part.start]);
+            if !stand_in.is_empty() {
+                let start = self.raw.len();
+                self.raw.extend_from_slice(stand_in);
+                self.tags.push((start, self.raw.len()));
+            }
+            while let Some((from, to)) = tags.next_if(|(from, _)| *from < part.end) {
+                let start = self.raw.len();
+                bare(&old[from..to], &mut self.raw);
+                self.tags.push((start, self.raw.len()));
+                while marks.next_if(|mark| mark.at <= from).is_some() {}
+            }
+            at = part.end;
+        }
+    }
+
+    /// The value at its end goes on, where this is its category.
+    pub(super) fn go_on(&mut self, category: Option<CategoryId>) {
+        self.open = category.map(|category| (self.raw.len(), category));
     }
 
     /// The run ends: what may leave of it does.
@@ -77,11 +263,16 @@ impl Prose {
         if self.raw.is_empty() {
             return;
         }
-        self.look(look.kinds);
+        if self.texts == 0 {
+            self.found.clear();
+        } else {
+            self.look(look.kinds);
+        }
         self.give(self.raw.len(), look, out);
         self.raw.clear();
         self.tags.clear();
-        self.left = 0;
+        self.marks.clear();
+        (self.left, self.texts, self.open, self.is_cut) = (0, 0, None, false);
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -94,7 +285,7 @@ impl Prose {
             return None;
         }
         let mut text = Vec::with_capacity(self.raw.len());
-        read(&self.raw, &self.tags, b"", &mut text, &mut Vec::new());
+        read(&self.raw, 0, &self.tags, b"", &mut text, &mut Vec::new());
         String::from_utf8(text).ok().filter(|text| is_document(text))
     }
 
@@ -112,7 +303,7 @@ impl Prose {
     }
 
     /// The run is long: its first part leaves.
-    fn part(&mut self, look: &mut Look<'_>, out: &mut Vec<u8>) {
+    pub(super) fn part(&mut self, look: &mut Look<'_>, out: &mut Vec<u8>) {
         self.look(look.kinds);
         let mut safe = self.raw.len().saturating_sub(OVERLAP);
         if let Some(crossing) = self.found.iter().find(|found| found.from < safe && safe < found.to) {
@@ -139,6 +330,15 @@ impl Prose {
         }
         self.raw.drain(..forgotten);
         self.left -= forgotten;
+        self.is_cut |= forgotten > 0;
+        self.marks.retain_mut(|mark| {
+            let stays = mark.at >= forgotten;
+            mark.at = mark.at.saturating_sub(forgotten);
+            stays
+        });
+        if let Some((from, _)) = &mut self.open {
+            *from = from.saturating_sub(forgotten);
+        }
         self.tags.retain_mut(|(from, to)| {
             *from = from.saturating_sub(forgotten);
             *to = to.saturating_sub(forgotten);
@@ -162,7 +362,7 @@ impl Prose {
         for between in readings {
             room.clear();
             places.clear();
-            read(raw, tags, between, room, &mut places);
+            read(raw, 0, tags, between, room, &mut places);
             spans.clear();
             Detectors::new(kinds).find(room, spans);
             // A span ends behind the last character that it holds.
@@ -227,10 +427,17 @@ struct Piece {
     is_whole: bool,
 }
 
-/// The text of a run. `pieces` says where it stands.
-fn read(raw: &[u8], tags: &[(usize, usize)], between: &[u8], text: &mut Vec<u8>, pieces: &mut Vec<Piece>) {
+/// The text of a run, from a place in it on. `pieces` says where it stands.
+fn read(
+    raw: &[u8],
+    from: usize,
+    tags: &[(usize, usize)],
+    between: &[u8],
+    text: &mut Vec<u8>,
+    pieces: &mut Vec<Piece>,
+) {
     let mut tags = tags.iter().copied().peekable();
-    let mut at = 0;
+    let mut at = from;
     while at < raw.len() {
         if let Some(&(from, to)) = tags.peek()
             && from == at
@@ -264,6 +471,33 @@ fn place(pieces: &[Piece], at: usize) -> (usize, usize) {
     let piece = pieces.partition_point(|piece| piece.begin <= at).saturating_sub(1);
     let Piece { begin, from, to, is_whole } = pieces.get(piece).copied().unwrap_or_default();
     if is_whole { (from, to) } else { (from + at - begin, from + at - begin + 1) }
+}
+
+/// The element of a tag, and whether it ends there; what is no tag is of none.
+fn element(tag: &[u8]) -> (Vec<u8>, bool) {
+    let (rest, is_end) = match tag {
+        [b'<', b'/', rest @ ..] => (rest, true),
+        [b'<', rest @ ..] => (rest, false),
+        _ => (&b""[..], false),
+    };
+    let name = rest.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'-');
+    (name.map(u8::to_ascii_lowercase).collect(), is_end)
+}
+
+/// Writes a tag without the attributes that could repeat what its element shows.
+fn bare(raw: &[u8], out: &mut Vec<u8>) {
+    let mut tag = Tag::default();
+    if !raw.starts_with(b"<") || raw.starts_with(b"</") || tag.read(raw, false).is_err() {
+        return out.extend_from_slice(raw);
+    }
+    let mut from = 0;
+    for attribute in &tag.attributes {
+        if repeats(&raw[attribute.name.clone()].to_ascii_lowercase()) {
+            out.extend_from_slice(&raw[from..attribute.from]);
+            from = attribute.to;
+        }
+    }
+    out.extend_from_slice(&raw[from..]);
 }
 
 /// A value without what detectors find in it; `None` where nothing is.

@@ -69,6 +69,10 @@ impl Page {
                     Nested::Text | Nested::Unreadable if self.mentions(&value) => Some(String::new()),
                     Nested::Text | Nested::Unreadable => None,
                 };
+                let document = match document {
+                    None if !worth.quiet => self.without_values(&value),
+                    document => document,
+                };
                 let text_left = document.as_deref().unwrap_or(&value);
                 let left_of = match worth.quiet {
                     true => None,

@@ -204,6 +204,13 @@ impl Page {
         if self.swallow.is_some() {
             return Ok(Verdict::Keep);
         }
+        if !is_head
+            && !fields.known
+            && let Some(category) = self.named_by_class(tag, raw)
+        {
+            self.tally.redacted(category);
+            return Ok(Verdict::Hide(category));
+        }
         let visible = self.visible;
         let hides = |field: Field| field.category().is_some_and(|category| !visible.contains(category));
         let is_hidden = fields.named.iter().any(|named| hides(named.field));
@@ -265,6 +272,13 @@ impl Page {
                     Verdict::Keep
                 }
             }
+            None if !is_term && !known => match self.named_by_class(tag, raw) {
+                Some(category) => {
+                    self.tally.redacted(category);
+                    Verdict::Hide(category)
+                }
+                None => self.verdict(&named, known),
+            },
             None => self.verdict(&named, known),
         };
         self.withhold(tag, raw, verdict, out)

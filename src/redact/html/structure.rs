@@ -44,7 +44,7 @@ impl Pieces for Pass<'_> {
         if let Some(gathered) = page.gathering() {
             gathered.add(text);
         }
-        page.prose(out, |prose, look, out| prose.text(text, look, out));
+        page.add_text(text, out);
         page.keep(text)?;
         Ok(())
     }
@@ -91,7 +91,7 @@ impl Pieces for Pass<'_> {
             page.flush(out);
             page.write(left, out);
         } else {
-            page.prose(out, |prose, look, out| prose.tag(left, look, out));
+            page.add_tag(left, out);
         }
         page.keep(left)?;
         Ok(())
@@ -140,6 +140,9 @@ impl Pass<'_> {
         }
         let mut next = Next::Content;
         let mut kept = false;
+        if role != Role::Plain {
+            page.settle(&tag.name, false);
+        }
         match role {
             Role::Refused => return Err(RedactError::Malformed),
             Role::Table => {
@@ -328,6 +331,7 @@ impl Pass<'_> {
             _ => return Err(RedactError::Malformed),
         }
         page.mark(name, bytes, out);
+        page.ended(name, role);
         page.keep(bytes)?;
         Ok(())
     }

@@ -236,7 +236,7 @@ impl Maker<'_, '_> {
 
     fn block(&mut self) {
         self.depth += 1;
-        let choice = if self.depth > 3 { self.source.below(3) } else { self.source.below(10) };
+        let choice = if self.depth > 3 { self.source.below(3) } else { self.source.below(12) };
         match choice {
             0 => self.text(),
             1 => {
@@ -257,6 +257,7 @@ impl Maker<'_, '_> {
                 "<script type='application/json'>{\"a\":\"<b>\"}</script>",
             ]),
             8 if self.plant == Plant::Hidden || self.plant == Plant::Strange => self.planted(),
+            10 | 11 if self.has_names() && self.plant != Plant::Structured => self.line(),
             9 if self.has_names() => self.put(&["<!-- a -->", "<!-- CANARY -->", "<?x?>", "<!---->"]),
             _ => self.text(),
         }
@@ -331,6 +332,39 @@ impl Maker<'_, '_> {
                 )
             }
         }
+    }
+
+    /// A name that is hidden or not beside a value, in a line, or in the line behind it.
+    fn line(&mut self) {
+        let (name, value) = match self.source.below(4) {
+            0 => (self.one_of(&OPEN), "Lyon"),
+            _ => (self.one_of(&HIDDEN), if self.plant == Plant::Anything { "Jean" } else { CANARY }),
+        };
+        let value = match self.source.below(4) {
+            0 => format!("<b>{value}</b>"),
+            1 => format!("de {value} <i title='{value}'>fin</i>"),
+            2 => value.replacen('C', "&#67;", 1),
+            _ => value.to_owned(),
+        };
+        let (open, close) = self.source.pick(&[
+            ("<p>", "</p>"),
+            ("<li>", ""),
+            ("<div class=c>", "</div>"),
+            ("<h2>", "</h2>"),
+        ]);
+        let class = self.one_of(&["nom", "user-email", "courriel", "prénom"]);
+        self.out += &match self.source.below(9) {
+            0 => format!("{open}{name} : {value}{close}"),
+            1 => format!("{open}<b>{name} :</b> {value}<br>"),
+            2 => format!("{open}<b>{name}</b> {value}{close}"),
+            3 => format!("{open}<label>{name} <span>{value}</span></label>{close}"),
+            4 => format!("{open}<span class=label>{name}</span><span>{value}</span>{close}"),
+            5 => format!("<div>{name}</div><div>{value}</div>"),
+            6 => format!("{open}{name} :{close}<p>{value}</p>"),
+            7 => format!("{open}<span class='x {class}'>{value}</span> fin{close}"),
+            _ => format!("<div class='{class}'>{value}</div>"),
+        };
+        self.put(&["", "<hr>"]);
     }
 
     /// Names above, values below.
