@@ -9,6 +9,7 @@ use super::grid::NAMING;
 use super::page::Page;
 use super::prose::scrubbed;
 use super::tag::{Attribute, Tag};
+use crate::policy::set::CategoryId;
 use crate::redact::RedactError;
 use crate::redact::judge::Verdict;
 use crate::redact::nested::{Nested, begins, is_document, unescaped};
@@ -40,9 +41,14 @@ pub(super) struct Worth {
     pub(super) verdict: Verdict,
     /// Its owner said that it is not personal: nothing is looked for in it.
     pub(super) quiet: bool,
+    /// It is personal, and for this reader.
+    pub(super) is_own: bool,
 }
 
 impl Worth {
+    /// Nothing is known of it, and it stays.
+    pub(super) const KEPT: Self = Self { verdict: Verdict::Keep, quiet: false, is_own: false };
+
     pub(super) fn manner(self) -> Manner {
         if self.verdict == Verdict::Keep { Manner::Open } else { Manner::Hidden }
     }
@@ -76,6 +82,10 @@ const ADDRESSES: &str = " action background cite content data formaction href im
 
 /// What figures are drawn with: rows of digits that no person has.
 const DRAWN: &str = " d points viewbox transform values path integrity nonce keytimes keysplines ";
+
+/// Attributes that hold a page together, whatever words they share with a value.
+const WIRES: &str = " aria-controls aria-describedby aria-labelledby aria-owns autocomplete class for form headers id itemprop \
+    itemtype lang list media method name pattern property rel role sandbox scope sizes slot style target type usemap ";
 
 /// Attributes whose meaning must not depend on who reads: readers take the first of two, or the last.
 const TELLING: &str = " name id type value itemprop property data-field autocomplete content charset http-equiv checked \
@@ -154,21 +164,23 @@ impl Page {
     ) -> Result<Change, RedactError> {
         let name = raw[attribute.name.clone()].to_ascii_lowercase();
         let name = std::str::from_utf8(&name).unwrap_or_default();
-        if name.len() > 5 && scrubbed(name, &mut self.looking()).is_some() {
+        if name.len() > 5 && scrubbed(name, &mut self.looking_at_code()).is_some() {
             return Ok(Change::Gone);
         }
-        if let Some(Value { name: holder, worth: Worth { verdict, quiet } }) = value
+        if let Some(Value { name: holder, worth: Worth { verdict, quiet, is_own } }) = value
             && name.as_bytes() == holder
         {
             let text = decoded(&raw[attribute.value.clone().unwrap_or_default()], Within::Attribute);
             return Ok(match verdict {
                 _ if text.is_empty() && attribute.value.is_some() => Change::None,
                 Verdict::Keep if quiet => Change::None,
-                Verdict::Keep => self.text_change(name, &text),
-                Verdict::Hide(category) => match self.judge.stand_in(category, &text) {
-                    Some(stand_in) => Change::To(stand_in.into_owned()),
-                    None => Change::Gone,
-                },
+                Verdict::Keep => {
+                    let own = std::mem::replace(&mut self.own, is_own);
+                    let change = self.text_change(name, &text);
+                    self.own = own;
+                    change
+                }
+                Verdict::Hide(category) => self.stand_in(category, &text),
                 Verdict::Drop => Change::Gone,
             });
         }
@@ -197,10 +209,7 @@ impl Page {
             let bare = bare.trim_start_matches("v-bind:").trim_end_matches([']', ')']);
             if let Some(category) = self.hidden(bare) {
                 self.tally.redacted(category);
-                return Ok(match self.judge.stand_in(category, &text) {
-                    Some(stand_in) => Change::To(stand_in.into_owned()),
-                    None => Change::Gone,
-                });
+                return Ok(self.stand_in(category, &text));
             }
         }
         // A value by a misspelt name is a value all the same.
@@ -209,6 +218,14 @@ impl Page {
             return Ok(Change::Gone);
         }
         Ok(self.text_change(name, &text))
+    }
+
+    fn stand_in(&mut self, category: CategoryId, text: &str) -> Change {
+        self.memory.note(category, text.trim());
+        match self.judge.stand_in(category, text) {
+            Some(stand_in) => Change::To(stand_in.into_owned()),
+            None => Change::Gone,
+        }
     }
 
     /// What becomes of a text in an attribute in which anything may stand.
@@ -259,7 +276,9 @@ impl Page {
         }
         let looked_at =
             if is_one_of(ADDRESSES, name) { without_densities(&text) } else { Cow::Borrowed(&*text) };
-        if let Some(left) = scrubbed(&looked_at, &mut self.looking()) {
+        let is_code = name.starts_with("on") || is_one_of(WIRES, name);
+        let mut look = if is_code { self.looking_at_code() } else { self.looking() };
+        if let Some(left) = scrubbed(&looked_at, &mut look) {
             text = Cow::Owned(left);
             changed = true;
         }

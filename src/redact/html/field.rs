@@ -34,13 +34,15 @@ impl Page {
         let label = self.label_of(tag, raw);
         if let Some(category) = label.filter(|_| !is_known && self.swallow.is_none()) {
             self.tally.redacted(category);
-            return Worth { verdict: Verdict::Hide(category), quiet: false };
+            return Worth { verdict: Verdict::Hide(category), ..Worth::KEPT };
         }
         if self.swallow.is_some() {
             self.spoil();
-            return Worth { verdict: Verdict::Keep, quiet: is_quiet };
+            return Worth { quiet: is_quiet, ..Worth::KEPT };
         }
-        Worth { verdict: self.verdict(&named, is_known), quiet: is_quiet }
+        let verdict = self.verdict(&named, is_known);
+        let is_own = verdict == Verdict::Keep && named.iter().any(|named| named.field.is_personal());
+        Worth { verdict, quiet: is_quiet, is_own }
     }
 
     /// The category that a label gives to a form field: its own, or the line in front of it.
@@ -112,21 +114,23 @@ impl Page {
     /// An element that is none of a table, a list or a choice.
     pub(super) fn plain(&mut self, tag: &Tag, raw: &[u8], out: &mut Vec<u8>) -> Result<Next, RedactError> {
         let name = &tag.name[..];
-        if matches!(name, b"input" | b"textarea" | b"output") {
+        if matches!(name, b"input" | b"textarea" | b"output" | b"button") {
             // The line in front of it may be its name.
             self.flush(out);
         }
         self.settle(name, true);
         if let Some(kind) = Raw::of(name) {
             self.spoil();
-            let worth = match kind {
-                Raw::Textarea => self.field(tag, raw, &FIELD),
-                _ => Worth { verdict: Verdict::Keep, quiet: false },
-            };
+            let around = (kind == Raw::Textarea).then(|| self.enter_field(tag, raw));
+            let worth = around.map_or(Worth::KEPT, |_| self.field(tag, raw, &FIELD));
+            let visible = self.visible;
             let is_json =
                 value_of(tag, raw, b"type").is_some_and(|kind| kind.to_ascii_lowercase().contains("json"));
             self.leave(tag, raw, worth.manner(), None, out)?;
-            self.open = Some(Open { raw: kind, text: Vec::new(), worth, is_json });
+            if let Some(around) = around {
+                self.leave_field(around);
+            }
+            self.open = Some(Open { raw: kind, text: Vec::new(), worth, visible, is_json });
             return Ok(Next::Raw(kind));
         }
         match name {
@@ -146,14 +150,17 @@ impl Page {
                     || (name == b"button" && !named);
                 let has_value =
                     value_of(tag, raw, b"value").is_some() || matches!(&*kind, "checkbox" | "radio");
+                let around = self.enter_field(tag, raw);
                 let worth = match self.field_category(tag, raw) {
-                    None if is_button || !has_value => Worth { verdict: Verdict::Keep, quiet: false },
+                    None if is_button || !has_value => Worth::KEPT,
                     _ => self.field(tag, raw, &FIELD),
                 };
                 self.leave(tag, raw, worth.manner(), Some(Value { name: b"value", worth }), out)?;
+                self.leave_field(around);
                 self.nest(name);
                 return Ok(Next::Content);
             }
+            b"form" => self.open_form(),
             _ => {}
         }
         let value = match value_of(tag, raw, b"value") {
@@ -169,7 +176,12 @@ impl Page {
             None => None,
         };
         let named = match name {
-            b"output" => self.field_category(tag, raw),
+            b"output" => {
+                let around = self.enter_field(tag, raw);
+                let category = self.field_category(tag, raw);
+                self.leave_field(around);
+                category
+            }
             _ => self.names_hidden(tag, raw),
         };
         if named.is_some() {

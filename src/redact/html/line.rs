@@ -73,6 +73,7 @@ impl Page {
         for (value, category) in values {
             left.push_str(&text[from..value.start]);
             self.tally.redacted(category);
+            self.memory.note(category, &text[value.clone()]);
             let stand_in = self.judge.stand_in(category, &text[value.clone()]);
             left.push_str(stand_in.as_deref().unwrap_or_default());
             from = value.end;
@@ -173,6 +174,7 @@ impl Page {
             let mut stand_in = Vec::new();
             self.tally.redacted(category);
             let text = line.text[value.clone()].split_whitespace().collect::<Vec<_>>().join(" ");
+            self.memory.note(category, &text);
             if text.len() <= crate::redact::MAX_VALUE
                 && let Some(text) = self.judge.stand_in(category, &text)
             {

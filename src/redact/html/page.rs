@@ -6,9 +6,11 @@
 
 use std::collections::HashMap;
 
+use super::again::{Known, Memory};
 use super::attributes::Worth;
 use super::element::{Raw, is_inline};
 use super::entity::escape;
+use super::form::Form;
 use super::grid::{Gathered, Spelt, Table};
 use super::line::{End, Pending};
 use super::prose::{Look, Prose};
@@ -78,6 +80,8 @@ pub(super) struct Hold {
     pub(super) table: Box<Table>,
     pub(super) tally: Tally,
     pub(super) judged: Tally,
+    /// How many values had been noted.
+    pub(super) noted: usize,
 }
 
 /// A raw element that is open.
@@ -86,6 +90,8 @@ pub(super) struct Open {
     pub(super) raw: Raw,
     pub(super) text: Vec<u8>,
     pub(super) worth: Worth,
+    /// How it is judged, and its own form.
+    pub(super) visible: CategorySet,
     /// A script whose type says JSON.
     pub(super) is_json: bool,
 }
@@ -113,6 +119,12 @@ pub(super) struct Page {
     /// A row is read again, and whether it was found not to fit its table.
     pub(super) again: bool,
     pub(super) misfit: bool,
+    pub(super) memory: Memory,
+    pub(super) form: Option<Form>,
+    /// What is visible in each form, where the page was read before.
+    pub(super) forms: Vec<CategorySet>,
+    /// The text that comes is somebody's own: their name is no find in it.
+    pub(super) own: bool,
     /// Something of what is looked for is hidden.
     pub(super) hides: bool,
     /// A name that ended its line.
@@ -129,7 +141,7 @@ pub(super) struct Page {
 }
 
 impl Page {
-    pub(super) fn new(task: Task, charset: Charset) -> Self {
+    pub(super) fn new(task: Task, charset: Charset, mut memory: Memory) -> Self {
         let visible = task.audience.sees.any;
         let kinds = task.plan.detected(visible);
         let hides = task.plan.hides(visible);
@@ -158,6 +170,10 @@ impl Page {
             misfit: false,
             line: Vec::new(),
             hides,
+            forms: std::mem::take(&mut memory.known.forms),
+            memory,
+            form: None,
+            own: false,
             pending: None,
             scope: None,
             is_box: false,
@@ -179,7 +195,18 @@ impl Page {
             return Err(RedactError::Truncated);
         }
         self.flush(out);
+        self.close_form();
         Ok(())
+    }
+
+    /// What must be known to read the page again, if it must be.
+    pub(super) fn must_be_read_again(&mut self) -> Option<Known> {
+        self.memory.again(self.judge.task.audience.sees.any)
+    }
+
+    /// Whether anything of a page depends on what stands behind it.
+    pub(super) fn may_be_read_again(&self) -> bool {
+        self.hides || self.relates
     }
 
     #[cfg(test)]
@@ -191,7 +218,18 @@ impl Page {
 
     /// What detectors need.
     pub(super) fn looking(&mut self) -> Look<'_> {
-        Look { kinds: self.kinds, task: &self.judge.task, tally: &mut self.tally }
+        Look {
+            kinds: self.kinds,
+            looks: !self.own && !self.quiet,
+            task: &self.judge.task,
+            tally: &mut self.tally,
+            memory: &mut self.memory,
+        }
+    }
+
+    /// The same for code and for what holds a page together: a value that it shares a word with is no find in it.
+    pub(super) fn looking_at_code(&mut self) -> Look<'_> {
+        Look { looks: false, ..self.looking() }
     }
 
     /// Whether scripts may be the reason that this is not read as markup.
@@ -270,7 +308,13 @@ impl Page {
         out: &mut Vec<u8>,
         step: impl FnOnce(&mut Prose, &mut Look<'_>, &mut Vec<u8>),
     ) {
-        let mut look = Look { kinds: self.kinds, task: &self.judge.task, tally: &mut self.tally };
+        let mut look = Look {
+            kinds: self.kinds,
+            looks: !self.own && !self.quiet,
+            task: &self.judge.task,
+            tally: &mut self.tally,
+            memory: &mut self.memory,
+        };
         debug_assert!(
             self.swallow.as_ref().is_none_or(|swallow| swallow.kept.is_some() || self.prose.is_empty())
         );
@@ -387,7 +431,9 @@ impl Page {
         match verdict {
             Verdict::Hide(category) if !text.is_overlong() => {
                 let mut bytes = Vec::new();
-                if let Some(stand_in) = self.judge.stand_in(category, &text.value()) {
+                let value = text.value();
+                self.memory.note(category, &value);
+                if let Some(stand_in) = self.judge.stand_in(category, &value) {
                     escape(&stand_in, &mut bytes);
                 }
                 self.write(&bytes, out);

@@ -3,8 +3,10 @@
 //! A run is the text of one line of the page, with the tags that stand within it: `06 12 <b>34 56</b> 78` is one number.
 //! It is read twice, with its tags taken for nothing and for spaces, since `Tél.<b>06…</b>` is two words.
 
+use std::cmp::Reverse;
 use std::ops::Range;
 
+use super::again::Memory;
 use super::attributes::repeats;
 use super::entity::{Within, decoded, escape, reference};
 use super::tag::{Tag, is_blank};
@@ -111,14 +113,41 @@ impl Line {
 struct Found {
     from: usize,
     to: usize,
-    kind: crate::redact::detect::Kind,
+    category: CategoryId,
 }
 
 /// Who looks, and where stand-ins and counts go.
 pub(super) struct Look<'a> {
     pub(super) kinds: Kinds,
+    /// Whether hidden values are looked for, too.
+    pub(super) looks: bool,
     pub(super) task: &'a Task,
     pub(super) tally: &'a mut Tally,
+    pub(super) memory: &'a mut Memory,
+}
+
+impl Look<'_> {
+    /// Finds what must not leave of a text: begin, end and category of each.
+    fn find(&mut self, text: &[u8], spans: &mut Vec<Span>, mut found: impl FnMut(usize, usize, CategoryId)) {
+        spans.clear();
+        Detectors::new(self.kinds).find(text, spans);
+        for span in spans.iter().filter(|span| span.start < span.end) {
+            if let Some(category) = self.task.plan.category_of(span.kind) {
+                found(span.start, span.end, category);
+            }
+        }
+        if !self.looks {
+            return;
+        }
+        self.memory.say(text);
+        if let Some(seen) = self.memory.seen() {
+            seen.find(text, |start, end, tag| {
+                if let Ok(category) = u8::try_from(tag) {
+                    found(start, end, CategoryId(category));
+                }
+            });
+        }
+    }
 }
 
 impl Prose {
@@ -266,7 +295,7 @@ impl Prose {
         if self.texts == 0 {
             self.found.clear();
         } else {
-            self.look(look.kinds);
+            self.look(look);
         }
         self.give(self.raw.len(), look, out);
         self.raw.clear();
@@ -304,7 +333,7 @@ impl Prose {
 
     /// The run is long: its first part leaves.
     pub(super) fn part(&mut self, look: &mut Look<'_>, out: &mut Vec<u8>) {
-        self.look(look.kinds);
+        self.look(look);
         let mut safe = self.raw.len().saturating_sub(OVERLAP);
         if let Some(crossing) = self.found.iter().find(|found| found.from < safe && safe < found.to) {
             safe = crossing.from;
@@ -347,14 +376,13 @@ impl Prose {
     }
 
     /// Finds what is in the run, by its place in it.
-    fn look(&mut self, kinds: Kinds) {
+    fn look(&mut self, look: &mut Look<'_>) {
         self.found.clear();
         let Self { raw, tags, room, spans, found, .. } = self;
         let is_plain = tags.is_empty() && memchr::memchr(b'&', raw).is_none();
         if is_plain {
-            spans.clear();
-            Detectors::new(kinds).find(raw, spans);
-            found.extend(spans.iter().map(|span| Found { from: span.start, to: span.end, kind: span.kind }));
+            look.find(raw, spans, |from, to, category| found.push(Found { from, to, category }));
+            found.sort_unstable();
             return;
         }
         let mut places = Vec::new();
@@ -363,14 +391,11 @@ impl Prose {
             room.clear();
             places.clear();
             read(raw, 0, tags, between, room, &mut places);
-            spans.clear();
-            Detectors::new(kinds).find(room, spans);
             // A span ends behind the last character that it holds.
-            found.extend(spans.iter().filter(|span| span.start < span.end).map(|span| Found {
-                from: place(&places, span.start).0,
-                to: place(&places, span.end - 1).1,
-                kind: span.kind,
-            }));
+            look.find(room, spans, |start, end, category| {
+                let (from, to) = (place(&places, start).0, place(&places, end - 1).1);
+                found.push(Found { from, to, category });
+            });
         }
         found.sort_unstable();
     }
@@ -397,9 +422,7 @@ impl Prose {
             let mut stand_in = String::new();
             let means = Means { key: &look.task.key, today: look.task.audience.today };
             let value = decoded(&value, Within::Text);
-            if let Some(category) = look.task.plan.category_of(found.kind) {
-                push_stand_in(&look.task.plan, means, category, &value, look.tally, &mut stand_in);
-            }
+            push_stand_in(&look.task.plan, means, found.category, &value, look.tally, &mut stand_in);
             escape(&stand_in, out);
             tags.for_each(|&(tag, end)| out.extend_from_slice(&self.raw[tag..end]));
         }
@@ -502,20 +525,25 @@ fn bare(raw: &[u8], out: &mut Vec<u8>) {
 
 /// A value without what detectors find in it; `None` where nothing is.
 pub(super) fn scrubbed(value: &str, look: &mut Look<'_>) -> Option<String> {
-    let mut spans = Vec::new();
-    Detectors::new(look.kinds).find(value.as_bytes(), &mut spans);
-    if spans.is_empty() {
+    let mut found = Vec::new();
+    look.find(value.as_bytes(), &mut Vec::new(), |start, end, category| {
+        found.push((start, Reverse(end), category))
+    });
+    if found.is_empty() {
         return None;
     }
+    found.sort_unstable();
     let means = Means { key: &look.task.key, today: look.task.audience.today };
     let mut left = String::with_capacity(value.len());
     let mut from = 0;
-    for Span { start, end, kind } in spans {
+    for (start, Reverse(end), category) in found {
+        let start = start.max(from);
+        if start >= end {
+            continue;
+        }
         left.push_str(value.get(from..start).unwrap_or_default());
         let found = value.get(start..end).unwrap_or_default();
-        if let Some(category) = look.task.plan.category_of(kind) {
-            push_stand_in(&look.task.plan, means, category, found, look.tally, &mut left);
-        }
+        push_stand_in(&look.task.plan, means, category, found, look.tally, &mut left);
         from = end;
     }
     left.push_str(value.get(from..).unwrap_or_default());

@@ -140,7 +140,7 @@ impl Pass<'_> {
         }
         let mut next = Next::Content;
         let mut kept = false;
-        if role != Role::Plain {
+        if !matches!(role, Role::Plain | Role::Select) {
             page.settle(&tag.name, false);
         }
         match role {
@@ -190,7 +190,10 @@ impl Pass<'_> {
                 page.open_item(tag, raw, role == Role::Term, out)?;
             }
             Role::Select => {
+                page.flush(out);
+                let around = page.enter_field(tag, raw);
                 let verdict = page.field(tag, raw, &FIELD).verdict;
+                page.leave_field(around);
                 page.frames.push(Frame::Select(tag.name.clone(), false));
                 page.withhold(tag, raw, verdict, out)?;
             }
@@ -332,6 +335,9 @@ impl Pass<'_> {
         }
         page.mark(name, bytes, out);
         page.ended(name, role);
+        if name == b"form" {
+            page.close_form();
+        }
         page.keep(bytes)?;
         Ok(())
     }

@@ -83,6 +83,49 @@ pub fn no_canary_survives_in_a_broken_page(data: &[u8]) {
     );
 }
 
+/// What a page hides once does not stand in its text, before or behind.
+///
+/// # Panics
+/// If it does.
+pub fn a_hidden_value_stands_nowhere_in_a_page(data: &[u8]) {
+    let mut source = Source(data);
+    let Some(task) = task(&mut source, false) else { return };
+    let mut around = || {
+        let page = page(&mut source, Plant::Nothing);
+        let spelt = source.pick(&[
+            "Canary Dupont",
+            "CANARY&nbsp;dupont",
+            "Canary <b>Dupont</b>",
+            "C&#97;nary\nDupont",
+        ]);
+        let text = source.pick(&[
+            "<p>De SPELT.</p>",
+            "<h1>SPELT</h1>",
+            "<li><i>SPELT</i> : 12",
+            "<p>a <i>b</i> SPELT",
+            "<img alt='CANARY dupont, vu'>",
+        ]);
+        (page, text.replace("SPELT", spelt))
+    };
+    let ((first, before), (last, behind)) = (around(), around());
+    let name = source.pick(&HIDDEN);
+    let field = source.pick(&[
+        "<input name='NAME' value='Canary Dupont'>",
+        "<table><tr><th>NAME<tr><td>Canary <b>Dupont</b></table>",
+        "<dl><dt>NAME<dd>Canary Dupont</dl>",
+        "<p>NAME : Canary Dupont</p>",
+        "<textarea name=NAME>Canary Dupont</textarea>",
+    ]);
+    let field = field.replace("NAME", name);
+    let page =
+        [&first[..], before.as_bytes(), field.as_bytes(), behind.as_bytes(), &last[..]].join(&b"<hr>"[..]);
+    let (result, out, _) = redact(&task, &page, 1 + source.below(60));
+    let shown = String::from_utf8_lossy(&page);
+    assert_eq!(result, Ok(()), "{shown}");
+    let left = String::from_utf8_lossy(&out).to_lowercase();
+    assert!(!left.contains("canary") && !left.contains("dupont"), "{shown}\nbecame\n{left}");
+}
+
 /// A page in which nothing has a name, and nothing is found, leaves as it came.
 ///
 /// # Panics
@@ -236,7 +279,7 @@ impl Maker<'_, '_> {
 
     fn block(&mut self) {
         self.depth += 1;
-        let choice = if self.depth > 3 { self.source.below(3) } else { self.source.below(12) };
+        let choice = if self.depth > 3 { self.source.below(3) } else { self.source.below(13) };
         match choice {
             0 => self.text(),
             1 => {
@@ -258,6 +301,17 @@ impl Maker<'_, '_> {
             ]),
             8 if self.plant == Plant::Hidden || self.plant == Plant::Strange => self.planted(),
             10 | 11 if self.has_names() && self.plant != Plant::Structured => self.line(),
+            12 if self.has_names() => {
+                self.put(&[
+                    "<form>",
+                    "<form method=post><input type=hidden name=id value=7>",
+                    "<form><fieldset>",
+                ]);
+                for _ in 0..1 + self.source.below(3) {
+                    self.field();
+                }
+                self.put(&["</form>", "<input name=id value=7></form>", "</fieldset></form>", ""]);
+            }
             9 if self.has_names() => self.put(&["<!-- a -->", "<!-- CANARY -->", "<?x?>", "<!---->"]),
             _ => self.text(),
         }
