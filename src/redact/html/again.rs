@@ -53,6 +53,16 @@ impl Memory {
         }
     }
 
+    /// What was noted since then, to be forgotten one by one.
+    pub(super) fn since(&self, mark: usize) -> &[u64] {
+        self.noted.get(mark..).unwrap_or_default()
+    }
+
+    /// These values were nobody else's.
+    pub(super) fn forget_all(&mut self, noted: &[u64]) {
+        noted.iter().for_each(|hash| self.known.seen.forget(*hash));
+    }
+
     /// A text leaves.
     pub(super) fn say(&mut self, text: &[u8]) {
         if let Some(said) = &mut self.said {

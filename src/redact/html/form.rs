@@ -18,6 +18,8 @@ pub(super) struct Form {
     fields: HashSet<String>,
     /// A form in it, or a personal field twice: it could be of two persons.
     is_disputed: bool,
+    /// Values that were hidden in it as anybody's.
+    noted: Vec<u64>,
     /// What is visible in it, as far as that is known.
     visible: CategorySet,
 }
@@ -29,6 +31,7 @@ pub(super) struct Around {
     kinds: Kinds,
     quiet: bool,
     own: bool,
+    noted: usize,
 }
 
 impl Page {
@@ -48,11 +51,16 @@ impl Page {
 
     /// It ends, or the page does.
     pub(super) fn close_form(&mut self) {
-        let Some(Form { whose, bytes, is_disputed, .. }) = self.form.take() else { return };
+        let Some(Form { whose, bytes, is_disputed, noted, .. }) = self.form.take() else { return };
         let bound = self.judge.task.plan.record_bytes();
         let audience = &self.judge.task.audience;
         let is_whole = bytes <= bound && !is_disputed;
-        self.memory.known.forms.push(if is_whole { whose.visible(audience) } else { audience.sees.any });
+        let visible = if is_whole { whose.visible(audience) } else { audience.sees.any };
+        if visible != audience.sees.any {
+            // The page is read again, and they are hidden no more.
+            self.memory.forget_all(&noted);
+        }
+        self.memory.known.forms.push(visible);
     }
 
     /// Bytes of the form that is open.
@@ -114,7 +122,13 @@ impl Page {
     }
 
     fn around(&self) -> Around {
-        Around { visible: self.visible, kinds: self.kinds, quiet: self.quiet, own: self.own }
+        Around {
+            visible: self.visible,
+            kinds: self.kinds,
+            quiet: self.quiet,
+            own: self.own,
+            noted: self.memory.mark(),
+        }
     }
 
     /// The field was judged.
@@ -123,5 +137,10 @@ impl Page {
             self.set_visible(around.visible);
         }
         (self.kinds, self.quiet, self.own) = (around.kinds, around.quiet, around.own);
+        if self.is_in_form()
+            && let Some(form) = &mut self.form
+        {
+            form.noted.extend_from_slice(self.memory.since(around.noted));
+        }
     }
 }

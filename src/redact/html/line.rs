@@ -143,10 +143,8 @@ impl Page {
                 values.push((from..next, category));
             }
         }
-        let goes_on = (end == End::None)
-            .then(|| values.iter().find(|(value, _)| value.end + 1 >= line.text.trim_end().len()))
-            .flatten()
-            .map(|(_, category)| *category);
+        let last = values.iter().find(|(value, _)| !holds_value(&line.text[value.end..]));
+        let goes_on = last.filter(|_| end == End::None).map(|(_, category)| *category);
         self.withhold_values(&line, values);
         self.prose.go_on(goes_on);
         self.pending = match (pending, end) {

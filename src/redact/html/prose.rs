@@ -54,6 +54,15 @@ pub(super) struct Mark {
     pub(super) is_link: bool,
 }
 
+/// The name of an element that stands within a line: none is longer.
+type Name = [u8; 8];
+
+fn packed(name: &[u8]) -> Name {
+    let mut packed = Name::default();
+    packed.iter_mut().zip(name).for_each(|(to, byte)| *to = byte.to_ascii_lowercase());
+    packed
+}
+
 /// A run as it is read.
 pub(super) struct Line {
     pub(super) text: String,
@@ -62,7 +71,7 @@ pub(super) struct Line {
     tags: Vec<(usize, usize)>,
     pub(super) edges: Vec<usize>,
     /// The names of the elements, and whether they end.
-    elements: Vec<(Vec<u8>, bool)>,
+    elements: Vec<(Name, bool)>,
     /// It begins where the line does.
     pub(super) is_whole: bool,
     /// A hidden value goes on from here.
@@ -79,7 +88,9 @@ impl Line {
     pub(super) fn starts_in(&self, names: &[&str]) -> bool {
         let first = self.text.len() - self.text.trim_start().len();
         let before = self.edges.iter().zip(&self.elements).take_while(|(edge, _)| **edge <= first);
-        before.filter(|(_, (name, is_end))| !is_end && names.iter().any(|one| one.as_bytes() == name)).count()
+        before
+            .filter(|(_, (name, is_end))| !is_end && names.iter().any(|one| packed(one.as_bytes()) == *name))
+            .count()
             > 0
     }
 
@@ -89,7 +100,7 @@ impl Line {
         let mut depth = 0_usize;
         for (at, (other, is_end)) in self.elements.iter().enumerate().skip(number) {
             if other == name {
-                depth = if *is_end { depth - 1 } else { depth + 1 };
+                depth = if *is_end { depth.saturating_sub(1) } else { depth + 1 };
             }
             if depth == 0 {
                 return self.edges[number]..self.edges[at];
@@ -109,7 +120,7 @@ impl Line {
 }
 
 /// Something that was found, by its place in the run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug)]
 struct Found {
     from: usize,
     to: usize,
@@ -231,7 +242,8 @@ impl Prose {
     /// The tags of a line that begin elements of this name, with their numbers.
     pub(super) fn starts_of(&self, name: &[u8], line: &Line) -> Vec<(usize, Vec<u8>)> {
         let elements = line.elements.iter().enumerate();
-        let starts = elements.filter(|(_, (other, is_end))| other == name && !is_end);
+        let name = packed(name);
+        let starts = elements.filter(|(_, (other, is_end))| *other == name && !is_end);
         starts
             .map(|(number, _)| (number, self.raw[line.tags[number].0..line.tags[number].1].to_vec()))
             .collect()
@@ -382,7 +394,7 @@ impl Prose {
         let is_plain = tags.is_empty() && memchr::memchr(b'&', raw).is_none();
         if is_plain {
             look.find(raw, spans, |from, to, category| found.push(Found { from, to, category }));
-            found.sort_unstable();
+            found.sort_unstable_by_key(|found| (found.from, Reverse(found.to)));
             return;
         }
         let mut places = Vec::new();
@@ -397,7 +409,7 @@ impl Prose {
                 found.push(Found { from, to, category });
             });
         }
-        found.sort_unstable();
+        found.sort_unstable_by_key(|found| (found.from, Reverse(found.to)));
     }
 
     /// Writes the run up to here.
@@ -497,14 +509,14 @@ fn place(pieces: &[Piece], at: usize) -> (usize, usize) {
 }
 
 /// The element of a tag, and whether it ends there; what is no tag is of none.
-fn element(tag: &[u8]) -> (Vec<u8>, bool) {
+fn element(tag: &[u8]) -> (Name, bool) {
     let (rest, is_end) = match tag {
         [b'<', b'/', rest @ ..] => (rest, true),
         [b'<', rest @ ..] => (rest, false),
         _ => (&b""[..], false),
     };
-    let name = rest.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'-');
-    (name.map(u8::to_ascii_lowercase).collect(), is_end)
+    let length = rest.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'-').count();
+    (packed(&rest[..length]), is_end)
 }
 
 /// Writes a tag without the attributes that could repeat what its element shows.

@@ -608,6 +608,7 @@ fn what_a_page_hid_is_found_in_the_rest_of_it() {
                 "<img alt=\"De ***\" src=\"/***.png\" class=jean><input name=nom value=\"***\"><a title=\"***\" href=/>x</a><textarea name=x>A ***</textarea>",
             ),
             ("<p>Jean Dupont<p>Nom : Jean Dupont", "<p>***<p>Nom : ***"),
+            ("<p>Jean Dupont<p>Nom : Jean Dupont<p>Prénom : Jean", "<p>***<p>Nom : ***<p>Prénom : ***"),
             ("<p>Anne Roux<span itemprop=nom>Anne Roux</span>", "<p>***<span itemprop=nom>***</span>"),
             // Too short, everyday words, code.
             (
@@ -656,6 +657,14 @@ fn a_form_is_whose_its_fields_say() {
         let expected = page.replace("BOTH", if hides { gone } else { both });
         assert_eq!(redact_for(&task, &page.replace("BOTH", both)).as_deref(), Ok(&*expected), "{page}");
     }
+    // What it hid as anybody's is not hidden in the rest of the page either; what another one hides is.
+    let page = format!(
+        "<p>Jean Dupont et Anne Roux<form>{own}<input name=nom value='Jean Dupont'><textarea name=nom2></textarea></form><form><input name=nom value='Anne Roux'></form>"
+    );
+    assert_eq!(
+        redact_for(&task, &page),
+        Ok(page.replacen("Anne Roux", "***", 1).replace("'Anne Roux'", "\"***\""))
+    );
     // As Django writes a form: a table that names no columns.
     let page = format!(
         "<form><table><tr><th><label for=a>classe</label></th><td>{own}<input id=a name=classe value=6A><input name=nom value=Jean></td></tr></table></form>"
