@@ -1,6 +1,8 @@
 //! What of a tag may leave: its attributes, judged one by one.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use percent_encoding::percent_decode_str;
 
@@ -62,45 +64,74 @@ enum Change {
 }
 
 /// Attributes of HTML that hold no value of a person, and those that say how an element looks: of a hidden one they stay.
-const SAFE: &str = " accept align aria-describedby aria-invalid aria-label aria-labelledby aria-required autocomplete \
+const SAFE: List = List(
+    1 << 0,
+    " accept align aria-describedby aria-invalid aria-label aria-labelledby aria-required autocomplete \
     autofocus bgcolor border cellpadding cellspacing class cols colspan dir disabled for form formnovalidate headers height \
     hidden id inputmode itemprop itemscope itemtype lang list max maxlength method min minlength multiple name novalidate \
     pattern placeholder readonly required role rows rowspan scope size span spellcheck step style tabindex type valign \
-    width wrap ";
+    width wrap ",
+);
 
 /// Names of attributes that are HTML's own, beside those of [`SAFE`]: they are no names of fields.
-const STANDARD: &str = " abbr accept-charset accesskey action alt as async background charset checked cite color content \
+const STANDARD: List = List(
+    1 << 1,
+    " abbr accept-charset accesskey action alt as async background charset checked cite color content \
     contenteditable controls coords crossorigin data datetime decoding default defer download draggable enctype \
     enterkeyhint fetchpriority formaction formenctype formmethod formtarget href hreflang http-equiv imagesizes \
     imagesrcset integrity is ismap itemid itemref kind label link loading loop low high media muted nomodule nonce open \
     optimum ping playsinline poster preload prefix property rel rev reversed sandbox selected shape sizes slot src srcdoc \
-    srclang srcset start summary target text title translate usemap value vlink xmlns ";
+    srclang srcset start summary target text title translate usemap value vlink xmlns ",
+);
 
 /// Attributes in which an address stands.
-const ADDRESSES: &str = " action background cite content data formaction href imagesrcset longdesc ping poster src srcset \
-    xlink:href ";
+const ADDRESSES: List = List(
+    1 << 2,
+    " action background cite content data formaction href imagesrcset longdesc ping poster src srcset \
+    xlink:href ",
+);
 
 /// What figures are drawn with: rows of digits that no person has.
-const DRAWN: &str = " d points viewbox transform values path integrity nonce keytimes keysplines ";
+const DRAWN: List =
+    List(1 << 3, " d points viewbox transform values path integrity nonce keytimes keysplines ");
 
 /// Attributes that hold a page together, whatever words they share with a value.
-const WIRES: &str = " aria-controls aria-describedby aria-labelledby aria-owns autocomplete class for form headers id itemprop \
-    itemtype lang list media method name pattern property rel role sandbox scope sizes slot style target type usemap ";
+const WIRES: List = List(
+    1 << 4,
+    " aria-controls aria-describedby aria-labelledby aria-owns autocomplete class for form headers id itemprop \
+    itemtype lang list media method name pattern property rel role sandbox scope sizes slot style target type usemap ",
+);
 
 /// Attributes whose meaning must not depend on who reads: readers take the first of two, or the last.
-const TELLING: &str = " name id type value itemprop property data-field autocomplete content charset http-equiv checked \
-    selected colspan rowspan scope headers src href srcdoc ";
+const TELLING: List = List(
+    1 << 5,
+    " name id type value itemprop property data-field autocomplete content charset http-equiv checked \
+    selected colspan rowspan scope headers src href srcdoc ",
+);
 
-fn is_one_of(list: &str, name: &str) -> bool {
-    let mut rest = list;
-    while let Some(at) = rest.find(name) {
-        let end = at + name.len();
-        if at > 0 && rest.as_bytes()[at - 1] == b' ' && rest.as_bytes().get(end) == Some(&b' ') {
-            return true;
-        }
-        rest = &rest[end..];
+/// Attributes in which a sentence may stand.
+const SAID: List =
+    List(1 << 6, " title alt aria-label aria-description placeholder label summary content value ");
+
+/// Attributes of HTML and of frameworks that are none of a field, beside those of [`SAFE`] and [`STANDARD`].
+const OTHERS: List =
+    List(1 << 7, " autocapitalize autocorrect capture dirname results v-bind v-cloak v-if v-show ");
+
+/// Names of attributes, and the bit that stands for them.
+#[derive(Clone, Copy)]
+struct List(u8, &'static str);
+
+/// The lists in which a name is: each attribute of a page is asked for by all of them.
+static LISTS: LazyLock<HashMap<&'static str, u8>> = LazyLock::new(|| {
+    let mut lists = HashMap::new();
+    for List(bit, names) in [SAFE, STANDARD, ADDRESSES, DRAWN, WIRES, TELLING, SAID, OTHERS] {
+        names.split_ascii_whitespace().for_each(|name| *lists.entry(name).or_default() |= bit);
     }
-    false
+    lists
+});
+
+fn is_one_of(List(bit, _): List, name: &str) -> bool {
+    LISTS.get(name).is_some_and(|bits| bits & bit != 0)
 }
 
 /// Whether an attribute may not be there twice.
@@ -367,7 +398,6 @@ pub(super) fn repeats(name: &[u8]) -> bool {
 
 /// Whether a sentence may stand in an attribute.
 fn is_said(name: &str) -> bool {
-    const SAID: &str = " title alt aria-label aria-description placeholder label summary content value ";
     name.starts_with("data-") || is_one_of(SAID, name)
 }
 
@@ -408,7 +438,6 @@ fn is_field(tag: &Tag) -> bool {
 /// Whether an attribute's name is neither of HTML nor of a framework.
 fn is_made_up(tag: &Tag, name: &str) -> bool {
     const PREFIXES: [&str; 7] = ["on", "data-", "ng-", "hx-", "x-", "v-model", "v-on"];
-    const OTHERS: &str = " autocapitalize autocorrect capture dirname results v-bind v-cloak v-if v-show ";
     is_field_name(tag, name)
         && !PREFIXES.iter().any(|prefix| name.starts_with(prefix))
         && !is_one_of(OTHERS, name)
