@@ -272,6 +272,20 @@ impl Reader<'_> {
                     (Shown::Packed, _) => return Err(Unreadable::MediaType),
                     (Shown::As(seen), Media::Known(format)) => Some(format.unless_seen(seen)),
                     (Shown::As(Some(Seen::Format(format))), _) => Some(format),
+                    // Under a type that says little, or none: browsers look for themselves.
+                    (
+                        Shown::As(Some(Seen::Opaque(Opaque::Page))),
+                        media @ (Media::Plain(_) | Media::Doubtful),
+                    ) if self.reads(LooseFormat::Html) && !states_page(headers) => {
+                        let charset = match media {
+                            Media::Plain(charset) => charset,
+                            _ => Charset::Unstated,
+                        };
+                        if !charset.is_ascii_compatible() {
+                            return Err(Unreadable::Charset);
+                        }
+                        Some(Format::Html(charset))
+                    }
                     (Shown::As(None | Some(Seen::Opaque(Opaque::Page))), Media::Plain(charset))
                         if self.reads(LooseFormat::Text) =>
                     {
@@ -453,6 +467,12 @@ async fn hold(
 /// Whether the route's owner lets this type pass unread.
 fn passes(data: &Classification, essence: &str) -> bool {
     data.pass_types.iter().any(|range| range.matches(essence))
+}
+
+/// Whether the type is that of a page, in a charset in which none is read.
+fn states_page(headers: &HeaderMap) -> bool {
+    let stated = headers.get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+    stated.trim_ascii_start().to_ascii_lowercase().starts_with(b"text/html")
 }
 
 fn is_byteranges(value: &HeaderValue) -> bool {

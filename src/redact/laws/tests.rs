@@ -113,6 +113,11 @@ proptest! {
     }
 
     #[test]
+    fn a_hidden_value_stands_nowhere_in_a_page(data in choices()) {
+        super::a_hidden_value_stands_nowhere_in_a_page(&data);
+    }
+
+    #[test]
     fn page_without_names_is_identical(data in choices()) {
         super::page_without_names_is_identical(&data);
     }
