@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::civil::Date;
 
-use super::texts::Suspect;
+use super::texts::{Long, Suspect};
 use super::{End, Records, Site};
 use crate::policy::set::{CategoryId, Step, Trail};
 use crate::redact::detect::Seen;
@@ -41,6 +41,9 @@ pub(in crate::redact::json) struct State {
     pub(super) naming: Option<Site>,
     /// The text at hand, if it may be a document. What came of it in earlier chunks is carried.
     pub(super) suspect: Option<Suspect>,
+    /// The text at hand, if it is too long to be carried, and whether a hidden name was met in it behind what left.
+    pub(super) long: Option<Long>,
+    pub(in crate::redact::json) failed: bool,
     /// The document stands in a free text: texts that nobody classified are free texts.
     pub(super) free: bool,
     /// Documents around this one.
@@ -130,6 +133,8 @@ impl State {
             end: End::Stays,
             naming: None,
             suspect: None,
+            long: None,
+            failed: false,
             free: false,
             level: 0,
             seen: None,
@@ -147,6 +152,7 @@ impl State {
         self.end = End::Stays;
         self.naming = None;
         self.suspect = None;
+        self.long = None;
     }
 
     #[cfg(test)]
