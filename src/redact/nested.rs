@@ -181,6 +181,22 @@ impl Inside<'_> {
     }
 }
 
+impl Plan {
+    /// Whether a text that stands in no document shows what these categories do not: it is one, in any format and behind any
+    /// encoding, with a hidden name. Parameters of addresses do not count.
+    pub fn shows(self: &Arc<Self>, visible: CategorySet, key: &Arc<DomainKey>, text: &str) -> bool {
+        // Where no path leads, and so no record stands.
+        let (today, state, related, free) = (None, 0, None, false);
+        let inside = Inside { plan: self, key, today, visible, related, state, free, level: 0 };
+        if !self.hides(visible) || !may_hold(text.as_bytes()) {
+            return false;
+        }
+        let left = pairs::without_parameters(text, &|name| self.hides_name(name, visible));
+        let text = left.as_deref().unwrap_or(text);
+        matches!(inside.read(text).0, Nested::Redacted(_) | Nested::Unreadable)
+    }
+}
+
 fn unreadable() -> (Nested, Tally) {
     let mut tally = Tally::default();
     tally.unclassified();

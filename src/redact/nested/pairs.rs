@@ -39,7 +39,8 @@ pub(super) fn without_parameters(text: &str, hides: &dyn Fn(&str) -> bool) -> Op
         let value = &bytes[equals + 1..];
         let is_end = |byte: &u8| byte.is_ascii_whitespace() || b"&#\"<>".contains(byte);
         let length = value.iter().position(is_end).unwrap_or(value.len());
-        if length > 0 {
+        // What is left of one that lost its value holds nothing.
+        if text[equals + 1..equals + 1 + length].contains(char::is_alphanumeric) {
             left.push_str(&text[copied..=equals]);
             copied = equals + 1 + length;
         }
@@ -153,6 +154,7 @@ mod tests {
             ("/p;email=a;nom=b", Some("/p;email=")),
             ("/p?full+name=a", Some("/p?full+name=")),
             ("/p?email=", None),
+            ("/p?email=, b", None),
             ("/p?a=nom", None),
             ("est-ce nom ? x = nom", None),
             ("a && nom=b", None),
