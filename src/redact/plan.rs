@@ -231,9 +231,9 @@ impl Plan {
                 None => false,
                 // An escape, a comment, a letter of several bytes, of which folding may make another.
                 Some(b'/' | 0x7F..) => true,
-                Some(&last) => may_end(last.to_ascii_lowercase()) || memchr::memchr(b'\\', bytes).is_some(),
+                Some(&last) => may_end(last.to_ascii_lowercase()),
             }
-        })
+        }) || memchr::memchr(b'\\', bytes).is_some_and(|_| memchr::memchr2(b':', b'=', bytes).is_some())
     }
 
     /// The category of what a detector finds in a name that nobody knows: one that these may not see, if there is one, and

@@ -322,7 +322,7 @@ impl Rows {
         let visible = self.visible(row, text);
         let mut edit = Edit::new(row, text, out);
         for (&cell, column) in row.cells.iter().zip(&self.columns) {
-            let may_nest = row.may_nest && nested::may_hold(text[cell.start..cell.end].as_bytes());
+            let may_nest = row.may_nest && nested::may_hold(&text.as_bytes()[cell.start..cell.end]);
             if !column.minded && !may_nest {
                 continue;
             }

@@ -210,7 +210,7 @@ impl Inside<'_> {
 
 /// A text in the alphabet of another. One that needed no padding may have had it.
 fn encoded(text: &str, like: &str, padded: bool) -> String {
-    let padded = padded || like.len() % 4 == 0;
+    let padded = padded || like.len().is_multiple_of(4);
     let url_safe = like.contains(['-', '_']) || !(padded || like.contains(['+', '/']));
     let alphabet = if url_safe { alphabet::URL_SAFE } else { alphabet::STANDARD };
     GeneralPurpose::new(&alphabet, LENIENT.with_encode_padding(padded)).encode(text)

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::{Inside, MAX_LEVEL, Nested, lenient, pairs, tags, unreadable};
+use super::{Inside, MAX_LEVEL, Nested, begins, lenient, pairs, tags, unreadable};
 use crate::policy::set::Sees;
 use crate::redact::{
     Audience, Charset, Format, Hints, LOOK, Seen, Tally, Task,
@@ -43,7 +43,9 @@ impl Inside<'_> {
         if (plain.contains('<') && tags::name_somebody(&plain, &hides)) || self.is_log(&plain) {
             return unreadable();
         }
-        let (nested, mut tally) = self.json_among(&plain);
+        // What begins as JSON and is none was looked through for names already, in texts of texts as well.
+        let (nested, mut tally) =
+            if begins(&plain) { (Nested::Text, Tally::default()) } else { self.json_among(&plain) };
         let text = match nested {
             Nested::Unreadable => return (nested, tally),
             Nested::Redacted(left) => left,

@@ -17,6 +17,7 @@ pub(super) fn without_parameters(text: &str, hides: &dyn Fn(&str) -> bool) -> Op
     let bytes = text.as_bytes();
     let mut left = String::new();
     let mut copied = 0;
+    let (mut looked, mut in_address) = (0, false);
     for equals in memchr::memchr_iter(b'=', bytes) {
         if equals < copied {
             continue;
@@ -28,8 +29,11 @@ pub(super) fn without_parameters(text: &str, hides: &dyn Fn(&str) -> bool) -> Op
             continue;
         }
         // The address that it is of: a sentence may have these signs.
-        let word = text[..=front].rsplit(char::is_whitespace).next().unwrap_or_default();
-        if !word.contains(['?', '#', '/']) {
+        for byte in &bytes[looked..=front] {
+            in_address = !byte.is_ascii_whitespace() && (in_address || b"?#/".contains(byte));
+        }
+        looked = front + 1;
+        if !in_address {
             continue;
         }
         let name = percent_decode_str(&text[front + 1..equals]).decode_utf8_lossy();

@@ -16,6 +16,8 @@ const STANDARD: &str = " abbr accept action align alt charset cite class code co
     sizes span src start step style summary target text title type usemap value version width ";
 /// Elements of a form, which have a value of their own.
 const FIELDS: [&str; 8] = ["input", "textarea", "select", "button", "output", "option", "meta", "param"];
+/// In so much of its content a choice is looked for.
+const OPTIONS: usize = 1024;
 /// Elements whose text may be a name, and the value in the next one.
 const HEADINGS: [&str; 8] = ["th", "td", "dt", "key", "name", "label", "header", "field"];
 
@@ -44,7 +46,7 @@ pub(super) fn name_somebody(text: &str, hides: &dyn Fn(&str) -> bool) -> bool {
         if tag.is_end {
             continue;
         }
-        let html = is_html(&tag.name);
+        let html = is_html(tag.name);
         let local = tag.name.rsplit(':').next().unwrap_or_default().to_ascii_lowercase();
         let is_field = FIELDS.contains(&&*local);
         let has_content =
@@ -61,7 +63,7 @@ pub(super) fn name_somebody(text: &str, hides: &dyn Fn(&str) -> bool) -> bool {
             || tag.attributes.iter().any(|(name, value)| !name.starts_with("xmlns") && has_value(value))
             || (!tag.is_empty
                 && behind.trim_start().strip_prefix('<').is_some_and(|next| !next.starts_with('/')));
-        if !html && holds && hides(&tag.name) {
+        if !html && holds && hides(tag.name) {
             return true;
         }
         let mut names = false;
@@ -86,7 +88,8 @@ pub(super) fn name_somebody(text: &str, hides: &dyn Fn(&str) -> bool) -> bool {
             }
         }
         let text = has_content && !matches!(&*local, "button" | "option");
-        let options = local == "select" && behind.contains("selected");
+        let options = local == "select"
+            && memchr::memmem::find(&behind.as_bytes()[..behind.len().min(OPTIONS)], b"selected").is_some();
         if names && (value || text || options || (!html && holds_inside(behind, tag.is_empty))) {
             return true;
         }
@@ -145,17 +148,16 @@ impl<'a> Tag<'a> {
             rest = rest[name.len()..].trim_start();
             let Some(value) = rest.strip_prefix('=').map(str::trim_start) else { continue };
             let value = match value.chars().next() {
-                Some(quote @ ('"' | '\'')) => {
-                    let inside = &value[1..];
-                    let end = inside.find(quote).unwrap_or(inside.len());
-                    rest = inside.get(end + 1..).unwrap_or_default();
-                    &inside[..end]
+                Some(quote @ ('"' | '\'')) if value[1..].contains(quote) => {
+                    let (inside, behind) = value[1..].split_once(quote).unwrap_or_default();
+                    rest = behind;
+                    inside
                 }
                 _ => {
-                    let end =
-                        value.find(|char: char| char.is_whitespace() || char == '>').unwrap_or(value.len());
-                    rest = &value[end..];
-                    &value[..end]
+                    let end = value.find(|char: char| char.is_whitespace() || char == '>');
+                    let (bare, behind) = value.split_at(end.unwrap_or(value.len()));
+                    rest = behind;
+                    bare
                 }
             };
             attributes.push((name, value));
@@ -192,6 +194,7 @@ mod tests {
             "<p itemprop='email'>a@b</p>",
             "<p data-email='a@b'>x</p>",
             "<table><tr><th>id<th>Email<tr><td>1<td>a@b</table>",
+            "<a b='>x<email>a@b</email>",
             "<table><tr><td>Nom :</td><td>Jean</td></tr></table>",
             "<dl><dt>Nom</dt><dd>Jean</dd></dl>",
         ] {

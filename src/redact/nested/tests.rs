@@ -157,6 +157,18 @@ fn json_among_words_and_in_base64_is_written_anew() {
     assert_eq!(out, base64("{\"nom\":\"***\"}").trim_end_matches('='));
 }
 
+/// Each of these once took, or could take, the square of its length.
+#[test]
+fn long_texts_are_read_in_linear_time() {
+    for piece in [
+        "&email=", "a:", "<select>", "<a b='", "{", "[1,", "\":", "{\\", "email=\"", "%7B", "/?x=",
+        "<email ", "='", "(nom",
+    ] {
+        let text = format!("x{}", piece.repeat(200_000 / piece.len()));
+        of(&text, CategorySet::default());
+    }
+}
+
 #[test]
 fn prose_and_programs_pass() {
     for text in [
