@@ -43,12 +43,12 @@ const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
 pub(super) fn may_begin(text: &[u8]) -> bool {
     let Some(&[a, b, c, d]) = text.first_chunk::<4>() else { return false };
     let [a, b, c, d] = [a, b, c, d].map(|letter| SEXTETS[usize::from(letter)]);
-    if (a | b | c | d) > 63 || text.len() < ALONE {
+    if (a | b | c | d) > 63 {
         return false;
     }
     let bytes = [a << 2 | b >> 4, b << 4 | c >> 2, c << 6 | d];
     let is_text = |byte: u8| (b' '..0x7F).contains(&byte) || matches!(byte, b'\t' | b'\n' | b'\r');
-    match bytes {
+    let begins = match bytes {
         // Compressed (RFC 1952, RFC 1950).
         [0x1F, 0x8B, _] | [0x78, 0x01 | 0x9C | 0xDA, _] => true,
         [first, second, third] if is_text(first) && is_text(second) => is_text(third) || third >= 0xC2,
@@ -56,7 +56,10 @@ pub(super) fn may_begin(text: &[u8]) -> bool {
         [0xC2..=0xDF, second, third] => second & 0xC0 == 0x80 && (is_text(third) || third >= 0xC2),
         [0xE0..=0xF4, second, third] => second & third & 0xC0 == 0x80 && (second | third) & 0x40 == 0,
         _ => false,
-    }
+    };
+    begins
+        && text.len() >= ALONE
+        && text[4..ALONE].iter().all(|&letter| SEXTETS[usize::from(letter)] <= 63 || letter == b'=')
 }
 
 /// Whether a text that is too long to be undone begins as one in Base64 that has words: so many letters are no picture.

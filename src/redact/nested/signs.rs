@@ -9,9 +9,6 @@ use super::{encoded, may_begin};
 
 /// Shortest text in which a name and a value fit.
 const SHORTEST: usize = 4;
-/// Bytes without which no format has names beside values: behind a name, in front of a tag, of an escape, at the end of a
-/// row.
-const SIGNS: [u8; 7] = *b":=<%\\\n\r";
 
 /// Whether a text, as it is or as the raw text of a JSON string, may be a document or hold one.
 #[inline(always)]
@@ -20,42 +17,64 @@ pub(in crate::redact) fn may_hold(text: &[u8]) -> bool {
     if may_begin(first) || first == b'\\' {
         return true;
     }
+    // Without one of these no format has names beside values: behind a name, in front of a tag, of an escape, at the end of a
+    // row.
     text.len() >= SHORTEST && (has_sign(text) || encoded::may_begin(text))
 }
 
 #[inline(always)]
 fn has_sign(text: &[u8]) -> bool {
-    let (blocks, rest) = text.as_chunks::<16>();
-    if blocks.is_empty() {
-        return rest.iter().fold(false, |any, byte| any | IS_SIGN[usize::from(*byte)]);
-    }
-    // The last one overlaps.
-    let last = text.last_chunk::<16>();
-    let (mut found, mut blank, mut long) = (0, 0, false);
-    for block in blocks.iter().chain(last) {
-        let block = u8x16::from(*block);
-        let mut sign = block.simd_eq(u8x16::splat(SIGNS[0]));
-        for byte in &SIGNS[1..] {
-            sign |= block.simd_eq(u8x16::splat(*byte));
+    let mut seen = Seen { signs: u8x16::splat(0), blanks: u8x16::splat(0), long: false };
+    match text.last_chunk::<16>() {
+        None => seen.look(&short(text).to_le_bytes()),
+        Some(last) => {
+            for block in text.as_chunks::<16>().0 {
+                seen.look(block);
+            }
+            // It overlaps.
+            seen.look(last);
         }
-        found |= sign.to_bitmask();
-        blank |= block.simd_eq(u8x16::splat(b' ')).to_bitmask();
-        // A word of sixteen letters among others: `Bearer eyJ…`.
-        let within = block.max(u8x16::splat(b'+')).min(u8x16::splat(b'z')).simd_eq(block);
-        long |= within.to_bitmask() == 0xFFFF;
     }
-    found != 0 || (long && blank != 0)
+    seen.signs.to_bitmask() != 0 || (seen.long && seen.blanks.to_bitmask() != 0)
 }
 
-const IS_SIGN: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut at = 0;
-    while at < SIGNS.len() {
-        table[SIGNS[at] as usize] = true;
-        at += 1;
+/// A text of at least [`SHORTEST`] bytes and less than a block, as one: its beginning and its end, which overlap.
+#[inline(always)]
+fn short(text: &[u8]) -> u128 {
+    let pair = |low: u64, high: u64| u128::from(low) | u128::from(high) << 64;
+    if let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) {
+        return pair(u64::from_le_bytes(*first), u64::from_le_bytes(*last));
     }
-    table
-};
+    match (text.first_chunk(), text.last_chunk()) {
+        (Some(first), Some(last)) => {
+            let half = u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << 32;
+            pair(half, half)
+        }
+        _ => 0,
+    }
+}
+
+/// What was seen in any of the blocks.
+struct Seen {
+    signs: u8x16,
+    blanks: u8x16,
+    /// A word of sixteen letters: `Bearer eyJ…`, where there are others.
+    long: bool,
+}
+
+impl Seen {
+    #[inline(always)]
+    fn look(&mut self, block: &[u8; 16]) {
+        let block = u8x16::from(*block);
+        let is = |byte: u8| block.simd_eq(u8x16::splat(byte));
+        // Line ends are the control characters that matter.
+        let control = block.min(u8x16::splat(0x1F)).simd_eq(block);
+        self.signs |= is(b':') | is(b'=') | is(b'<') | is(b'%') | is(b'\\') | control;
+        self.blanks |= is(b' ');
+        let within = block.max(u8x16::splat(b'+')).min(u8x16::splat(b'z')).simd_eq(block);
+        self.long |= within.to_bitmask() == 0xFFFF;
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -67,7 +86,7 @@ mod tests {
             let plain = "é".repeat(length / 2) + &"x".repeat(length % 2 + 2);
             assert!(!may_hold(plain.as_bytes()), "{plain}");
             for at in 2..=plain.len() {
-                for sign in SIGNS {
+                for sign in *b":=<%\\\n\r" {
                     let mut text = plain.clone().into_bytes();
                     text.insert(at, sign);
                     assert!(may_hold(&text), "{}", String::from_utf8_lossy(&text));
