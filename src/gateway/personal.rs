@@ -10,6 +10,7 @@ use super::{
     body::{Content, Replay},
     caching::{self, Tags},
     coding::{BLOCK, Coding, CodingError, Decoder, unpacked},
+    cookies::Credentials,
     headers::Screen,
     media::{Media, looks_like_table, media, of_pictures, state_utf8},
     redaction::{Codings, Redaction},
@@ -45,6 +46,8 @@ pub(super) struct Reader<'a> {
     pub tags: Tags<'a>,
     /// Most bytes that decoding may give.
     pub cap: u64,
+    /// Which cookies are the caller's own credential.
+    pub credentials: &'a Credentials,
     /// What was asked for, on routes of GraphQL.
     pub answers: Option<Arc<Answers>>,
 }
@@ -219,7 +222,8 @@ impl Reader<'_> {
             PersonalData::Undeclared | PersonalData::Exempt { .. } => (Arc::default(), false),
         };
         let (visible, key) = (self.audience.sees.any, Arc::clone(self.key));
-        Screen { plan: Arc::clone(plan), rules, declared, visible, key, today: self.audience.today }
+        let (credentials, today) = (self.credentials.clone(), self.audience.today);
+        Screen { plan: Arc::clone(plan), rules, declared, visible, credentials, key, today }
     }
 
     /// Whether an answer for a reader who sees everything is one that others see less of.

@@ -17,7 +17,7 @@ use titles::Titles;
 use super::judge::{Judge, Left, Refused, Verdict};
 use super::place::{Named, Place};
 use super::whose::Whose;
-use super::{Redact, RedactError, Tally, Task};
+use super::{Redact, RedactError, Tally, Task, nested};
 use crate::policy::set::CategorySet;
 
 /// Longest row, in bytes, where nothing depends on whose it is; elsewhere `record_bytes` of the route is the bound.
@@ -331,7 +331,8 @@ impl Rows {
         let visible = self.visible(row, text);
         let mut edit = Edit::new(row, text, out);
         for (&cell, column) in row.cells.iter().zip(&self.columns) {
-            if !column.minded && !row.may_nest {
+            let may_nest = row.may_nest && nested::may_hold(&text.as_bytes()[cell.start..cell.end]);
+            if !column.minded && !may_nest {
                 continue;
             }
             let field = column.named.field;

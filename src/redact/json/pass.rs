@@ -16,6 +16,7 @@ use super::relate::{Opening, Records};
 use super::visit::{Kind, Site, Start, Visit, Watch};
 use crate::policy::set::{CategoryId, CategorySet};
 use crate::redact::action::{self, Means, NULL};
+use crate::redact::nested;
 use crate::redact::plan::{CATEGORY, FRAME, FREE_TEXT, NOT_PERSONAL, Plan, REMARK, SEVERAL};
 pub(super) use state::State;
 use texts::Spot;
@@ -142,6 +143,9 @@ impl Pass<'_> {
         }
         if let Some(suspect) = self.state.suspect {
             return self.carry_text(suspect);
+        }
+        if self.state.long.is_some() {
+            return self.go_on(self.input.len(), false);
         }
         match held {
             None => self.flush(self.input.len()),
@@ -474,6 +478,15 @@ impl Visit for Pass<'_> {
         if site.names() { self.name(site, kind, watch) } else { watch }
     }
 
+    #[inline(always)]
+    fn passes(&mut self, raw: &[u8]) -> bool {
+        let passes = !nested::may_hold(raw);
+        if passes {
+            self.state.suspect = None;
+        }
+        passes
+    }
+
     fn scalar_end(&mut self, end: usize, value: Option<&[u8]>) {
         if let Some(site) = self.state.naming.take()
             && let Some(records) = &mut self.state.records
@@ -483,6 +496,7 @@ impl Visit for Pass<'_> {
         if let Some(suspect) = self.state.suspect.take() {
             return self.text_end(end, suspect);
         }
+        self.go_on(end, true);
         match (std::mem::replace(&mut self.state.end, End::Stays), value) {
             (End::Stays, _) => return,
             (End::Went, _) => {}

@@ -143,8 +143,13 @@ impl<S: Copy> Walker<S> {
         match scan::string(input, start, &mut state)? {
             Scan::End(end) => {
                 self.after_value();
+                let raw = &input[start..end - 1];
+                // What goes on from an earlier chunk begins at 0.
+                if self.watch == Watch::Look && start > 0 && visit.passes(raw) {
+                    self.watch = Watch::Nothing;
+                }
                 if self.watch != Watch::Nothing {
-                    self.scalar_done(&input[start..end - 1], end, state.escaped, visit);
+                    self.scalar_done(raw, end, state.escaped, visit);
                 }
                 Ok(end)
             }

@@ -48,6 +48,11 @@ proptest! {
     }
 
     #[test]
+    fn encodings_hide_nothing(data in choices()) {
+        super::encodings_hide_nothing(&data);
+    }
+
+    #[test]
     fn wrappings_change_nothing(data in choices()) {
         super::wrappings_change_nothing(&data);
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::civil::Date;
 
 use super::schema::Described;
-use super::texts::Suspect;
+use super::texts::{Long, Suspect};
 use super::{End, Records, Site};
 use crate::policy::set::{CategoryId, Step, Trail};
 use crate::redact::detect::Seen;
@@ -46,6 +46,9 @@ pub(in crate::redact::json) struct State {
     pub(super) suspect: Option<Suspect>,
     /// The hidden object at hand, if it may only describe its field.
     pub(super) described: Option<Box<Described>>,
+    /// The text at hand, if it is too long to be carried, and whether a hidden name was met in it behind what left.
+    pub(super) long: Option<Long>,
+    pub(in crate::redact::json) failed: bool,
     /// The document stands in a free text: texts that nobody classified are free texts.
     pub(super) free: bool,
     /// Documents around this one.
@@ -144,6 +147,8 @@ impl State {
             naming: None,
             suspect: None,
             described: None,
+            long: None,
+            failed: false,
             free: false,
             level: 0,
             seen: None,
@@ -162,6 +167,7 @@ impl State {
         self.naming = None;
         self.suspect = None;
         self.described = None;
+        self.long = None;
     }
 
     #[cfg(test)]
