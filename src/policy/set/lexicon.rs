@@ -18,6 +18,11 @@ impl Step {
     pub const UNKNOWN: Self = Self(1);
     /// The first that is a name.
     const NAMES: usize = 2;
+
+    /// It as a number.
+    pub fn number(self) -> usize {
+        self.0.into()
+    }
 }
 
 /// The way to a place in a document.

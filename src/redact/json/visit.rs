@@ -1,7 +1,7 @@
 //! What the walker tells of a document, and to whom.
 
 use crate::policy::set::Step;
-use crate::redact::plan::{ALIVE, Facts, GROUP, NAMED, RECORD, SUBJECT, TOLD};
+use crate::redact::plan::{ALIVE, Facts, GROUP, INNER_GROUP, INNER_SUBJECT, NAMED, RECORD, SUBJECT, TOLD};
 
 /// What the plan says about a value.
 #[derive(Clone, Copy, Debug, Default)]
@@ -31,9 +31,9 @@ impl Site {
         self.flags & RECORD != 0
     }
 
-    /// Whether the value says whose the record is, or to which group it belongs.
+    /// Whether the value says whose the record or an object in it is, or to which group that belongs.
     pub(super) fn names(self) -> bool {
-        self.flags & (SUBJECT | GROUP) != 0
+        self.flags & (SUBJECT | GROUP | INNER_SUBJECT | INNER_GROUP) != 0
     }
 
     /// Whether the value says whose the record is.
@@ -44,6 +44,16 @@ impl Site {
     /// Whether the value says to which group the record belongs.
     pub(super) fn group(self) -> bool {
         self.flags & GROUP != 0
+    }
+
+    /// Whether the value says whose an object in the record is.
+    pub(super) fn inner_subject(self) -> bool {
+        self.flags & INNER_SUBJECT != 0
+    }
+
+    /// Whether the value says to which group such an object belongs.
+    pub(super) fn inner_group(self) -> bool {
+        self.flags & INNER_GROUP != 0
     }
 
     /// Whether [`Visit::name`] was told of its name.
