@@ -2,6 +2,7 @@
 
 mod automaton;
 mod names;
+mod people;
 
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use automaton::Automaton;
 pub(super) use automaton::{Facts, Kept};
 use names::Names;
 pub(super) use names::Symbol;
+use people::People;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -47,6 +49,10 @@ pub(super) const ALIVE: u8 = 8;
 pub(super) const TOLD: u8 = 16;
 /// The route speaks of the member's name, or it has none.
 pub(super) const NAMED: u8 = 32;
+/// The value says whose an object around it is that stands in a record.
+pub(super) const INNER_SUBJECT: u8 = 64;
+/// The value says to which group such an object belongs.
+pub(super) const INNER_GROUP: u8 = 128;
 
 /// One route's policy for documents: where personal fields are, and what hides them.
 ///
@@ -88,6 +94,7 @@ pub struct Plan {
     /// Last bytes of the names that mean a category, one bit for each.
     tails: [u64; 4],
     has_records: bool,
+    people: People,
     has_free_text: bool,
     subject_is_one: bool,
     record_bytes: usize,
@@ -104,7 +111,8 @@ impl Plan {
             PersonalData::Undeclared | PersonalData::Exempt { .. } => None,
         };
         let mut names = Names::of(charter);
-        let automaton = Automaton::compile(data, &mut names);
+        let people = data.map(People::of).unwrap_or_default();
+        let automaton = Automaton::compile(data, &people, &mut names);
         let mut categories = CategorySet::default();
         let mut all = CategorySet::default();
         for (index, category) in (0..64).zip(&charter.categories) {
@@ -155,6 +163,7 @@ impl Plan {
             has_records: data.is_some_and(|data| {
                 !data.records.is_empty() && (data.subject.is_some() || data.group.is_some())
             }),
+            people,
             has_free_text: data
                 .is_some_and(|data| data.fields.iter().any(|field| field.class == FieldClass::FreeText)),
             subject_is_one: data.and_then(|data| data.subject.as_ref()).is_some_and(|path| {
@@ -283,6 +292,11 @@ impl Plan {
 
     pub(super) fn has_records(&self) -> bool {
         self.has_records
+    }
+
+    /// How far an object in a record that is another person's stands from what says so.
+    pub(super) fn people(&self) -> &People {
+        &self.people
     }
 
     pub(super) fn record_bytes(&self) -> u64 {

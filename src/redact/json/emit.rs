@@ -52,7 +52,7 @@ impl Emitter {
         let (plan, root) = place.plan.inside(place.state);
         let around = Scope::around_nested(place.visible);
         let related = place.related.filter(|_| plan.has_records());
-        let records = related.map(|audience| Records::new(plan.clone(), audience.clone()));
+        let records = related.map(|audience| Records::inside(plan.clone(), audience.clone(), place.visible));
         Self {
             state: State::inside(place, records),
             walker: Walker::inside(plan.clone(), around, root),

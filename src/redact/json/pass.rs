@@ -12,7 +12,7 @@ mod texts;
 
 use std::sync::Arc;
 
-use super::relate::{Opening, Records};
+use super::relate::{Opening, Place, Records};
 use super::visit::{Kind, Site, Start, Visit, Watch};
 use crate::policy::set::{CategoryId, CategorySet};
 use crate::redact::action::{self, Means, NULL};
@@ -33,6 +33,8 @@ pub(super) struct Scope {
     known: bool,
     /// It is a record whose end is awaited.
     record: bool,
+    /// It is no record, stands in one, and may be somebody else's.
+    person: bool,
     /// Its members that got a mask for a name.
     masked: u32,
     /// Where it stands in what is in doubt, if nothing says that its name may leave.
@@ -59,7 +61,17 @@ impl Scope {
     pub(super) fn around(visible: CategorySet) -> Self {
         // The root is no member that could be the first to be kept.
         let mode = Mode::Judge;
-        Self { visible, depth: 0, kept: true, known: false, record: false, masked: 0, doubt: None, mode }
+        Self {
+            visible,
+            depth: 0,
+            kept: true,
+            known: false,
+            record: false,
+            person: false,
+            masked: 0,
+            doubt: None,
+            mode,
+        }
     }
 
     /// Around the root of a document inside a text: nobody needs to classify what is in it once more.
@@ -401,15 +413,15 @@ impl Pass<'_> {
     }
 
     /// A scalar says whose the record is: its text is needed, whatever becomes of it.
-    fn name(&mut self, site: Site, kind: Kind, watch: Watch) -> Watch {
+    fn name(&mut self, site: Site, depth: u8, kind: Kind, watch: Watch) -> Watch {
         let Some(records) = &mut self.state.records else { return watch };
         match kind {
             Kind::Text | Kind::Number => {
-                self.state.naming = Some(site);
+                self.state.naming = Some((site, depth.into()));
                 Watch::Value
             }
             Kind::Boolean | Kind::Null => {
-                records.named(site, None);
+                records.named(site, depth.into(), None);
                 watch
             }
         }
@@ -421,11 +433,25 @@ impl Pass<'_> {
         self.state.records.as_mut().is_some_and(|records| records.close(end))
     }
 
-    /// A record begins, and shows or not.
-    fn record(&mut self, at: usize, shows: bool, scope: &mut Scope) {
-        if self.state.records.is_none() {
-            return;
+    /// An object begins where what is visible depends on whose it is.
+    #[inline(never)]
+    fn enter(&mut self, at: usize, site: Site, scope: &mut Scope) {
+        let Some(records) = &mut self.state.records else { return };
+        if site.record() || records.stands_for_record() {
+            return self.record(at, site.record(), scope);
         }
+        let (depth, visible, shows) = (scope.depth.into(), scope.visible, scope.mode == Mode::Judge);
+        let place =
+            Place { at: self.base + at as u64, depth, visible, shows, kind: Place::kind(site, depth) };
+        if let Some(visible) = records.enter(place) {
+            scope.visible = visible;
+            scope.person = true;
+        }
+    }
+
+    /// A record begins, or what is as good as one.
+    fn record(&mut self, at: usize, is_record: bool, scope: &mut Scope) {
+        let shows = scope.mode == Mode::Judge;
         if shows {
             self.flush(at + 1);
         }
@@ -434,7 +460,7 @@ impl Pass<'_> {
         let noted = self.state.seen.as_ref().map_or(0, |seen| seen.order.len());
         let opening = Opening { at, depth: scope.depth.into(), written, doubtful, noted, shows, tally };
         if let Some(records) = &mut self.state.records {
-            scope.visible = records.open(opening);
+            scope.visible = records.open(opening, is_record);
             scope.record = true;
         }
     }
@@ -475,7 +501,7 @@ impl Visit for Pass<'_> {
             Mode::Describe(category) => self.note_inside(Some(category), kind),
             Mode::Silence(category) | Mode::Silent(category) => self.note_inside(category, kind),
         };
-        if site.names() { self.name(site, kind, watch) } else { watch }
+        if site.names() { self.name(site, parent.depth, kind, watch) } else { watch }
     }
 
     #[inline(always)]
@@ -488,10 +514,10 @@ impl Visit for Pass<'_> {
     }
 
     fn scalar_end(&mut self, end: usize, value: Option<&[u8]>) {
-        if let Some(site) = self.state.naming.take()
+        if let Some((site, depth)) = self.state.naming.take()
             && let Some(records) = &mut self.state.records
         {
-            records.named(site, value);
+            records.named(site, depth, value);
         }
         if let Some(suspect) = self.state.suspect.take() {
             return self.text_end(end, suspect);
@@ -549,13 +575,14 @@ impl Visit for Pass<'_> {
         if site.names()
             && let Some(records) = &mut self.state.records
         {
-            records.named(site, None);
+            records.named(site, parent.depth.into(), None);
         }
         self.state.around.open(parent.depth, site.step());
         let (visible, depth) = (parent.visible, parent.depth + 1);
-        let mut scope = Scope { visible, depth, kept: false, known, record: false, masked: 0, doubt, mode };
-        if object && site.record() {
-            self.record(at, mode == Mode::Judge, &mut scope);
+        let (kept, record, person) = (false, false, false);
+        let mut scope = Scope { visible, depth, kept, known, record, person, masked: 0, doubt, mode };
+        if object && self.state.records.is_some() {
+            self.enter(at, site, &mut scope);
         }
         scope
     }
@@ -574,6 +601,11 @@ impl Visit for Pass<'_> {
         }
         if scope.record && self.ends(end) {
             return true;
+        }
+        if scope.person
+            && let Some(records) = &mut self.state.records
+        {
+            records.leave(self.base + end as u64);
         }
         if let Some(doubt) = scope.doubt {
             self.settle(end, doubt, scope, parent);

@@ -1,7 +1,7 @@
 //! What the walker tells of a document, and to whom.
 
 use crate::policy::set::Step;
-use crate::redact::plan::{ALIVE, Facts, GROUP, NAMED, RECORD, SUBJECT, TOLD};
+use crate::redact::plan::{ALIVE, Facts, GROUP, INNER_GROUP, INNER_SUBJECT, NAMED, RECORD, SUBJECT, TOLD};
 
 /// What the plan says about a value. Two words, so that it stays in registers: written byte by byte and read in one, it cost
 /// a fifth of the walk.
@@ -40,7 +40,7 @@ impl Site {
     }
 
     #[inline(always)]
-    fn flags(self) -> u8 {
+    pub(super) fn flags(self) -> u8 {
         (self.bits >> FLAGS) as u8
     }
 
@@ -94,7 +94,8 @@ impl Site {
     /// Whether the plan says nothing of it: nobody classified it, it relates to nobody, and its name is just a name.
     #[inline(always)]
     pub(super) fn is_plain(self) -> bool {
-        self.bits & (0xFF << CLASS | u64::from(SUBJECT | GROUP | TOLD) << FLAGS) == 0
+        self.bits & (0xFF << CLASS | u64::from(SUBJECT | GROUP | INNER_SUBJECT | INNER_GROUP | TOLD) << FLAGS)
+            == 0
     }
 
     /// Whether the value, if an object, is a record.
@@ -102,9 +103,9 @@ impl Site {
         self.flags() & RECORD != 0
     }
 
-    /// Whether the value says whose the record is, or to which group it belongs.
+    /// Whether the value says whose the record or an object in it is, or to which group that belongs.
     pub(super) fn names(self) -> bool {
-        self.flags() & (SUBJECT | GROUP) != 0
+        self.flags() & (SUBJECT | GROUP | INNER_SUBJECT | INNER_GROUP) != 0
     }
 
     /// Whether the value says whose the record is.
@@ -115,6 +116,16 @@ impl Site {
     /// Whether the value says to which group the record belongs.
     pub(super) fn group(self) -> bool {
         self.flags() & GROUP != 0
+    }
+
+    /// Whether the value says whose an object in the record is.
+    pub(super) fn inner_subject(self) -> bool {
+        self.flags() & INNER_SUBJECT != 0
+    }
+
+    /// Whether the value says to which group such an object belongs.
+    pub(super) fn inner_group(self) -> bool {
+        self.flags() & INNER_GROUP != 0
     }
 
     /// Whether [`Visit::name`] was told of its name.

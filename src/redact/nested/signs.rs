@@ -45,7 +45,8 @@ fn tells_time(text: &[u8]) -> bool {
         b'=' | b'<' | b'%' | b'\\' | ..0x20 => false,
         b':' => {
             let (before, behind) = (&text[..at], &text[at + 1..]);
-            let digits = |pair: Option<&[u8; 2]>| pair.is_some_and(|pair| pair.iter().all(u8::is_ascii_digit));
+            let digits =
+                |pair: Option<&[u8; 2]>| pair.is_some_and(|pair| pair.iter().all(u8::is_ascii_digit));
             // No name ends in two digits in front of two digits.
             digits(before.last_chunk()) && digits(behind.first_chunk())
                 || matches!(before, b"http" | b"https") && behind.starts_with(b"//")
@@ -120,7 +121,9 @@ mod tests {
         ] {
             assert!(!may_hold(text.as_bytes()), "{text}");
         }
-        for text in ["phone1:0612345678", "à 17:30, nom: x", "https://a/?nom=x", "https://nom:x@a/", "a https://b/"] {
+        for text in
+            ["phone1:0612345678", "à 17:30, nom: x", "https://a/?nom=x", "https://nom:x@a/", "a https://b/"]
+        {
             assert!(may_hold(text.as_bytes()), "{text}");
         }
         for text in ["{", "[", "Bearer eyJhbGciOiJub25lIn0eyJlbWFpbCI6", "eyJlbWFpbCI6MX0"] {

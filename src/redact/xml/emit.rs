@@ -17,7 +17,7 @@ use crate::redact::place::Field;
 use crate::redact::{MAX_HELD, MAX_VALUE, RedactError, Task};
 use texts::Run;
 
-/// A record that is somebody's for this audience, and what they therefore see in it.
+/// A record that is somebody's for this audience, or an element in it of somebody else, and what they therefore see in it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Related {
     /// Place of its start tag.
@@ -157,18 +157,18 @@ struct Pass<'a> {
 }
 
 impl State {
-    /// What is visible in the record that begins here.
-    fn visible_at(&mut self, at: u64) -> CategorySet {
+    /// What is visible in what begins here, if that was told.
+    fn visible_at(&mut self, at: u64) -> Option<CategorySet> {
         while let Some(related) = self.related.front().copied() {
             if related.at > at {
                 break;
             }
             self.related.pop_front();
             if related.at == at {
-                return related.visible;
+                return Some(related.visible);
             }
         }
-        self.judge.task.audience.sees.any
+        None
     }
 
     /// What happens to a value, of all that is known of its name. The strictest word counts.
@@ -328,9 +328,8 @@ impl Pass<'_> {
         }
         let own = [element.field].into_iter();
         let verdict = self.state.judge(own.clone().chain(element.named.iter().copied()), &outside);
-        if element.field.is_record() {
-            scope.visible = self.state.visible_at(element.tag.at);
-        }
+        let around = if element.field.is_record() { any } else { outside.visible };
+        scope.visible = self.state.visible_at(element.tag.at).unwrap_or(around);
         match verdict {
             Some(Verdict::Hide(category)) => {
                 if self.state.removes(category) && parent.is_some() {

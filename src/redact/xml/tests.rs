@@ -362,6 +362,28 @@ fn records_are_somebodys() {
             "<user><nom>J</nom><user id='7'><nom>K</nom></user></user>",
             Some("<user><nom>***</nom><user id='7'><nom>K</nom></user></user>"),
         ),
+        // Somebody else in it, who is no record.
+        (
+            "<user id='7'><nom>J</nom><friend id='8' nom='K'><nom>K</nom><a><nom>K</nom></a></friend><a nom='J'/></user>",
+            Some(
+                "<user id='7'><nom>J</nom><friend id='8' nom='***'><nom>***</nom><a><nom>***</nom></a></friend><a nom='J'/></user>",
+            ),
+        ),
+        (
+            "<user><a><friend><nom>K</nom><id>8</id></friend><nom>J</nom></a><id>7</id></user>",
+            Some("<user><a><friend><nom>***</nom><id>8</id></friend><nom>J</nom></a><id>7</id></user>"),
+        ),
+        (
+            "<user id='7'><friend><nom>K</nom><property name='id' value='8'/></friend></user>",
+            Some("<user id='7'><friend><nom>***</nom><property name='id' value='8'/></friend></user>"),
+        ),
+        ("<user id='7'><profile id='7'><nom>J</nom></profile></user>", None),
+        (
+            "<user><class>6eA</class><friend id='8'><nom>K</nom></friend><friend id='9'><class>6eA</class><nom>L</nom></friend></user>",
+            Some(
+                "<user><class>6eA</class><friend id='8'><nom>***</nom></friend><friend id='9'><class>6eA</class><nom>L</nom></friend></user>",
+            ),
+        ),
     ] {
         let document = format!("<users>{record}{record}<nom>J</nom></users>");
         let expected = expected.unwrap_or(record);

@@ -40,8 +40,8 @@ pub(in crate::redact::json) struct State {
     pub(super) name_class: u8,
     pub(super) silent: bool,
     pub(super) end: End,
-    /// The scalar at hand, if it says whose a record is.
-    pub(super) naming: Option<Site>,
+    /// The scalar at hand, if it says whose a record or an object in one is, and how many arrays and objects it stands in.
+    pub(super) naming: Option<(Site, usize)>,
     /// The text at hand, if it may be a document. What came of it in earlier chunks is carried.
     pub(super) suspect: Option<Suspect>,
     /// The hidden object at hand, if it may only describe its field.
