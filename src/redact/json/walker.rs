@@ -54,7 +54,7 @@ pub(super) struct Level<S> {
     link: Link,
     /// Where its members were selected.
     pub(super) cursor: Cursor,
-    scope: S,
+    pub(super) scope: S,
 }
 
 /// How a walk ended.
@@ -349,7 +349,7 @@ impl<S: Copy> Walker<S> {
         self.check_held(at)?;
         if byte == b'"' {
             self.watch = visit.scalar(at, self.start, &mut self.top.scope, self.site, Kind::Text);
-            return self.text(input, at + 1, StringState::START, visit);
+            return self.new_text(input, at + 1, visit);
         }
         let kind = match byte {
             b'{' => return self.open(at, true, visit),
