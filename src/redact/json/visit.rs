@@ -28,6 +28,17 @@ impl Site {
         Self { bits: u64::from(state) | bytes, more: 0 }
     }
 
+    /// It as it is remembered.
+    #[inline(always)]
+    pub(super) fn words(self) -> (u64, u32) {
+        (self.bits, self.more)
+    }
+
+    #[inline(always)]
+    pub(super) fn from_words((bits, more): (u64, u32)) -> Self {
+        Self { bits, more }
+    }
+
     #[inline(always)]
     pub(super) fn state(self) -> u32 {
         self.bits as u32
