@@ -402,7 +402,8 @@ impl Rows {
     /// Whether a row of one cell is the names of columns for who splits it otherwise: the first row was none of this table.
     fn is_header_of_others(&mut self, row: &Row, text: &str) -> bool {
         let [cell] = row.cells[..] else { return false };
-        if self.columns.len() == 1 || cell.quoted {
+        // Where nobody named the separator, one column is one that cannot be split.
+        if cell.quoted || self.columns.len() == 1 && self.separator.is_none() {
             return false;
         }
         let line = value(text, cell);

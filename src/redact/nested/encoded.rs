@@ -15,7 +15,7 @@ use crate::redact::Tally;
 
 /// Shortest run of letters, alone in its text or among others, that is undone.
 const ALONE: usize = 8;
-const AMONG: usize = 16;
+pub(super) const AMONG: usize = 16;
 /// Shortest line of Base64 in lines (RFC 2045 has 76, PEM 64).
 const LINE: usize = 60;
 
@@ -32,6 +32,10 @@ const SEXTETS: [u8; 256] = {
     table[b'_' as usize] = 63;
     table
 };
+
+pub(super) fn is_letter(byte: u8) -> bool {
+    SEXTETS[usize::from(byte)] <= 63
+}
 
 /// Readers of Base64 do not mind padding, nor what is left over.
 const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()

@@ -38,7 +38,7 @@ pub(in crate::redact) fn is_suspect(text: &[u8], signs: bool, blanks: bool) -> b
     // Without one of these no format has names beside values: behind a name, in front of a tag, of an escape, at the end of a
     // row; or letters of Base64, alone or where there are other words: `Bearer eyJ…`.
     text.len() >= SHORTEST
-        && (signs && !tells_time(text) || encoded::may_begin(text) || blanks && has_long_word(text))
+        && (signs && !is_plain(text) || encoded::may_begin(text) || blanks && has_long_word(text))
 }
 
 /// Whether there is a word of about thirty letters or more, or of sixteen at the end.
@@ -51,8 +51,21 @@ fn has_long_word(text: &[u8]) -> bool {
     text.as_chunks::<16>().0.iter().chain(text.last_chunk::<16>()).any(is_word)
 }
 
-/// Whether the only signs are those of times and of web addresses without parameters: what most texts with a sign are.
+/// Whether the only signs are those of a time, or of a web address without parameters: what most texts with a sign are.
 #[inline(never)]
+fn is_plain(text: &[u8]) -> bool {
+    match text.strip_prefix(b"https://").or_else(|| text.strip_prefix(b"http://")) {
+        Some(rest) => {
+            let mut run = 0;
+            rest.iter().all(|&byte| {
+                run = if byte != b'/' && encoded::is_letter(byte) { run + 1 } else { 0 };
+                run < encoded::AMONG && !matches!(byte, b':'..=b'=' | b'%' | b'\\' | ..0x20)
+            })
+        }
+        None => tells_time(text),
+    }
+}
+
 fn tells_time(text: &[u8]) -> bool {
     let from = if begins_with_minute(text) { 16 } else { 0 };
     text.iter().enumerate().skip(from).all(|(at, &byte)| match byte {
@@ -63,7 +76,6 @@ fn tells_time(text: &[u8]) -> bool {
                 |pair: Option<&[u8; 2]>| pair.is_some_and(|pair| pair.iter().all(u8::is_ascii_digit));
             // No name ends in two digits in front of two digits.
             digits(before.last_chunk()) && digits(behind.first_chunk())
-                || matches!(before, b"http" | b"https") && behind.starts_with(b"//")
         }
         _ => true,
     })
@@ -140,9 +152,14 @@ mod tests {
         ] {
             assert!(!may_hold(text.as_bytes()), "{text}");
         }
-        for text in
-            ["phone1:0612345678", "à 17:30, nom: x", "https://a/?nom=x", "https://nom:x@a/", "a https://b/"]
-        {
+        for text in [
+            "phone1:0612345678",
+            "à 17:30, nom: x",
+            "https://a/?nom=x",
+            "https://nom:x@a/",
+            "a https://b/",
+            "https://h/eyJhbGciOiJub25lIn0.e/x",
+        ] {
             assert!(may_hold(text.as_bytes()), "{text}");
         }
         for text in ["{", "[", "Bearer eyJhbGciOiJub25lIn0eyJlbWFpbCI6", "eyJlbWFpbCI6MX0"] {

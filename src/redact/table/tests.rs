@@ -159,6 +159,7 @@ fn titles_stand_above_the_names() {
     // Lines without end above a header, and a header far below.
     let far = format!("{}nom;courriel\nZephyrine;b\n", "x\n".repeat(40));
     assert_eq!(redact(&trial, &far), Err(RedactError::Malformed));
+    assert_eq!(redact(&trial, "sep=;\n\"a\nb\"\nnom,courriel\nZephyrine,b\n"), Err(RedactError::Malformed));
     let long = format!("{}\nnom;courriel\nZephyrine;b\n", "x".repeat(40_000));
     assert_eq!(redact(&trial, &long), Err(RedactError::Malformed));
 }
