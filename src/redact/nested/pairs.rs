@@ -120,11 +120,11 @@ pub(super) fn is_properties(text: &str, hides: &dyn Fn(&str) -> bool) -> bool {
     hidden && (pairs > 1 || strict)
 }
 
-/// Whether a text can be the name of a property: a few words.
+/// Whether a text can be the name of a property: a few words, or steps (`user[email]`).
 fn is_name(name: &str) -> bool {
     let odd = |char: char| "{}()<>;,!?/«»".contains(char);
     let words = name.split_whitespace().count();
-    (1..=4).contains(&words) && name.len() <= 64 && !name.contains(odd)
+    (1..=4).contains(&words) && name.len() <= 64 && !name.contains(odd) && !name.contains(" [")
 }
 
 /// Whether a quoted name stands in front of a colon and of what may be a value, with whatever around: a piece of JSON.
@@ -201,6 +201,7 @@ mod tests {
             "id: 1\nemail:",
             "Bonjour,\nEmail: a@b\nMerci",
             "nom = 3\nprint(nom)",
+            "Email [sic:3]",
         ] {
             assert!(!is_properties(text, &hides), "{text}");
         }
