@@ -70,6 +70,9 @@ impl Inside<'_> {
 
     /// Whether the whole of a text is a document with a hidden name, as its beginning shows.
     fn is_document(&self, text: &str) -> bool {
+        if pairs::is_group(text) {
+            return false;
+        }
         let hides = |name: &str| self.plan.hides_name(name, self.visible);
         let hints = Hints { calls: &|_| false, names: &hides, charset: Charset::Utf8 };
         if text.contains(['\n', '\r']) && names_columns(text.as_bytes(), hints) {

@@ -56,7 +56,7 @@ pub(super) fn without_parameters(text: &str, hides: &dyn Fn(&str) -> bool) -> Op
 /// half of its words are pairs, and one is hidden.
 pub(super) fn is_log(text: &str, hides: &dyn Fn(&str) -> bool) -> bool {
     // Tags are read as such.
-    text.lines().filter(|line| !line.contains('<')).any(|line| {
+    text.lines().filter(|line| !line.contains('<') && !is_group(line)).any(|line| {
         let (mut words, mut pairs, mut hidden) = (0, 0, false);
         for word in words_of(line) {
             words += 1;
@@ -73,6 +73,15 @@ pub(super) fn is_log(text: &str, hides: &dyn Fn(&str) -> bool) -> bool {
         }
         hidden && 2 * pairs >= words
     })
+}
+
+/// Whether a line is the distinguished name (RFC 4514) of a group, `cn=6a,ou=groups,dc=ecole`: no person's, though people have
+/// a `cn` as well.
+pub(super) fn is_group(line: &str) -> bool {
+    let mut names = line.split(',');
+    let is_first = names.next().is_some_and(|name| name.starts_with("cn="));
+    is_first
+        && names.next().is_some_and(|name| matches!(name.trim(), "ou=groups" | "ou=group" | "ou=groupes"))
 }
 
 /// Words of a line; what is quoted behind an equals sign is one.
@@ -146,7 +155,7 @@ mod tests {
     use super::*;
 
     fn hides(name: &str) -> bool {
-        matches!(name.to_lowercase().as_str(), "email" | "nom" | "full name")
+        matches!(name.to_lowercase().as_str(), "email" | "nom" | "full name" | "cn")
     }
 
     #[test]
@@ -176,6 +185,7 @@ mod tests {
         }
         for text in [
             "nom = input()",
+            "cn=6a,ou=groups,dc=ecole",
             "SELECT * FROM t WHERE nom='x'",
             "if nom==x",
             "email=",
