@@ -42,6 +42,19 @@ const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
     .with_decode_allow_trailing_bits(true)
     .with_decode_padding_mode(DecodePaddingMode::Indifferent);
 
+/// Letters that [`may_begin`] may say yes to: behind others no text begins.
+pub(super) const STARTS: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut letter = 0;
+    while letter < 256 {
+        // The six highest bits of the first byte: of what is printed, of white space, of the two compressions, of an accent
+        // and of a byte order mark.
+        table[letter] = matches!(SEXTETS[letter], 2 | 3 | 7 | 8..=31 | 48 | 59);
+        letter += 1;
+    }
+    table
+};
+
 /// Whether a text begins as a text in Base64 does, or as a compressed one: so far that nearly no other does.
 #[inline(always)]
 pub(super) fn may_begin(text: &[u8]) -> bool {
@@ -247,4 +260,22 @@ fn joined(text: &str) -> Option<String> {
     let is_line =
         |line: &str| run_length(line.trim_end_matches('=').as_bytes()) == line.trim_end_matches('=').len();
     text.split_whitespace().all(is_line).then(|| text.split_whitespace().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_begins_behind_another_letter() {
+        let rests = [*b"AAAAAA", *b"vvvvvv", *b"sISISI", *b"////zz", *b"u/Pz89"];
+        for (first, second) in
+            (0..=u8::MAX).flat_map(|first| (0..=u8::MAX).map(move |second| (first, second)))
+        {
+            for rest in rests {
+                let text = [&[first, second][..], &rest].concat();
+                assert!(STARTS[usize::from(first)] || !may_begin(&text), "{text:?}");
+            }
+        }
+    }
 }

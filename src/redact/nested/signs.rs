@@ -38,7 +38,9 @@ pub(in crate::redact) fn is_suspect(text: &[u8], signs: bool, blanks: bool) -> b
     // Without one of these no format has names beside values: behind a name, in front of a tag, of an escape, at the end of a
     // row; or letters of Base64, alone or where there are other words: `Bearer eyJ…`.
     text.len() >= SHORTEST
-        && (signs && !is_plain(text) || encoded::may_begin(text) || blanks && has_long_word(text))
+        && (signs && !is_plain(text)
+            || encoded::STARTS[usize::from(first)] && encoded::may_begin(text)
+            || blanks && has_long_word(text))
 }
 
 /// Whether there is a word of about thirty letters or more, or of sixteen at the end.
