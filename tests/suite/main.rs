@@ -29,6 +29,7 @@ mod memory;
 mod pages;
 mod policy;
 mod presets;
+mod quotas;
 mod redaction;
 mod reload;
 mod sockets;
