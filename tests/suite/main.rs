@@ -33,6 +33,7 @@ mod quotas;
 mod redaction;
 mod reload;
 mod sockets;
+mod stores;
 mod streams;
 mod tables;
 mod way_back;
