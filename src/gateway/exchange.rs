@@ -23,6 +23,7 @@ use super::{
     ledger::Ledger,
     payload::{Failure, Notes, Payload},
     personal::{Asked, Reader},
+    quota::Turnstile,
     respond::{self, ExchangeError, Unreadable},
     route::Found,
     snapshot::Snapshot,
@@ -33,7 +34,7 @@ use super::{
 };
 use crate::{
     identity::{Caller, Credentials, Identified, Outcome},
-    limit::{self, Admission, Attempt, Submission},
+    limit::{self, Admission, Attempt, Passage, Submission},
     policy::set::{PersonalData, RelaxedPaths, RoutePolicy, WebSocket},
     redact::{Audience, Sender},
     secret::Sensitive,
@@ -142,17 +143,26 @@ impl Exchange<'_> {
             return Err(self.to_https(snapshot, &target)?);
         }
 
-        // 4. identify: nobody is asked where nothing depends on the answer.
+        // 4. meter: what is counted by address or header is counted before anybody is asked who the caller is.
+        let mut passage = Passage::default();
+        if !route.quotas.is_empty() {
+            self.meter(route, &head.headers, &client, None, &mut passage, ledger).await?;
+        }
+
+        // 5. identify: nobody is asked where nothing depends on the answer. What is counted by the caller comes behind.
         let jar = cookies::parse_cookie_headers(&head.headers).map_err(|_| ExchangeError::HeadersTooLarge)?;
         let recall = self.connection.recall();
         let credentials = Credentials { headers: &head.headers, cookies: &jar, recall };
         let caller = self.identify(snapshot, route, &credentials, &target.host_field, ledger).await?;
+        if !route.quotas.is_empty() {
+            self.meter(route, &head.headers, &client, Some(&caller), &mut passage, ledger).await?;
+        }
 
-        // 5. protect the account: the guess is counted before the platform sees it.
+        // 6. protect the account: the guess is counted before the platform sees it.
         let upload = self.without_content(&head.method, upload).await?;
         let (payload, attempt) = self.protect(snapshot, route, &head, &target, &client, upload).await?;
 
-        // 6. judge the way back: nobody filters by, changes or sends back what they may not see; tokens become values.
+        // 7. judge the way back: nobody filters by, changes or sends back what they may not see; tokens become values.
         //    On routes of GraphQL the request is read for everybody: its answer has the names that it chose.
         let audience = Arc::new(audience(snapshot, caller, ledger.time()));
         let most = route.body_bytes.unwrap_or(policy.gateway.limits.body_bytes);
@@ -179,7 +189,7 @@ impl Exchange<'_> {
             _ => (payload, None),
         };
 
-        // 7. clean the request.
+        // 8. clean the request.
         let tag = || view.view_tag(route.id, &audience, || view_tag(snapshot, route, &audience));
         let reader = Reader {
             data: &route.personal_data,
@@ -206,7 +216,7 @@ impl Exchange<'_> {
             tunnel::ask(&mut head.headers);
         }
 
-        // 8. forward.
+        // 9. forward.
         let mut response = self.forward(snapshot, route, &mut head, &target, payload, ledger).await?;
         let status = response.status();
         if let Some(attempt) = attempt {
@@ -214,8 +224,11 @@ impl Exchange<'_> {
         }
         let accepted = tunnel::is_accepted(response.headers(), route.websocket);
 
-        // 9. clean the response's head.
+        // 10. clean the response's head, and say what is left of the quotas.
         let session_changed = self.clean_response(snapshot, response.headers_mut(), ledger);
+        for (name, value) in passage.headers() {
+            response.headers_mut().append(name, value);
+        }
         if let Some(headers) = before.filter(|_| session_changed || route.authentication.is_some()) {
             // They were parsed before.
             let jar = cookies::parse_cookie_headers(&headers).unwrap_or_default();
@@ -232,7 +245,7 @@ impl Exchange<'_> {
             return Ok(Answer::Tunnel { response, client, upstream, reading });
         }
 
-        // 10. redact the body.
+        // 11. redact the body.
         let (mut head_out, body) = response.into_parts();
         // Free text, which nobody needs (RFC 9112 4).
         head_out.extensions.remove::<hyper::ext::ReasonPhrase>();
@@ -258,7 +271,7 @@ impl Exchange<'_> {
             head_out.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(bytes.len()));
         }
 
-        // 11. record: the ledger goes with the body and is closed behind its last byte.
+        // 12. record: the ledger goes with the body and is closed behind its last byte.
         ledger.status(status);
         Ok(Answer::Response(Response::from_parts(head_out, content)))
     }
@@ -301,7 +314,24 @@ impl Exchange<'_> {
         Ok(ExchangeError::ToHttps { location })
     }
 
-    /// Who asks. Where nothing is redacted and nobody required, nobody is asked either.
+    /// Counts the request for the quotas whose turn it is: without a caller, those that do not need one.
+    async fn meter(
+        &mut self,
+        route: &RoutePolicy,
+        headers: &HeaderMap,
+        client: &ClientAddress,
+        caller: Option<&Caller>,
+        passage: &mut Passage,
+        ledger: &mut Ledger,
+    ) -> Result<(), ExchangeError> {
+        let turnstile = Turnstile { view: self.view, route, address: client.address, headers };
+        turnstile.pass(caller, passage, ledger).await.map_err(|(error, scope)| {
+            self.throttled = Some(scope);
+            error
+        })
+    }
+
+    /// Who asks. Where nothing is redacted, nobody required and nothing counted by it, nobody is asked either.
     async fn identify(
         &self,
         snapshot: &Snapshot,
@@ -311,7 +341,10 @@ impl Exchange<'_> {
         ledger: &mut Ledger,
     ) -> Result<Caller, ExchangeError> {
         let policy = &snapshot.policy;
-        if matches!(route.personal_data, PersonalData::Exempt { .. }) && !route.require_identity {
+        if matches!(route.personal_data, PersonalData::Exempt { .. })
+            && !route.require_identity
+            && !Turnstile::needs_caller(snapshot, route)
+        {
             return Ok(Caller::anonymous(&policy.charter));
         }
         let asker = Asker { view: self.view, host };

@@ -95,7 +95,8 @@ impl Snapshot {
         Ok(Self {
             router: Router::build(&policy.routes)?,
             identity: Identity::build(&policy, secret, previous.map(|one| &one.identity))?,
-            limits: Limits::build(&policy.gateway.store, secret, previous.map(|one| &one.limits))?,
+            limits: Limits::build(&policy.gateway.store, secret, previous.map(|one| &one.limits))?
+                .with_quotas(&policy.gateway.quotas, previous.map(|one| &one.limits)),
             dialers: Dialers::build(&policy)?,
             plans,
             requests,

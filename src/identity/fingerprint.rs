@@ -20,7 +20,7 @@ pub(super) fn fingerprint(
     let mut all = Parts::default();
     all.text(&provider.name);
     let paths = &provider.claims;
-    for path in [&paths.subject, &paths.role, &paths.groups, &paths.wards] {
+    for path in [&paths.subject, &paths.role, &paths.groups, &paths.wards, &paths.quota] {
         all.text(&path.as_ref().map(JsonPath::to_string).unwrap_or_default());
     }
     match &provider.kind {

@@ -68,6 +68,7 @@ pub(super) fn claims() -> ClaimPaths {
         role: path("$.role"),
         groups: path("$.groups"),
         wards: path("$.wards"),
+        quota: path("$.tenant"),
     }
 }
 
@@ -152,6 +153,7 @@ pub(super) fn policy(providers: Vec<IdentityProvider>) -> PolicySet {
             },
             providers,
             store: Store::Memory,
+            quotas: Vec::new(),
             secret: None,
             journal: JournalSettings { to: JournalTarget::Stdout, queue: 1, address: AddressMode::Pseudonym },
             upstreams: vec![upstream("platform")],

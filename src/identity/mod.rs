@@ -55,6 +55,8 @@ pub struct Caller {
     pub groups: Vec<Sensitive<Box<str>>>,
     /// Children the caller answers for.
     pub wards: Vec<Sensitive<Box<str>>>,
+    /// What quotas by claim count by.
+    pub quota: Option<Sensitive<Box<str>>>,
     /// Who vouches for all this; `None` for the unknown caller.
     pub provider: Option<ProviderId>,
 }
@@ -67,6 +69,7 @@ impl Caller {
             subject: None,
             groups: Vec::new(),
             wards: Vec::new(),
+            quota: None,
             provider: None,
         }
     }

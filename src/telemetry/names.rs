@@ -121,6 +121,8 @@ table! {
 
     RATE_LIMITED = Counter "rempart_rate_limited_total" [route, scope]
         "Exchanges answered 429.";
+    QUOTA_EXCEEDED = Counter "rempart_quota_exceeded_total" [quota, outcome]
+        "Requests that a quota had no room for: answered 429, or let through by one that only counts.";
     LIMIT_STORE_FAILURES = Counter "rempart_limit_store_failures_total" []
         "Questions to the shared counter store that had no answer, so that stricter local counters decided.";
     LIMIT_OVERFLOWS = Counter "rempart_limit_overflows_total" [scope]
@@ -217,6 +219,7 @@ mod tests {
             "category",
             "direction",
             "provider",
+            "quota",
         ]);
         for metric in METRICS {
             for label in metric.labels {

@@ -7,10 +7,12 @@ use metrics::SharedString;
 
 use super::{
     labels::{
-        ConnectionRefusal, HandshakeOutcome, RefusalReason, ReloadOutcome, Scope, TimeoutPhase, TlsVersion,
+        ConnectionRefusal, HandshakeOutcome, QuotaOutcome, RefusalReason, ReloadOutcome, Scope, TimeoutPhase,
+        TlsVersion,
     },
     names,
 };
+use crate::policy::set::Quota;
 
 /// Counts an exchange that the gateway answered by itself.
 pub fn request_refused(reason: RefusalReason) {
@@ -46,6 +48,12 @@ pub fn limit_store_failed() {
 /// Counts an attempt that shared the overflow counter of its limit, because the memory for counters was full.
 pub fn limit_overflowed(scope: Scope) {
     names::LIMIT_OVERFLOWS.counter([SharedString::const_str(scope.as_str())]).increment(1);
+}
+
+/// Counts a request that a quota had no room for.
+pub fn quota_exceeded(quota: &Quota, outcome: QuotaOutcome) {
+    let outcome = SharedString::const_str(outcome.as_str());
+    names::QUOTA_EXCEEDED.counter([quota.name.clone().into(), outcome]).increment(1);
 }
 
 /// Says whether the counter store answers.

@@ -67,6 +67,7 @@ fn route() -> RoutePolicy {
         presets: Vec::new(),
         way_back: WayBack::default(),
         authentication: None,
+        quotas: Vec::new(),
         relaxed_paths: RelaxedPaths::default(),
         websocket: crate::policy::set::WebSocket::Closed,
         body_bytes: None,
@@ -118,6 +119,7 @@ fn gateway(journal: &Path) -> GatewaySettings {
             roles: Vec::new(),
         }],
         store: Store::Memory,
+        quotas: Vec::new(),
         secret: None,
         journal: JournalSettings {
             to: JournalTarget::File(journal.to_owned()),

@@ -111,6 +111,7 @@ fn claim_paths(context: &mut Context<'_>, at: &At, claims: &ClaimsDocument) -> C
         role: path("role", &claims.role),
         groups: path("groups", &claims.groups),
         wards: path("wards", &claims.wards),
+        quota: path("quota", &claims.quota),
     };
     context.need(at, "role", &claims.role, "where the caller's roles are: `role: $.roles[*]`");
     paths

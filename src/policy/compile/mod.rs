@@ -17,7 +17,9 @@ mod lexicon;
 mod paths;
 mod personal_data;
 mod presets;
+mod quotas;
 mod routes;
+mod store;
 mod upstreams;
 mod websocket;
 
@@ -64,9 +66,14 @@ pub fn inspect(sources: &Sources, options: &Options) -> (Option<PolicySet>, Repo
     let route_files = open_routes(&mut context);
 
     let (charter, names) = charter::compile(&mut context, charter_file.as_ref());
-    let (gateway, upstreams, providers) =
-        gateway::compile(&mut context, gateway_file.as_ref(), &names.recipients);
-    let scope = routes::Scope { charter: &names, upstreams: &upstreams, providers: &providers };
+    let (gateway, gateway_names) = gateway::compile(&mut context, gateway_file.as_ref(), &names.recipients);
+    let scope = routes::Scope {
+        charter: &names,
+        upstreams: &gateway_names.upstreams,
+        providers: &gateway_names.providers,
+        quotas: &gateway_names.quotas,
+        quota_keys: gateway.iter().flat_map(|gateway| &gateway.quotas).map(|quota| &quota.by).collect(),
+    };
     let routes = routes::compile(&mut context, &route_files, &scope);
 
     for name in sources.stray() {

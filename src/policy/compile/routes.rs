@@ -16,8 +16,8 @@ use crate::policy::{
         Texts,
     },
     set::{
-        Authentication, HostPattern, JsonPath, PersonalData, ProviderId, PurposeId, Rate, RelaxedPaths,
-        RouteId, RouteMatch, RoutePolicy, UpstreamId,
+        Authentication, HostPattern, JsonPath, PersonalData, ProviderId, PurposeId, QuotaId, QuotaKey, Rate,
+        RelaxedPaths, RouteId, RouteMatch, RoutePolicy, UpstreamId,
     },
 };
 
@@ -30,6 +30,8 @@ const PEEK_BYTES: u64 = 64 * KIB;
 const PER_ACCOUNT: Rate = Rate { count: 10, per: Duration::from_secs(600) };
 /// A class of thirty signs in from one address, each failing once or twice.
 const PER_ADDRESS: Rate = Rate { count: 60, per: Duration::from_secs(60) };
+/// Most quotas of one route.
+const QUOTAS_MAX: usize = 8;
 const METHODS: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"];
 
 /// What routes may refer to.
@@ -37,6 +39,9 @@ pub(super) struct Scope<'a> {
     pub(super) charter: &'a CharterNames,
     pub(super) upstreams: &'a Names,
     pub(super) providers: &'a Names,
+    pub(super) quotas: &'a Names,
+    /// What they count by.
+    pub(super) quota_keys: Vec<&'a QuotaKey>,
 }
 
 /// Compiles every route of every file.
@@ -150,6 +155,7 @@ fn route(
         personal_data,
         presets,
         way_back,
+        quotas: quotas(context, &at.key("quotas"), entry, scope),
         relaxed_paths: relaxed_paths(context, &at.key("relaxed_paths"), entry),
         websocket,
         body_bytes,
@@ -259,6 +265,30 @@ fn identity(context: &mut Context<'_>, at: &At, entry: &RouteDocument, scope: &S
         context.error_at_key(&at.key("require_identity"), "nobody is asked who the caller is", help);
     }
     providers
+}
+
+fn quotas(context: &mut Context<'_>, at: &At, entry: &RouteDocument, scope: &Scope<'_>) -> Vec<QuotaId> {
+    let mut quotas = Vec::new();
+    for (index, name) in entry.quotas.iter().flatten().enumerate() {
+        let (Some(name), at) = (name, at.item(index)) else { continue };
+        let place = context.refer(&at, scope.quotas, "quota", "gateway.quotas", name);
+        let Some(quota) = place.map(|place| QuotaId(place as u8)) else { continue };
+        if quotas.contains(&quota) {
+            context.error(&at, format!("`{name}` is listed twice"), None);
+        }
+        quotas.push(quota);
+    }
+    let counts = |wanted: fn(&QuotaKey) -> bool| {
+        quotas.iter().any(|id| scope.quota_keys.get(usize::from(id.0)).is_some_and(|key| wanted(key)))
+    };
+    if counts(|key| matches!(key, QuotaKey::Header(_))) && !counts(|key| *key == QuotaKey::Address) {
+        let help = "name a quota by `address` beside it";
+        context.finding(at, "whoever makes up another value of the header has another counter", help);
+    }
+    if quotas.len() > QUOTAS_MAX {
+        context.error(at, "there are more than eight quotas", "each of them is asked for every request");
+    }
+    quotas
 }
 
 fn relaxed_paths(context: &mut Context<'_>, at: &At, entry: &RouteDocument) -> RelaxedPaths {

@@ -40,6 +40,8 @@ pub(crate) struct RouteDocument {
     pub(crate) personal_data: Option<Section<PersonalDataDocument>>,
     /// Protection of accounts, where the route checks a credential.
     pub(crate) authentication: Option<Section<AuthenticationDocument>>,
+    /// Limits on its requests: names of `gateway.quotas`, eight at most. Default: none.
+    pub(crate) quotas: Option<List<String>>,
     /// Ambiguous paths accepted all the same: `encoded_slash`, `backslash`, `empty_segment`, `path_parameters`.
     /// Default: none.
     pub(crate) relaxed_paths: Option<List<String>>,

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use ipnet::IpNet;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use super::{JsonPath, RecipientId};
+use super::{JsonPath, Quota, RecipientId, Store};
 use crate::secret::{MasterSecret, Sensitive};
 
 /// `gateway.yaml`, compiled.
@@ -29,6 +29,8 @@ pub struct GatewaySettings {
     pub providers: Vec<IdentityProvider>,
     /// Where counters live.
     pub store: Store,
+    /// Named limits on requests; a [`super::QuotaId`] is a place here.
+    pub quotas: Vec<Quota>,
     /// The deployment's secret; `None` when the file names none, and a random one per process is used.
     pub secret: Option<MasterSecret>,
     /// The access journal.
@@ -136,6 +138,8 @@ pub struct ClaimPaths {
     pub groups: Option<JsonPath>,
     /// Children the caller answers for.
     pub wards: Option<JsonPath>,
+    /// What quotas by claim count by, such as a tenant.
+    pub quota: Option<JsonPath>,
 }
 
 /// How a provider is asked.
@@ -210,22 +214,6 @@ pub struct ForwardAuthSettings {
     pub cache: Duration,
     /// Most answers kept at a time.
     pub cache_entries: usize,
-}
-
-/// Where counters live.
-#[derive(Debug)]
-pub enum Store {
-    /// In this process.
-    Memory,
-    /// Shared over replicas.
-    Redis {
-        /// `redis://…`; may hold a password.
-        url: Sensitive<String>,
-        /// Longest wait for an answer before local counters decide.
-        timeout: Duration,
-        /// Replicas sharing it: local limits are divided by this while it is gone.
-        replicas: u32,
-    },
 }
 
 /// The access journal (charter 6).

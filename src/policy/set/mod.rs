@@ -8,14 +8,18 @@ mod detector;
 mod gateway;
 mod lexicon;
 mod path;
+mod quota;
 mod route;
+mod store;
 
 pub use charter::*;
 pub use detector::*;
 pub use gateway::*;
 pub use lexicon::*;
 pub use path::*;
+pub use quota::*;
 pub use route::*;
+pub use store::*;
 
 use std::sync::Arc;
 

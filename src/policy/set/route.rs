@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{CategoryId, CategorySet, JsonPath, Lexicon, ProviderId, PurposeId, UpstreamId};
+use super::{CategoryId, CategorySet, JsonPath, Lexicon, ProviderId, PurposeId, QuotaId, UpstreamId};
 
 /// The place of a route in [`super::PolicySet::routes`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -35,6 +35,8 @@ pub struct RoutePolicy {
     pub way_back: WayBack,
     /// Protection of accounts, where the route checks a credential.
     pub authentication: Option<Authentication>,
+    /// Limits on its requests, each once.
+    pub quotas: Vec<QuotaId>,
     /// Ambiguous paths that this route accepts all the same.
     pub relaxed_paths: RelaxedPaths,
     /// What becomes of a WebSocket.
