@@ -7,6 +7,7 @@ mod charter;
 mod detector;
 mod gateway;
 mod lexicon;
+mod oidc;
 mod path;
 mod route;
 
@@ -14,6 +15,7 @@ pub use charter::*;
 pub use detector::*;
 pub use gateway::*;
 pub use lexicon::*;
+pub use oidc::*;
 pub use path::*;
 pub use route::*;
 
