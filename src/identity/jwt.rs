@@ -246,12 +246,8 @@ impl Window {
 
     /// How long it is until `exp`: nothing once it has come.
     pub(super) fn left(&self, now: SystemTime) -> Duration {
-        Duration::try_from_secs_f64(self.until - numeric_date(now)).unwrap_or(
-            match self.until > numeric_date(now) {
-                true => Duration::MAX,
-                false => Duration::ZERO,
-            },
-        )
+        let left = self.until - numeric_date(now);
+        Duration::try_from_secs_f64(left).unwrap_or(if left > 0.0 { Duration::MAX } else { Duration::ZERO })
     }
 
     pub(super) fn admit(&self, now: SystemTime, skew: Duration) -> Result<(), RejectReason> {

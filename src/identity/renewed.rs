@@ -28,6 +28,10 @@ const ATTEMPTS: usize = 5;
 const CANCELLED: usize = 5;
 /// Wait after an attempt in the background before the next one, where `refresh` is not shorter.
 const RETRY: Duration = Duration::from_secs(10);
+/// The same where there is nothing that could be used.
+const EAGER: Duration = Duration::from_secs(2);
+/// How long exchanges leave a source alone that did not answer; the background does not.
+const SPARED: Duration = Duration::from_secs(1);
 
 /// A value as it was loaded.
 pub(super) struct Loaded<T> {
@@ -51,6 +55,8 @@ pub(super) struct Renewed<T> {
     ended: AtomicU64,
     /// Whether an exchange wanted an attempt that the pace did not allow.
     wanted: AtomicBool,
+    /// Whether the last attempt brought nothing.
+    failing: AtomicBool,
     failures: AtomicU64,
 }
 
@@ -64,6 +70,7 @@ impl<T> Renewed<T> {
             begun: AtomicU64::new(0),
             ended: AtomicU64::new(0),
             wanted: AtomicBool::new(false),
+            failing: AtomicBool::new(false),
             failures: AtomicU64::new(0),
         }
     }
@@ -106,7 +113,7 @@ impl<T> Renewed<T> {
             return Some(usable);
         }
         let failures = self.failures.load(Ordering::Acquire);
-        let pace = self.pace.lock().await;
+        let pace = self.turn(now).await?;
         // An exchange that was asking may have brought it, or learnt that there is nothing to be had.
         if self.usable(now).is_none() && self.failures.load(Ordering::Acquire) == failures {
             self.ask(pace, now, load).await;
@@ -135,13 +142,26 @@ impl<T> Renewed<T> {
         }
         let counts = || (self.ended.load(Ordering::Acquire), self.failures.load(Ordering::Acquire));
         let before = counts();
-        let pace = self.pace.lock().await;
+        let Some(pace) = self.turn(now).await else {
+            self.wanted.store(true, Ordering::Release);
+            return None;
+        };
         let (ended, failures) = counts();
         if ended > mark || ended != before.0 {
             return Some(ended > mark);
         }
         // If those who waited for a hanging endpoint went on to ask it themselves, each would wait for all before it.
         (failures == before.1 && self.ask(pace, now, load).await).then_some(true)
+    }
+
+    /// The right to ask, after whoever is asking. Nobody waits for a source that did not answer last time: if it hangs, each
+    /// would wait as long as it does.
+    async fn turn(&self, now: SystemTime) -> Option<MutexGuard<'_, Pace>> {
+        if !self.failing.load(Ordering::Acquire) {
+            return Some(self.pace.lock().await);
+        }
+        let pace = self.pace.try_lock().ok()?;
+        pace.asked.is_none_or(|at| !within(at, now, SPARED)).then_some(pace)
     }
 
     /// An attempt on behalf of an exchange, if the pace allows it.
@@ -155,7 +175,7 @@ impl<T> Renewed<T> {
             self.wanted.store(true, Ordering::Release);
             return false;
         }
-        let loaded = self.load(&pace, now, load).await;
+        let loaded = self.load(&mut pace, now, load).await;
         pace.finish();
         loaded
     }
@@ -177,24 +197,21 @@ impl<T> Renewed<T> {
         }
         // Whoever holds it is asking.
         let Ok(mut pace) = self.pace.try_lock() else { return };
-        let retry = RETRY.min(self.renewal.refresh);
+        let retry = if self.usable(now).is_some() { RETRY } else { EAGER }.min(self.renewal.refresh);
         if pace.tended.is_some_and(|at| within(at, now, retry)) {
             return;
         }
         pace.tended = Some(now);
-        self.load(&pace, now, load).await;
+        self.load(&mut pace, now, load).await;
     }
 
-    async fn load(
-        &self,
-        _held: &MutexGuard<'_, Pace>,
-        now: SystemTime,
-        load: impl AsyncFnOnce() -> Option<T>,
-    ) -> bool {
+    async fn load(&self, pace: &mut Pace, now: SystemTime, load: impl AsyncFnOnce() -> Option<T>) -> bool {
         let number = self.begun.fetch_add(1, Ordering::AcqRel) + 1;
         self.wanted.store(false, Ordering::Release);
+        pace.asked = Some(now);
         let value = load().await;
         let brought = value.is_some();
+        self.failing.store(!brought, Ordering::Release);
         match value {
             Some(value) => {
                 let generation = self.loaded().map_or(0, |loaded| loaded.generation + 1);
@@ -214,6 +231,8 @@ impl<T> Renewed<T> {
 struct Pace {
     /// Attempts within [`WINDOW`], and whether each came to an end.
     attempts: Vec<(SystemTime, bool)>,
+    /// The last one, whoever began it.
+    asked: Option<SystemTime>,
     /// The last one in the background.
     tended: Option<SystemTime>,
 }

@@ -165,7 +165,7 @@ async fn the_last_good_set_outlives_an_endpoint_that_answers_nonsense_but_not_fo
         for _ in 0..10 {
             assert_eq!(room.token(&token, &bad, noon()).await, Outcome::Unavailable);
         }
-        assert_eq!(bad.asked(), 5);
+        assert_eq!(bad.asked(), 1);
         let good = Platform::new([serving(&[P256.jwk()])]);
         assert_eq!(room.token(&token, &good, after(10.0)).await, Outcome::Accepted);
         // Later there is.
@@ -173,14 +173,46 @@ async fn the_last_good_set_outlives_an_endpoint_that_answers_nonsense_but_not_fo
         assert_eq!(room.token(&token, &bad, after(21.0)).await, Outcome::Accepted);
         room.tend(&bad, after(310.0)).await;
         room.tend(&bad, after(319.9)).await;
-        assert_eq!(bad.asked(), 7, "spared for ten seconds");
+        assert_eq!(bad.asked(), 3, "spared for ten seconds");
         assert_eq!(room.token(&token, &Platform::silent(), after(3609.9)).await, Outcome::Accepted);
         assert_eq!(room.identity.key_status(after(3609.9))[0].usable, 1);
         assert_eq!(room.token(&token, &bad, after(3610.0)).await, Outcome::Unavailable, "the hard limit");
         let status = room.identity.key_status(after(3610.0))[0];
-        assert_eq!((status.usable, status.failures), (0, 8));
+        assert_eq!((status.usable, status.failures), (0, 4));
         assert_eq!(status.age, Some(Duration::from_secs(3600)));
-        assert_eq!(room.token(&token, &good, after(3611.0)).await, Outcome::Accepted, "and back");
+        // Exchanges leave the source alone for a second, the background for two.
+        assert_eq!(room.token(&token, &good, after(3610.9)).await, Outcome::Unavailable);
+        room.tend(&good, after(3612.0)).await;
+        assert_eq!(
+            room.token(&token, &Platform::silent(), after(3612.0)).await,
+            Outcome::Accepted,
+            "and back"
+        );
+    }
+}
+
+#[tokio::test]
+async fn nobody_waits_again_for_an_endpoint_that_hangs() {
+    let room = Room::jwt(remote());
+    let down = Platform::new([Err(FetchError::TimedOut)]);
+    assert_eq!(room.token(&P256.token(), &down, noon()).await, Outcome::Unavailable);
+    let mut hanging = Platform::new([serving(&[P256.jwk()])]);
+    hanging.gate = Some(Arc::new(Notify::new()));
+    let looking = room.tend(&hanging, after(12.0));
+    tokio::pin!(looking);
+    let (token, nobody) = (P256.token(), Platform::silent());
+    tokio::select! {
+        biased;
+        () = &mut looking => panic!("it hangs"),
+        outcome = room.token(&token, &nobody, after(12.0)) => assert_eq!(outcome, Outcome::Unavailable),
+    }
+    hanging.gate.as_ref().unwrap().notify_one();
+    looking.await;
+    assert_eq!(room.token(&token, &nobody, after(12.0)).await, Outcome::Accepted);
+    // The same for those whose key is missing from a set that cannot be renewed.
+    assert_eq!(room.token(&made_up("x"), &down, after(20.0)).await, UNKNOWN);
+    for n in 0..20 {
+        assert_eq!(room.token(&made_up(&n.to_string()), &nobody, after(20.9)).await, UNKNOWN);
     }
 }
 
