@@ -2,8 +2,8 @@
 //
 //     node provider.mjs ISSUER_PORT CONTROL_PORT
 //
-// The control port answers `POST /rotate` (a new key signs from now on, the old ones stay published), `POST /withdraw` (only the key
-// that signs stays published) and `GET /state`.
+// The control port answers `POST /rotate` (a new key signs from now on, the old ones stay published), `POST /withdraw` (only the
+// key that signs stays published) and `GET /state`.
 
 import { createServer } from "node:http";
 import { generateKeyPairSync } from "node:crypto";

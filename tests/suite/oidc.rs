@@ -24,6 +24,8 @@ use crate::support::{
 const AUDIENCE: &str = "rempart-tests";
 /// Age at which the gateway of these tests fetches keys again.
 const REFRESH: Duration = Duration::from_secs(1);
+/// What a busy machine may add to a stated time.
+const SLOW: Duration = Duration::from_secs(5);
 
 /// One route for each thing that may become of a caller whose source is away.
 const ROUTES: &str = r#"
@@ -146,8 +148,11 @@ struct World {
 }
 
 impl World {
-    fn start() -> Self {
+    /// One whose provider publishes these keys.
+    fn start(signers: &[&Signer]) -> Self {
         let provider = Provider::start();
+        // Before the gateway, which asks as soon as it starts.
+        provider.state.publish(signers);
         let school = Upstream::start(|_| Answer::json(&record("7", "6A")));
         let issuer = provider.issuer();
         let lines = format!(
@@ -209,9 +214,8 @@ fn sees(reply: &Reply) -> bool {
 async fn keys_rotate_under_load_without_one_wrong_answer() {
     const ROTATIONS: usize = 4;
     const CLIENTS: usize = 4;
-    let world = Arc::new(World::start());
     let mut signers = vec![Arc::new(Signer::generate("key-0").unwrap())];
-    world.provider.state.publish(&[&signers[0]]);
+    let world = Arc::new(World::start(&[&signers[0]]));
     // Tokens that are good at present; the load takes any of them.
     let good = Arc::new(Mutex::new(vec![world.provider.token(&signers[0], "teacher")]));
     let ended = Arc::new(AtomicBool::new(false));
@@ -267,7 +271,7 @@ async fn keys_rotate_under_load_without_one_wrong_answer() {
         println!("refused {took:?} after it was looked at, {:?} after it was withdrawn", withdrawn.elapsed());
     }
     // The age at which keys are renewed, and a second until that is looked at; the rest is this machine.
-    assert!(withdrawn.elapsed() < REFRESH + Duration::from_secs(1) + Duration::from_secs(3));
+    assert!(withdrawn.elapsed() < REFRESH + Duration::from_secs(1) + SLOW);
     answered(5).await;
     ended.store(true, Ordering::SeqCst);
     for task in load {
@@ -285,7 +289,7 @@ async fn keys_rotate_under_load_without_one_wrong_answer() {
 
 #[tokio::test]
 async fn a_revoked_token_ends_within_the_time_of_the_cache() {
-    let world = World::start();
+    let world = World::start(&[]);
     let state = &world.provider.state;
     assert!(sees(&world.opaque("/api/7", "opaque-token").await));
     for _ in 0..20 {
@@ -297,7 +301,7 @@ async fn a_revoked_token_ends_within_the_time_of_the_cache() {
     while world.opaque("/required/7", "opaque-token").await.status == 200 {
         assert!(revoked.elapsed() < PATIENCE, "the token is still good");
     }
-    assert!(revoked.elapsed() < Duration::from_secs(2) + Duration::from_secs(2), "{:?}", revoked.elapsed());
+    assert!(revoked.elapsed() < Duration::from_secs(2) + SLOW, "{:?}", revoked.elapsed());
     assert!(!sees(&world.opaque("/api/7", "opaque-token").await));
     // What no issuer hands out is not asked about.
     let before = state.introspected.load(Ordering::SeqCst);
@@ -316,9 +320,8 @@ async fn a_revoked_token_ends_within_the_time_of_the_cache() {
 
 #[tokio::test]
 async fn a_source_that_is_away_leaves_nobody_with_an_old_role() {
-    let world = World::start();
     let signer = Signer::generate("key").unwrap();
-    world.provider.state.publish(&[&signer]);
+    let world = World::start(&[&signer]);
     let token = world.provider.token(&signer, "teacher");
     assert!(sees(&world.get("/api/7", &token).await));
     assert!(sees(&world.opaque("/api/7", "opaque-token").await));
@@ -355,9 +358,8 @@ async fn a_source_that_is_away_leaves_nobody_with_an_old_role() {
 
 #[tokio::test]
 async fn forged_key_ids_do_not_reach_the_provider() {
-    let world = World::start();
     let signer = Signer::generate("key").unwrap();
-    world.provider.state.publish(&[&signer]);
+    let world = World::start(&[&signer]);
     let token = world.provider.token(&signer, "teacher");
     assert!(sees(&world.get("/api/7", &token).await));
     let begun = Instant::now();
