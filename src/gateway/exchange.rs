@@ -35,7 +35,7 @@ use super::{
 use crate::{
     identity::{Caller, Credentials, Identified, Outcome},
     limit::{self, Admission, Attempt, Passage, Submission},
-    policy::set::{PersonalData, RelaxedPaths, RoutePolicy, WebSocket},
+    policy::set::{IdentityUnavailable, PersonalData, RelaxedPaths, RoutePolicy, WebSocket},
     redact::{Audience, Sender},
     secret::Sensitive,
     telemetry::{Direction, RefusalReason, Scope},
@@ -347,17 +347,22 @@ impl Exchange<'_> {
         {
             return Ok(Caller::anonymous(&policy.charter));
         }
-        let asker = Asker { view: self.view, host };
+        let asker = Asker { view: self.view, host: Some(host) };
         let now = ledger.time().into();
         let identified: Identified =
             snapshot.identity.identify(policy, &route.identity, credentials, &asker, now).await;
         ledger.caller(&identified);
         if let Some(metrics) = identified.provider.and_then(|id| self.view.provider_metrics(id)) {
             metrics.outcome(identified.outcome.as_str());
+            if let Outcome::Rejected(reason) = identified.outcome {
+                metrics.refused(reason.as_str());
+            }
         }
         match identified.outcome {
             Outcome::Accepted => Ok(identified.caller),
-            Outcome::Unavailable if route.require_identity => Err(ExchangeError::IdentityUnavailable),
+            Outcome::Unavailable if route.identity_unavailable == IdentityUnavailable::Refuse => {
+                Err(ExchangeError::IdentityUnavailable)
+            }
             _ if route.require_identity => Err(ExchangeError::Unauthenticated),
             _ => Ok(identified.caller),
         }

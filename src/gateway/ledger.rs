@@ -16,7 +16,7 @@ use super::{
     worker::View,
 };
 use crate::{
-    identity::Identified,
+    identity::{Identified, Outcome},
     journal::{Decision, Journal, Record, RequestId, Termination},
     limit::{Permit, QuotaBits},
     policy::set::{CategoryId, QuotaId, RecipientId, RouteId, UpstreamId},
@@ -85,7 +85,10 @@ impl Ledger {
     /// Who the caller is.
     pub fn caller(&mut self, identified: &Identified) {
         self.record.identity = Some(identified.outcome.as_str());
-        self.record.provider = identified.caller.provider;
+        self.record.provider = identified.provider;
+        if let Outcome::Rejected(reason) = identified.outcome {
+            self.record.identity_reason = Some(reason.as_str());
+        }
         self.record.recipients = identified.caller.recipients.iter().copied().collect();
         self.recipient = identified.caller.recipients.first().copied();
         if let Some(subject) = &identified.caller.subject {

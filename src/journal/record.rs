@@ -20,6 +20,7 @@
 //! | `protocol`, `tls` | `h1` or `h2`; TLS version | always; on TLS |
 //! | `client` | token or prefix of the client's address | known |
 //! | `identity`, `provider` | outcome of identification, and who gave it | somebody was asked |
+//! | `identity_reason` | why a credential was not accepted | rejected |
 //! | `subject` | token of the caller's subject | known |
 //! | `recipients` | what the caller is under the charter | identified |
 //! | `upstream`, `endpoint` | where it was sent: name, place of the address | forwarded |
@@ -156,6 +157,8 @@ pub struct Record {
     pub client: Option<AddressToken>,
     /// The name of identification's outcome.
     pub identity: Option<&'static str>,
+    /// Why a credential was not accepted.
+    pub identity_reason: Option<&'static str>,
     /// Who gave it.
     pub provider: Option<ProviderId>,
     /// The caller.
@@ -206,6 +209,7 @@ impl Record {
             tls: None,
             client: None,
             identity: None,
+            identity_reason: None,
             provider: None,
             subject: None,
             recipients: RecipientBits::default(),
@@ -268,6 +272,9 @@ impl Record {
         }
         if let Some(identity) = self.identity {
             line.text("identity", identity);
+        }
+        if let Some(reason) = self.identity_reason {
+            line.text("identity_reason", reason);
         }
         if let Some(provider) = self.provider.and_then(|id| policy.gateway.providers.get(usize::from(id.0))) {
             line.text("provider", &provider.name);

@@ -125,6 +125,7 @@ fn route_policy(name: &str) -> RoutePolicy {
         upstream: UpstreamId(0),
         purpose: PurposeId(0),
         identity: Vec::new(),
+        identity_unavailable: crate::policy::set::IdentityUnavailable::Anonymous,
         require_identity: false,
         personal_data: PersonalData::Undeclared,
         presets: Vec::new(),

@@ -141,6 +141,12 @@ table! {
 
     IDENTITY = Counter "rempart_identity_total" [provider, outcome]
         "What identity providers said about callers.";
+    IDENTITY_REFUSED = Counter "rempart_identity_refused_total" [provider, reason]
+        "Credentials that were not accepted, by reason.";
+    IDENTITY_KEYS = Gauge "rempart_identity_keys" [provider]
+        "Keys that can verify a provider's tokens at present, counted once for each algorithm; 0 while there are none, or only old ones.";
+    IDENTITY_KEYS_AGE = Gauge "rempart_identity_keys_age_seconds" [provider]
+        "How long ago a provider's keys were fetched.";
     POLICY_RELOADS = Counter "rempart_policy_reloads_total" [outcome]
         "Attempts to load the policy again.";
     POLICY_LAST_RELOAD_SUCCESSFUL = Gauge "rempart_policy_last_reload_successful" []

@@ -62,6 +62,7 @@ fn route() -> RoutePolicy {
         upstream: UpstreamId(0),
         purpose: PurposeId(0),
         identity: vec![ProviderId(0)],
+        identity_unavailable: crate::policy::set::IdentityUnavailable::Anonymous,
         require_identity: false,
         personal_data: PersonalData::Undeclared,
         presets: Vec::new(),

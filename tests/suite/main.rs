@@ -26,6 +26,7 @@ mod layering;
 mod login;
 mod markup;
 mod memory;
+mod oidc;
 mod pages;
 mod policy;
 mod presets;

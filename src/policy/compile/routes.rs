@@ -16,8 +16,8 @@ use crate::policy::{
         Texts,
     },
     set::{
-        Authentication, HostPattern, JsonPath, PersonalData, ProviderId, PurposeId, QuotaId, QuotaKey, Rate,
-        RelaxedPaths, RouteId, RouteMatch, RoutePolicy, UpstreamId,
+        Authentication, HostPattern, IdentityUnavailable, JsonPath, PersonalData, ProviderId, PurposeId,
+        QuotaId, QuotaKey, Rate, RelaxedPaths, RouteId, RouteMatch, RoutePolicy, UpstreamId,
     },
 };
 
@@ -148,6 +148,7 @@ fn route(
         purpose: PurposeId(purpose as u8),
         identity: identity(context, at, entry, scope),
         require_identity: entry.require_identity.unwrap_or(false),
+        identity_unavailable: identity_unavailable(context, &at.key("identity_unavailable"), entry),
         authentication: entry
             .authentication
             .as_deref()
@@ -289,6 +290,19 @@ fn quotas(context: &mut Context<'_>, at: &At, entry: &RouteDocument, scope: &Sco
         context.error(at, "there are more than eight quotas", "each of them is asked for every request");
     }
     quotas
+}
+
+fn identity_unavailable(context: &mut Context<'_>, at: &At, entry: &RouteDocument) -> IdentityUnavailable {
+    let required = entry.require_identity == Some(true);
+    let default = if required { IdentityUnavailable::Refuse } else { IdentityUnavailable::Anonymous };
+    let Some(text) = &entry.identity_unavailable else { return default };
+    let table = [("anonymous", IdentityUnavailable::Anonymous), ("refuse", IdentityUnavailable::Refuse)];
+    let chosen = context.choice(at, "an answer to a source that is away", text, &table);
+    if required && chosen == Some(IdentityUnavailable::Anonymous) {
+        let help = "remove the line: who requires an identity answers 503 while none can be had";
+        context.error_at_key(at, "`require_identity` lets nobody in as anonymous", help);
+    }
+    chosen.unwrap_or(default)
 }
 
 fn relaxed_paths(context: &mut Context<'_>, at: &At, entry: &RouteDocument) -> RelaxedPaths {

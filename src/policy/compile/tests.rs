@@ -1,5 +1,7 @@
 //! The language as its users meet it: shipped policies, bad inputs with their reports, and laws.
 
+mod oidc;
+
 use std::{fs, path::Path, time::SystemTime};
 
 use proptest::prelude::*;
@@ -8,8 +10,8 @@ use super::{Options, compile, inspect};
 use crate::policy::{
     report::Report,
     set::{
-        Action, CategoryId, FieldRule, HostPattern, KeySource, PersonalData, PolicySet, Step, Store,
-        TokenSource, Unknown,
+        Action, CategoryId, FieldRule, HostPattern, KeySource, Located, PersonalData, Place, PolicySet, Step,
+        Store, TokenSource, Unknown,
     },
     source::{self, Sources},
 };
@@ -196,7 +198,9 @@ fn an_address_of_keys_becomes_an_upstream() {
         "cookie: token, jwks: { url: 'https://sso.example.fr/keys?x=1' }",
     );
     let crate::policy::set::ProviderKind::Jwt(jwt) = &set.gateway.providers[0].kind else { panic!("jwt") };
-    let KeySource::Remote { upstream, path } = &jwt.keys else { panic!("remote") };
+    let KeySource::Remote { place: Located::Fixed(Place { upstream, path, .. }), .. } = &jwt.keys else {
+        panic!("remote")
+    };
     let upstream = &set.gateway.upstreams[usize::from(upstream.0)];
     assert_eq!((path.as_str(), upstream.name.as_str()), ("/keys?x=1", "sso.keys"));
     assert_eq!((upstream.endpoints[0].host.as_str(), upstream.endpoints[0].port), ("sso.example.fr", 443));

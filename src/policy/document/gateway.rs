@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Amount, Entries, List, Section, Texts, WordOr};
+use super::{Amount, Entries, IntrospectionDocument, JwksDocument, List, Section, Texts, WordOr};
 
 /// The file.
 #[derive(Debug, Default, Deserialize)]
@@ -116,7 +116,7 @@ pub(crate) struct TimeoutsDocument {
     pub(crate) drain_delay: Option<Amount>,
 }
 
-/// `gateway.identity[]`: `jwt` or `forward_auth`.
+/// `gateway.identity[]`: `jwt`, `forward_auth` or `introspection`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct ProviderDocument {
@@ -124,6 +124,7 @@ pub(crate) struct ProviderDocument {
     pub(crate) name: Option<String>,
     pub(crate) jwt: Option<Section<JwtDocument>>,
     pub(crate) forward_auth: Option<Section<ForwardAuthDocument>>,
+    pub(crate) introspection: Option<Section<IntrospectionDocument>>,
     /// Where the answer says what. Mandatory.
     pub(crate) claims: Option<Section<ClaimsDocument>>,
     /// Text of a role → recipient of the charter. Mandatory.
@@ -154,26 +155,14 @@ pub(crate) struct JwtDocument {
     pub(crate) issuer: Option<String>,
     /// Accepted `aud`, one or several. Mandatory.
     pub(crate) audience: Option<Texts>,
-    /// Where the keys are. Mandatory.
-    pub(crate) jwks: Option<Section<JwksDocument>>,
+    /// Where the keys are: `discovery`, or a section. Mandatory.
+    pub(crate) jwks: Option<WordOr<JwksDocument>>,
     /// Name of the cookie that holds the token. Default: `Authorization: Bearer`.
     pub(crate) cookie: Option<String>,
     /// Tolerance on `exp` and `nbf`, at most 5 min. Default: 30 s.
     pub(crate) skew: Option<Amount>,
     /// RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA. Default: all of these.
     pub(crate) algorithms: Option<List<String>>,
-}
-
-/// `jwks`: one of `file`, `url`, or `upstream` with `path`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct JwksDocument {
-    pub(crate) file: Option<String>,
-    /// An upstream is declared for its origin, with public roots.
-    pub(crate) url: Option<String>,
-    /// For private roots or several endpoints.
-    pub(crate) upstream: Option<String>,
-    pub(crate) path: Option<String>,
 }
 
 /// `forward_auth`

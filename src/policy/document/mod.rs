@@ -6,6 +6,7 @@
 mod charter;
 mod gateway;
 mod locate;
+mod oidc;
 mod preset;
 mod read;
 mod route;
@@ -14,6 +15,7 @@ mod tree;
 pub(crate) use charter::*;
 pub(crate) use gateway::*;
 pub(crate) use locate::locate;
+pub(crate) use oidc::*;
 pub(crate) use preset::{PresetFile, Presets};
 pub(crate) use read::{Contents, open};
 pub(crate) use route::*;

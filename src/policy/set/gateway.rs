@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use ipnet::IpNet;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use super::{JsonPath, Quota, RecipientId, Store};
+use super::{IntrospectionSettings, JsonPath, Located, Quota, RecipientId, Renewal, Store};
 use crate::secret::{MasterSecret, Sensitive};
 
 /// `gateway.yaml`, compiled.
@@ -127,7 +127,7 @@ pub struct IdentityProvider {
     pub roles: Vec<(String, RecipientId)>,
 }
 
-/// Where an answer (JWT claims, or the JSON of a session endpoint) says what. Absolute paths.
+/// Where an answer (JWT claims, or the JSON of a session or introspection endpoint) says what. Absolute paths.
 #[derive(Clone, Debug, Default)]
 pub struct ClaimPaths {
     /// The caller's own identifier, compared with records' subjects.
@@ -149,6 +149,8 @@ pub enum ProviderKind {
     Jwt(JwtSettings),
     /// The platform's own session endpoint.
     ForwardAuth(ForwardAuthSettings),
+    /// The issuer's word on a token (RFC 7662).
+    Introspection(IntrospectionSettings),
 }
 
 /// How tokens are verified.
@@ -173,12 +175,12 @@ pub struct JwtSettings {
 pub enum KeySource {
     /// The bytes of a file, read when the policy was loaded.
     Inline(Vec<u8>),
-    /// Fetched from an upstream (one is declared for an URL's origin).
+    /// Fetched, again and again.
     Remote {
-        /// Which.
-        upstream: UpstreamId,
-        /// Path and query.
-        path: String,
+        /// Where from.
+        place: Located,
+        /// How often.
+        renewal: Renewal,
     },
 }
 
