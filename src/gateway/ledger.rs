@@ -16,7 +16,7 @@ use super::{
     worker::View,
 };
 use crate::{
-    identity::Identified,
+    identity::{Identified, Lookup},
     journal::{Decision, Journal, Record, RequestId, Termination},
     policy::set::{CategoryId, RecipientId, RouteId, UpstreamId},
     redact::Tally,
@@ -87,6 +87,11 @@ impl Ledger {
         if let Some(subject) = &identified.caller.subject {
             self.record.subject = Some(self.view.pseudonyms().subject(subject.expose(), self.record.time));
         }
+    }
+
+    /// Whether the sources of the caller's relations answered.
+    pub fn relations(&mut self, worst: Lookup) {
+        self.record.relations = Some(worst.as_str());
     }
 
     /// Where it was sent, and how long the answer's head took.

@@ -68,6 +68,9 @@ pub enum ExchangeError {
     /// Nobody can say who the caller is, and the route wants to know.
     #[error("identity source unavailable")]
     IdentityUnavailable,
+    /// Nobody can say whom the caller is related to, and the route wants to know.
+    #[error("relation source unavailable")]
+    RelationsUnavailable,
     /// The client's body stopped coming.
     #[error("request body stalled or broken")]
     RequestBody,
@@ -149,7 +152,9 @@ impl ExchangeError {
             Self::Throttled { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Unauthenticated => StatusCode::UNAUTHORIZED,
             Self::RequestBody => StatusCode::REQUEST_TIMEOUT,
-            Self::IdentityUnavailable | Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+            Self::IdentityUnavailable | Self::RelationsUnavailable | Self::Overloaded => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Upstream(UpstreamError::ConnectTimeout | UpstreamError::ResponseTimeout) => {
                 StatusCode::GATEWAY_TIMEOUT
             }
@@ -177,6 +182,7 @@ impl ExchangeError {
             Self::Throttled { .. } => RefusalReason::Throttled,
             Self::Unauthenticated => RefusalReason::Unauthenticated,
             Self::IdentityUnavailable => RefusalReason::IdentityUnavailable,
+            Self::RelationsUnavailable => RefusalReason::RelationsUnavailable,
             Self::RequestBody | Self::Upstream(UpstreamError::RequestBody) => RefusalReason::BodyTimeout,
             Self::Overloaded => RefusalReason::Overloaded,
             Self::Upstream(_) => RefusalReason::Upstream,
@@ -205,7 +211,9 @@ impl ExchangeError {
             Self::ToHttps { .. } => "This service is only available over HTTPS.",
             Self::Throttled { .. } => "Too many attempts. Please wait before you try again.",
             Self::Unauthenticated => "Please sign in first.",
-            Self::IdentityUnavailable | Self::Overloaded => "The service is busy. Please try again shortly.",
+            Self::IdentityUnavailable | Self::RelationsUnavailable | Self::Overloaded => {
+                "The service is busy. Please try again shortly."
+            }
             Self::RequestBody => "The request body did not arrive in time.",
             Self::Upstream(UpstreamError::RequestBody) => "The request body did not arrive whole.",
             Self::Upstream(UpstreamError::ConnectTimeout | UpstreamError::ResponseTimeout) => {
@@ -243,6 +251,7 @@ impl ExchangeError {
             | Self::Denied(_)
             | Self::Unauthenticated
             | Self::IdentityUnavailable
+            | Self::RelationsUnavailable
             | Self::Overloaded
             | Self::Upstream(_)
             | Self::Unreadable(_) => false,
@@ -281,7 +290,7 @@ impl ExchangeError {
                 // RFC 9110 15.5.2 asks for a challenge; it names no realm and no reason.
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
-            Self::IdentityUnavailable | Self::Overloaded => {
+            Self::IdentityUnavailable | Self::RelationsUnavailable | Self::Overloaded => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }
             _ => {}

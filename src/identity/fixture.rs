@@ -104,7 +104,7 @@ pub(super) fn endpoint() -> ForwardAuthSettings {
 }
 
 pub(super) fn provider(name: &str, kind: ProviderKind) -> IdentityProvider {
-    IdentityProvider { name: name.into(), kind, claims: claims(), roles: roles() }
+    IdentityProvider { name: name.into(), kind, claims: claims(), roles: roles(), relations: Vec::new() }
 }
 
 pub(super) fn upstream(name: &str) -> Upstream {
@@ -130,6 +130,7 @@ pub(super) fn policy(providers: Vec<IdentityProvider>) -> PolicySet {
             listen: Listen { https: Vec::new(), http: Vec::new(), admin: nowhere, public_https_port: 443 },
             workers: None,
             certificates: Vec::new(),
+            client_certificates: None,
             hsts: Hsts { max_age: second, include_subdomains: false },
             trusted_proxies: Vec::new(),
             limits: ClientLimits {
@@ -151,6 +152,7 @@ pub(super) fn policy(providers: Vec<IdentityProvider>) -> PolicySet {
                 drain_delay: std::time::Duration::ZERO,
             },
             providers,
+            relations: Vec::new(),
             store: Store::Memory,
             secret: None,
             journal: JournalSettings { to: JournalTarget::Stdout, queue: 1, address: AddressMode::Pseudonym },

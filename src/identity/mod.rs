@@ -9,7 +9,9 @@
 //! session answers) is carried into the next snapshot for providers whose settings did not change.
 
 mod cache;
+mod certificate;
 mod claims;
+mod client_certificate;
 mod clock;
 mod credentials;
 mod fetch;
@@ -20,6 +22,9 @@ mod jwk;
 mod jwks;
 mod jwt;
 mod outcome;
+mod relations;
+mod spiffe;
+mod xfcc;
 
 #[cfg(test)]
 mod fixture;
@@ -29,7 +34,13 @@ mod tests;
 use std::{sync::Arc, time::SystemTime};
 
 use self::{
-    claims::Claims, fingerprint::fingerprint, forward_auth::Sessions, jwk::Algorithm, jwks::Jwks, jwt::Tokens,
+    claims::Claims,
+    fingerprint::{fingerprint, of_relations},
+    forward_auth::Sessions,
+    jwk::Algorithm,
+    jwks::Jwks,
+    jwt::Tokens,
+    relations::Relations,
 };
 pub use self::{
     credentials::{Credentials, Recall},
@@ -38,9 +49,13 @@ pub use self::{
     jwk::KeySetError,
     jwt::TOKEN_BYTES,
     outcome::{Outcome, RejectReason},
+    relations::{Lookup, Renewal, Wanted},
 };
 use crate::{
-    policy::set::{Charter, IdentityProvider, KeySource, PolicySet, ProviderId, ProviderKind, RecipientId},
+    policy::set::{
+        Charter, IdentityProvider, KeySource, PolicySet, ProviderId, ProviderKind, RecipientId,
+        RelationSourceId,
+    },
     secret::{Domain, DomainKey, MasterSecret, Sensitive},
 };
 
@@ -81,6 +96,16 @@ pub struct Identified {
     pub outcome: Outcome,
     /// The provider that decided; `None` when the outcome is [`Outcome::Absent`].
     pub provider: Option<ProviderId>,
+}
+
+/// What came of one relation source.
+pub struct Related {
+    /// Which.
+    pub source: RelationSourceId,
+    /// Whether it answered.
+    pub lookup: Lookup,
+    /// What should be asked again behind this exchange.
+    pub renewal: Option<Renewal>,
 }
 
 /// Why a policy's providers cannot be built.
@@ -135,6 +160,8 @@ enum Answer {
 /// The providers of one policy, alive.
 pub struct Identity {
     providers: Vec<Provider>,
+    /// By source, with the fingerprint of its settings.
+    relations: Vec<([u8; 32], Relations)>,
 }
 
 struct Provider {
@@ -148,6 +175,7 @@ struct Provider {
 enum Live {
     Jwt(Tokens),
     ForwardAuth(Sessions),
+    ClientCertificate,
 }
 
 /// How a token provider's keys stand, for operators.
@@ -176,7 +204,59 @@ impl Identity {
         let key = secret.derive(Domain::IdentityCache, "");
         let build = |provider| Provider::build(policy, provider, &key, previous);
         let providers = policy.gateway.providers.iter().map(build).collect::<Result<_, _>>()?;
-        Ok(Self { providers })
+        let known = previous.map_or(&[][..], |identity| &identity.relations);
+        let relations = policy.gateway.relations.iter().map(|source| {
+            let fingerprint = of_relations(policy, source, &key);
+            match known.iter().find(|(other, _)| *other == fingerprint) {
+                Some((_, relations)) => (fingerprint, relations.clone()),
+                None => (fingerprint, Relations::new(&source.name, source.cache_entries, key.clone())),
+            }
+        });
+        Ok(Self { providers, relations: relations.collect() })
+    }
+
+    /// Asks the provider's relation sources about a caller that it knows; their groups and wards become the caller's. `host` is
+    /// the one that was asked for: a platform may have other people behind another.
+    pub async fn relate(
+        &self,
+        policy: &PolicySet,
+        caller: &mut Caller,
+        wanted: Wanted,
+        credentials: &Credentials<'_>,
+        host: &[u8],
+        fetch: &dyn Fetch,
+        now: SystemTime,
+    ) -> Vec<Related> {
+        let settings = caller.provider.and_then(|id| policy.gateway.providers.get(usize::from(id.0)));
+        let mut all = Vec::new();
+        for &id in settings.iter().flat_map(|provider| &provider.relations) {
+            let place = usize::from(id.0);
+            let (Some(source), Some((_, relations))) =
+                (policy.gateway.relations.get(place), self.relations.get(place))
+            else {
+                continue;
+            };
+            if !(wanted.groups && source.groups.is_some() || wanted.wards && source.wards.is_some()) {
+                continue;
+            }
+            let (lookup, renewal) = relations.relate(id, source, caller, credentials, host, fetch, now).await;
+            all.push(Related { source: id, lookup, renewal });
+        }
+        all
+    }
+
+    /// Renews an answer, behind the exchange that used it.
+    pub async fn renew(
+        &self,
+        policy: &PolicySet,
+        renewal: Renewal,
+        fetch: &dyn Fetch,
+        now: SystemTime,
+    ) -> Lookup {
+        match policy.gateway.relations.get(usize::from(renewal.source.0)) {
+            Some(source) => renewal.run(source, fetch, now).await,
+            None => Lookup::Unavailable,
+        }
     }
 
     /// Who asks. `policy` is the one that this was built from; `now` is when the exchange began.
@@ -200,6 +280,9 @@ impl Identity {
                 }
                 (ProviderKind::ForwardAuth(endpoint), Live::ForwardAuth(sessions)) => {
                     sessions.ask(endpoint, settings, credentials, fetch, now).await
+                }
+                (ProviderKind::ClientCertificate(certificate), Live::ClientCertificate) => {
+                    client_certificate::ask(certificate, &settings.claims, &policy.gateway, credentials, now)
                 }
                 // Only another policy's providers could be of another kind.
                 _ => Answer::Unavailable,
@@ -238,7 +321,7 @@ impl Identity {
                 let failures = tokens.keys.failures();
                 Some(KeyStatus { provider: ProviderId(place), usable, ignored, failures })
             }
-            Live::ForwardAuth(_) => None,
+            Live::ForwardAuth(_) | Live::ClientCertificate => None,
         };
         (0..).zip(&self.providers).filter_map(status).collect()
     }
@@ -248,7 +331,7 @@ impl Identity {
     fn sessions_kept(&self) -> usize {
         let kept = |provider: &Provider| match &provider.live {
             Live::ForwardAuth(sessions) => sessions.len(),
-            Live::Jwt(_) => 0,
+            Live::Jwt(_) | Live::ClientCertificate => 0,
         };
         self.providers.iter().map(kept).sum()
     }
@@ -307,6 +390,7 @@ impl Provider {
                     }
                 })
             }
+            ProviderKind::ClientCertificate(_) => Live::ClientCertificate,
             ProviderKind::ForwardAuth(endpoint) => {
                 check_path(&endpoint.path)?;
                 let twice = endpoint.fixed_cookies.iter().find(|(name, _)| endpoint.cookies.contains(name));

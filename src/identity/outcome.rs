@@ -64,13 +64,23 @@ pub enum RejectReason {
     MalformedClaims,
     /// The platform says that the session is not one (401 or 403).
     SessionRefused,
+    /// A certificate that cannot be read in one way.
+    MalformedCertificate,
+    /// A certificate that no authority of the listener vouches for, or not for a client.
+    UntrustedCertificate,
+    /// A certificate that has ended, or not yet begun.
+    ExpiredCertificate,
+    /// A certificate that its authority took back.
+    RevokedCertificate,
+    /// A certificate of another SPIFFE trust domain, or of none.
+    ForeignTrustDomain,
     /// Authentic, but no role that the charter knows: the least view.
     NoKnownRole,
 }
 
 impl RejectReason {
     /// Every reason, for metrics that are declared in advance.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 24] = [
         Self::DuplicateCredential,
         Self::MalformedCredential,
         Self::CredentialTooLong,
@@ -89,6 +99,11 @@ impl RejectReason {
         Self::NotYetValid,
         Self::MalformedClaims,
         Self::SessionRefused,
+        Self::MalformedCertificate,
+        Self::UntrustedCertificate,
+        Self::ExpiredCertificate,
+        Self::RevokedCertificate,
+        Self::ForeignTrustDomain,
         Self::NoKnownRole,
     ];
 
@@ -113,6 +128,11 @@ impl RejectReason {
             Self::NotYetValid => "not_yet_valid",
             Self::MalformedClaims => "malformed_claims",
             Self::SessionRefused => "session_refused",
+            Self::MalformedCertificate => "malformed_certificate",
+            Self::UntrustedCertificate => "untrusted_certificate",
+            Self::ExpiredCertificate => "expired_certificate",
+            Self::RevokedCertificate => "revoked_certificate",
+            Self::ForeignTrustDomain => "foreign_trust_domain",
             Self::NoKnownRole => "no_known_role",
         }
     }

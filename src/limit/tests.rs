@@ -104,6 +104,7 @@ fn route_policy(name: &str) -> RoutePolicy {
         purpose: PurposeId(0),
         identity: Vec::new(),
         require_identity: false,
+        require_relations: false,
         personal_data: PersonalData::Undeclared,
         presets: Vec::new(),
         way_back: WayBack::default(),

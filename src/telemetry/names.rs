@@ -139,6 +139,8 @@ table! {
 
     IDENTITY = Counter "rempart_identity_total" [provider, outcome]
         "What identity providers said about callers.";
+    RELATIONS = Counter "rempart_relation_lookups_total" [source, outcome]
+        "Looks for a caller's groups and wards: asked of the source, kept, old and being renewed, or unavailable.";
     POLICY_RELOADS = Counter "rempart_policy_reloads_total" [outcome]
         "Attempts to load the policy again.";
     POLICY_LAST_RELOAD_SUCCESSFUL = Gauge "rempart_policy_last_reload_successful" []
@@ -217,6 +219,7 @@ mod tests {
             "category",
             "direction",
             "provider",
+            "source",
         ]);
         for metric in METRICS {
             for label in metric.labels {

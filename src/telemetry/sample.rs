@@ -63,6 +63,7 @@ fn route() -> RoutePolicy {
         purpose: PurposeId(0),
         identity: vec![ProviderId(0)],
         require_identity: false,
+        require_relations: false,
         personal_data: PersonalData::Undeclared,
         presets: Vec::new(),
         way_back: WayBack::default(),
@@ -84,6 +85,7 @@ fn gateway(journal: &Path) -> GatewaySettings {
         },
         workers: None,
         certificates: Vec::new(),
+        client_certificates: None,
         hsts: Hsts { max_age: 31_536_000 * SECOND, include_subdomains: false },
         trusted_proxies: Vec::new(),
         limits: ClientLimits {
@@ -116,7 +118,9 @@ fn gateway(journal: &Path) -> GatewaySettings {
             }),
             claims: ClaimPaths::default(),
             roles: Vec::new(),
+            relations: Vec::new(),
         }],
+        relations: Vec::new(),
         store: Store::Memory,
         secret: None,
         journal: JournalSettings {

@@ -143,6 +143,7 @@ fn route(
         purpose: PurposeId(purpose as u8),
         identity: identity(context, at, entry, scope),
         require_identity: entry.require_identity.unwrap_or(false),
+        require_relations: entry.require_relations.unwrap_or(false),
         authentication: entry
             .authentication
             .as_deref()

@@ -36,6 +36,8 @@ pub(crate) struct RouteDocument {
     pub(crate) identity: Option<List<String>>,
     /// Whether an unknown caller gets 401 rather than the least view. Default: false.
     pub(crate) require_identity: Option<bool>,
+    /// Whether a caller whose relations cannot be asked for gets 503 instead of a view without them. Default: false.
+    pub(crate) require_relations: Option<bool>,
     /// What is personal in the answers. Default: the charter's field names count at any depth.
     pub(crate) personal_data: Option<Section<PersonalDataDocument>>,
     /// Protection of accounts, where the route checks a credential.

@@ -4,17 +4,21 @@
 //! nothing that can fail at request time; live things (pools, key caches, counters) are built from them elsewhere.
 
 mod charter;
+mod client_certificate;
 mod detector;
 mod gateway;
 mod lexicon;
 mod path;
+mod relations;
 mod route;
 
 pub use charter::*;
+pub use client_certificate::*;
 pub use detector::*;
 pub use gateway::*;
 pub use lexicon::*;
 pub use path::*;
+pub use relations::*;
 pub use route::*;
 
 use std::sync::Arc;

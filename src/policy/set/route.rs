@@ -27,6 +27,8 @@ pub struct RoutePolicy {
     pub identity: Vec<ProviderId>,
     /// Whether an unknown caller gets 401 instead of the least view.
     pub require_identity: bool,
+    /// Whether a caller whose relations cannot be asked for gets 503 instead of a view without them.
+    pub require_relations: bool,
     /// What is personal in its responses.
     pub personal_data: PersonalData,
     /// The presets that are part of it, for those who read what a policy is made of.
