@@ -146,7 +146,7 @@ async fn a_resumed_session_keeps_its_own_certificate() {
     check("learner", &open.send(&Ask::get(LIST)).await, "before");
     check("teacher", &school.connect(&other, Version::H1).await.send(&Ask::get(LIST)).await, "before");
     school.gateway.folder.write("none.crl", &school.authority.revoke(1));
-    assert_eq!(school.gateway.reload()["event"], "policy_reloaded");
+    assert_eq!(school.gateway.reload()["event"], "policy_loaded");
     check("anonymous", &open.send(&Ask::get(LIST)).await, "an open connection");
     assert!(school.is_refused(&tls).await, "a session of a revoked certificate");
     check("teacher", &school.connect(&other, Version::H1).await.send(&Ask::get(LIST)).await, "after");
@@ -194,7 +194,7 @@ async fn where_a_certificate_is_required_nobody_comes_without() {
     let stranger = school.client.tls(&[]);
     assert!(!school.is_refused(&stranger).await);
     school.gateway.folder.replace("gateway.yaml", "required: false", "required: true");
-    assert_eq!(school.gateway.reload()["event"], "policy_reloaded");
+    assert_eq!(school.gateway.reload()["event"], "policy_loaded");
     // Not even by a session that began when none was.
     assert!(school.is_refused(&stranger).await);
     assert!(school.is_refused(&school.client.tls(&[])).await);
