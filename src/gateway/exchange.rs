@@ -347,11 +347,10 @@ impl Exchange<'_> {
         let wanted = Wanted {
             groups: plan.depends_on_relation(&Sees { any, group, ..Sees::default() }),
             wards: plan.depends_on_relation(&Sees { any, ward, ..Sees::default() }),
+            host: asker.host.as_bytes(),
         };
         let now = ledger.time().into();
-        let host = asker.host.as_bytes();
-        let related =
-            snapshot.identity.relate(policy, &mut caller, wanted, credentials, host, asker, now).await;
+        let related = snapshot.identity.relate(policy, &mut caller, wanted, credentials, asker, now).await;
         let worst = related.iter().map(|one| one.lookup).max();
         for one in related {
             self.view.count_relation(one.source, one.lookup);

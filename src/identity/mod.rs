@@ -215,15 +215,13 @@ impl Identity {
         Ok(Self { providers, relations: relations.collect() })
     }
 
-    /// Asks the provider's relation sources about a caller that it knows; their groups and wards become the caller's. `host` is
-    /// the one that was asked for: a platform may have other people behind another.
+    /// Asks the provider's relation sources about a caller that it knows; their groups and wards become the caller's.
     pub async fn relate(
         &self,
         policy: &PolicySet,
         caller: &mut Caller,
-        wanted: Wanted,
+        wanted: Wanted<'_>,
         credentials: &Credentials<'_>,
-        host: &[u8],
         fetch: &dyn Fetch,
         now: SystemTime,
     ) -> Vec<Related> {
@@ -239,7 +237,8 @@ impl Identity {
             if !(wanted.groups && source.groups.is_some() || wanted.wards && source.wards.is_some()) {
                 continue;
             }
-            let (lookup, renewal) = relations.relate(id, source, caller, credentials, host, fetch, now).await;
+            let (lookup, renewal) =
+                relations.relate((id, source), caller, credentials, wanted.host, fetch, now).await;
             all.push(Related { source: id, lookup, renewal });
         }
         all

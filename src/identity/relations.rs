@@ -44,11 +44,13 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 
 /// Which relations could open anything of what is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Wanted {
+pub struct Wanted<'a> {
     /// Groups.
     pub groups: bool,
     /// Children.
     pub wards: bool,
+    /// The host that was asked for: a platform may have other people behind another.
+    pub host: &'a [u8],
 }
 
 /// What came of one source.
@@ -132,8 +134,7 @@ impl Relations {
     /// Gives a caller the relations that the source lists.
     pub(super) async fn relate(
         &self,
-        id: RelationSourceId,
-        source: &RelationSource,
+        (id, source): (RelationSourceId, &RelationSource),
         caller: &mut Caller,
         credentials: &Credentials<'_>,
         host: &[u8],

@@ -12,7 +12,8 @@ use crate::{
     secret::Sensitive,
 };
 
-const BOTH: Wanted = Wanted { groups: true, wards: true };
+/// Groups and wards.
+const BOTH: (bool, bool) = (true, true);
 
 fn source() -> RelationSource {
     RelationSource {
@@ -63,7 +64,7 @@ struct Asking<'a> {
     subject: &'a str,
     host: &'a str,
     session: &'a str,
-    wanted: Wanted,
+    wanted: (bool, bool),
 }
 
 const JEAN: Asking<'static> = Asking { subject: "jean", host: "a", session: "s", wanted: BOTH };
@@ -75,10 +76,11 @@ impl Room {
         let recall = Recall::default();
         let credentials = Credentials { headers: &headers, cookies: &cookies, recall: &recall };
         let mut caller = caller(asking.subject);
-        let host = asking.host.as_bytes();
+        let (groups, wards) = asking.wanted;
+        let wanted = Wanted { groups, wards, host: asking.host.as_bytes() };
         let related = self
             .identity
-            .relate(&self.policy, &mut caller, asking.wanted, &credentials, host, platform, after(seconds))
+            .relate(&self.policy, &mut caller, wanted, &credentials, platform, after(seconds))
             .await;
         let plain =
             |texts: &[Sensitive<Box<str>>]| texts.iter().map(|text| text.expose().to_string()).collect();
@@ -124,7 +126,7 @@ async fn nobody_asks_where_nothing_is_wanted() {
     let mut only_groups = source();
     only_groups.wards = None;
     let room = room(only_groups);
-    let wards = Asking { wanted: Wanted { groups: false, wards: true }, ..JEAN };
+    let wards = Asking { wanted: (false, true), ..JEAN };
     assert!(room.relate(&wards, &Platform::silent(), 0.0).await.lookups.is_empty());
 }
 
