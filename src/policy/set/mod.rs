@@ -4,22 +4,26 @@
 //! nothing that can fail at request time; live things (pools, key caches, counters) are built from them elsewhere.
 
 mod charter;
+mod client_certificate;
 mod detector;
 mod gateway;
 mod lexicon;
 mod oidc;
 mod path;
 mod quota;
+mod relations;
 mod route;
 mod store;
 
 pub use charter::*;
+pub use client_certificate::*;
 pub use detector::*;
 pub use gateway::*;
 pub use lexicon::*;
 pub use oidc::*;
 pub use path::*;
 pub use quota::*;
+pub use relations::*;
 pub use route::*;
 pub use store::*;
 
