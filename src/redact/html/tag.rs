@@ -87,6 +87,10 @@ impl Tag {
             if name.is_empty() || !raw[name.clone()].iter().all(|byte| is_in_name(*byte)) {
                 return Err(RedactError::Malformed);
             }
+            // The end of a comment (`<p -- text -->`), whose text would leave as names.
+            if !is_end && raw[start] == b'-' {
+                return Err(RedactError::Malformed);
+            }
             if name.len() > MAX_NAME || self.attributes.len() == MAX_ATTRIBUTES {
                 return Err(RedactError::TooLong);
             }
@@ -185,7 +189,21 @@ mod tests {
                 vec![value("@click.prevent", "f('<')"), value(":a", "")],
                 false,
             ),
-            ("</td class=x>", "td", vec![value("class", "x")], false),
+            (
+                "<a v-if=x x-data *ngIf=y (click)=z [prop]=z #ref :-->",
+                "a",
+                vec![
+                    value("v-if", "x"),
+                    bare("x-data"),
+                    value("*ngIf", "y"),
+                    value("(click)", "z"),
+                    value("[prop]", "z"),
+                    bare("#ref"),
+                    bare(":--"),
+                ],
+                false,
+            ),
+            ("</td class=x -->", "td", vec![value("class", "x"), bare("--")], false),
         ] {
             if name.is_empty() {
                 assert_eq!(read(raw), Err(RedactError::Malformed), "{raw}");
@@ -204,6 +222,8 @@ mod tests {
             "<a \"b\">",
             "<a b=c<d>",
             "<a b/c>",
+            "<a -- b>",
+            "<a class='c'-- b -->",
         ] {
             assert_eq!(read(refused), Err(RedactError::Malformed), "{refused}");
         }
