@@ -91,7 +91,8 @@ impl Page {
             return;
         }
         let waits = self.pending.is_some() || self.scope.is_some() || self.prose.waits();
-        if !waits && !(self.prose.may_name(SHORT) && self.prose.may_hold(|text| self.place.may_name(text))) {
+        let may_hold = || self.prose.may_name(SHORT) && self.prose.may_hold(|text| self.place.may_name(text));
+        if !(waits || may_hold()) {
             return;
         }
         let Some(line) = self.prose.line() else { return };
