@@ -410,11 +410,6 @@ impl Plan {
         self.automaton.enter(state, kept, depth)
     }
 
-    /// Whether a state means the same in every document.
-    pub(super) fn is_computed(&self, state: u32) -> bool {
-        self.automaton.is_computed(state)
-    }
-
     #[inline(always)]
     pub(super) fn facts(&self, state: u32, kept: &Kept) -> Facts {
         self.automaton.facts(state, kept)
