@@ -4,6 +4,7 @@ mod emit;
 mod keys;
 mod names;
 mod number;
+mod pairs;
 mod pass;
 mod relate;
 mod scan;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 
 use emit::Emitter;
 pub(super) use names::may_be_found;
+pub(super) use pairs::{Part, names_in};
 pub(super) use scan::{next_char, unescape};
 pub(super) use utf8::Utf8;
 

@@ -4,6 +4,7 @@
 
 use wide::u8x16;
 
+use super::pairs::Part;
 use crate::policy::set::Step;
 use crate::redact::plan::{Plan, Symbol};
 
@@ -37,12 +38,15 @@ pub(super) struct Key {
     pub(super) symbol: Symbol,
     /// What may be told of it.
     pub(super) step: Step,
+    /// What it is beside others.
+    pub(super) part: Part,
 }
 
 impl Key {
     /// A decoded key, looked up.
     pub(super) fn of(key: &[u8], plan: &Plan) -> Self {
-        Self { symbol: plan.symbol(key), step: plan.step(key) }
+        let part = std::str::from_utf8(key).map_or(Part::Neither, Part::of);
+        Self { symbol: plan.symbol(key), step: plan.step(key), part }
     }
 }
 
@@ -63,7 +67,7 @@ impl Seen {
     const NONE: Self = Self {
         text: [0xFF; LONGEST + 1],
         bits: u32::MAX,
-        key: Key { symbol: 0, step: Step::UNKNOWN },
+        key: Key { symbol: 0, step: Step::UNKNOWN, part: Part::Neither },
         length: 0,
         next: 0,
         first: 0,

@@ -134,7 +134,8 @@ impl<S: Copy> Walker<S> {
         let Some(selected) = self.selected.take() else { return Err(RedactError::Unasked) };
         let number = selected.answers.member(set, key, &mut self.top.index);
         if let Some(spelling) = number.and_then(|number| selected.spelt.get(number)) {
-            self.site = Site { step: spelling.step, ..self.site_of(spelling) };
+            let (step, part) = (spelling.step, spelling.part);
+            self.site = Site { step, part, ..self.site_of(spelling) };
         }
         let into = number.and_then(|number| selected.spelt.get(number)).map(|spelling| spelling.inside);
         self.selected = Some(selected);

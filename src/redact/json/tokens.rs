@@ -2,6 +2,7 @@
 
 use super::keys::Key;
 use super::number::{self, NumberState};
+use super::pairs::{Part, is_known};
 use super::scan::{self, Scan, StringState};
 use super::visit::{Visit, Watch};
 use super::walker::Walker;
@@ -227,7 +228,14 @@ impl<S: Copy> Walker<S> {
             self.keep_raw(last);
             (self.raw.len() <= MAX_VALUE).then_some(&*self.raw)
         };
-        visit.scalar_end(end, value.map(|raw| decoded(raw, escaped, &mut self.room)));
+        let value = value.map(|raw| decoded(raw, escaped, &mut self.room));
+        visit.scalar_end(end, value);
+        if self.site.part == Part::Name
+            && let Some(name) = value.filter(|name| is_known(name, &self.plan))
+        {
+            let name = name.to_vec();
+            self.pair(&name);
+        }
         self.raw.clear();
         self.watch = Watch::Nothing;
     }

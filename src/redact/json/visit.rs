@@ -1,5 +1,6 @@
 //! What the walker tells of a document, and to whom.
 
+use super::pairs::Part;
 use crate::policy::set::Step;
 use crate::redact::plan::{ALIVE, Facts, GROUP, INNER_GROUP, INNER_SUBJECT, NAMED, RECORD, SUBJECT, TOLD};
 
@@ -18,6 +19,8 @@ pub(super) struct Site {
     pub(super) keys: u8,
     /// What may be told of the name it stands under.
     pub(super) step: Step,
+    /// What it is beside other members.
+    pub(super) part: Part,
 }
 
 impl Site {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::keys::{Key, Keys, Link};
 use super::names;
+use super::pairs::{Paired, Part};
 use super::scan::StringState;
 use super::selected::Selected;
 use super::tokens::Token;
@@ -46,6 +47,8 @@ pub(super) struct Level<S> {
     /// What the names of its members are.
     keys: u8,
     link: Link,
+    /// What its members name.
+    pub(super) paired: Paired,
     /// Where its members were selected.
     pub(super) cursor: Cursor,
     scope: S,
@@ -120,6 +123,7 @@ impl<S: Copy> Walker<S> {
                 otherwise: 0,
                 keys: 0,
                 link: Link::ROOT,
+                paired: [0; 2],
                 cursor,
                 scope: around,
             },
@@ -214,6 +218,7 @@ impl<S: Copy> Walker<S> {
             self.stack.truncate(depth);
         }
         reopen(&mut self.top.scope);
+        self.top.paired = [0; 2];
         self.base = place;
         self.expect = Expect::FirstKey;
         self.token = Token::None;
@@ -263,12 +268,13 @@ impl<S: Copy> Walker<S> {
     /// Behind a key of this name.
     #[inline(always)]
     pub(super) fn key_done(&mut self, input: &[u8], end: usize, key: Key, told: bool) -> usize {
-        let Key { symbol, step } = key;
+        let Key { symbol, step, part } = key;
         let depth = self.stack.len();
         let state = self.plan.member(self.top.state, symbol, &mut self.kept, depth);
         self.site = self.site(state, self.plan.charter_class(symbol));
         self.site.flags |= if told { TOLD } else { 0 };
         self.site.step = step;
+        self.site.part = part;
         self.behind_key(input, end)
     }
 
@@ -335,8 +341,14 @@ impl<S: Copy> Walker<S> {
             self.site = self.root;
         }
         self.check_held(at)?;
+        if self.site.part == Part::Value && self.top.paired[0] != 0 {
+            self.site = self.paired(self.site);
+        }
         if byte == b'"' {
             self.watch = visit.scalar(at, self.start, &mut self.top.scope, self.site, Kind::Text);
+            if self.site.part == Part::Name && self.minds_names {
+                self.watch = Watch::Value;
+            }
             return self.text(input, at + 1, StringState::START, visit);
         }
         let kind = match byte {
@@ -385,7 +397,7 @@ impl<S: Copy> Walker<S> {
             Cursor::Plain if keys == 0 => (self.top.link.inside(), 0),
             _ => (Link::NONE, super::selected::otherwise(cursor)),
         };
-        let inside = Level { state, index: 0, closes, otherwise, keys, link, cursor, scope };
+        let inside = Level { state, index: 0, closes, otherwise, keys, link, paired: [0; 2], cursor, scope };
         self.stack.push(std::mem::replace(&mut self.top, inside));
         self.expect = if object { Expect::FirstKey } else { Expect::FirstElement };
         Ok(at + 1)

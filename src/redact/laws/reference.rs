@@ -11,6 +11,7 @@ use crate::policy::set::{
     Segment, Trail, Unknown, fold_field_name,
 };
 use crate::redact::action::{Kind, Means, Remedy, StandIn};
+use crate::redact::json::{Part, names_in};
 use crate::redact::{Audience, Tally};
 
 /// A document with its duplicate keys and their order.
@@ -140,6 +141,8 @@ pub(super) struct Reference<'a> {
     around: Vec<Around>,
     /// The paths to the subject and the group of an object in a record.
     inner: [Option<JsonPath>; 2],
+    /// What members beside the value at hand name, if it may be the value of that.
+    paired: Vec<CategoryId>,
     pub(super) tally: Tally,
 }
 
@@ -166,6 +169,7 @@ impl<'a> Reference<'a> {
             records: Vec::new(),
             around: Vec::new(),
             inner,
+            paired: Vec::new(),
             tally: Tally::default(),
         }
     }
@@ -177,7 +181,17 @@ impl<'a> Reference<'a> {
 
     /// What is left of a value. `doubtful` where it stands in something that leaves only with something classified.
     fn value(&mut self, tree: &Tree, known: bool, doubtful: bool) -> Option<Tree> {
-        match self.class() {
+        let mut class = self.class();
+        if let Some((&one, others)) = std::mem::take(&mut self.paired).split_first() {
+            if !others.is_empty() || !self.visible().contains(one) {
+                self.tally.redacted(one);
+                return self.hidden(tree, one);
+            }
+            if matches!(class, None | Some(FieldClass::NotPersonal)) {
+                class = Some(FieldClass::Category(one));
+            }
+        }
+        match class {
             // Its texts have a test of their own: no scenario of the laws has one.
             Some(FieldClass::NotPersonal | FieldClass::FreeText) => self.left(tree, true, false),
             Some(FieldClass::Category(category)) => {
@@ -248,13 +262,19 @@ impl<'a> Reference<'a> {
                 };
                 let depth = self.around.len();
                 self.around.extend(around);
-                let (mut kept, mut masked) = (Vec::new(), 0);
+                let (mut kept, mut masked, mut paired) = (Vec::new(), 0, Vec::new());
                 for (key, member) in members {
                     self.steps.push(Step::Key(key.clone()));
                     if let Some(name) = self.name(key, known, &mut masked) {
+                        if Part::of(key) == Part::Value {
+                            self.paired.clone_from(&paired);
+                        }
                         kept.extend(self.value(member, known, doubtful).map(|value| (name, value)));
                     }
                     self.steps.pop();
+                    if let (Part::Name, Tree::Text(text)) = (Part::of(key), member) {
+                        self.names(text, &mut paired);
+                    }
                 }
                 self.around.truncate(depth);
                 if record {
@@ -274,6 +294,19 @@ impl<'a> Reference<'a> {
             },
             scalar => scalar.clone(),
         })
+    }
+
+    /// The categories of a member that a text names, beside which it stands.
+    fn names(&mut self, text: &str, paired: &mut Vec<CategoryId>) {
+        for name in names_in(text.trim()).filter(|name| self.is_learnt(name)).collect::<Vec<_>>() {
+            self.steps.push(Step::Key(name.into()));
+            if let Some(FieldClass::Category(category)) = self.class()
+                && !paired.contains(&category)
+            {
+                paired.push(category);
+            }
+            self.steps.pop();
+        }
     }
 
     /// The name under which a member leaves, if it does; its step was taken.

@@ -26,7 +26,7 @@ pub(super) const NAMES: [&str; 18] = [
     "owner",
     "é",
     "na-me",
-    "id",
+    "value",
     "id",
     "Id",
     // No names that a programmer gives.
@@ -36,8 +36,20 @@ pub(super) const NAMES: [&str; 18] = [
 /// Those of them that programmers give: elements may have them too.
 pub(super) const WORDS: &[&str] = NAMES.split_at(16).0;
 /// Texts: subjects, groups, dates, and what strings can hold.
-const TEXTS: [&str; 10] =
-    ["", "jean", "a", "b", "2012-05-17", "31/12/1999", "é€😀", "q\"u\\o/te", "\u{1}\n\u{7f}", "***"];
+const TEXTS: [&str; 12] = [
+    "",
+    "e-mail",
+    "/x/Name",
+    "jean",
+    "a",
+    "b",
+    "2012-05-17",
+    "31/12/1999",
+    "é€😀",
+    "q\"u\\o/te",
+    "\u{1}\n\u{7f}",
+    "***",
+];
 const NUMBERS: [&str; 7] = ["0", "7", "-12", "1.5", "2012", "1850", "12345678901234"];
 /// A name of a member that is a value.
 pub(super) const PERSON: &str = "jean@x.fr";

@@ -1,0 +1,60 @@
+//! A name and its value in two members.
+
+use super::*;
+
+#[test]
+fn what_is_named_beside_its_value_is_known() {
+    let data = || PersonalData::Declared(route(&["$"], "", "", &[("..nick", "name"), ("..note", "-")]));
+    for (document, expected) in [
+        (r#"{"field":"full_name","value":"J"}"#, r#"{"field":"full_name","value":"***"}"#),
+        (
+            r#"[{"key":"nick","value":"J"},{"key":"title","value":"J"}]"#,
+            r#"[{"key":"nick","value":"***"},{"key":"title","value":"J"}]"#,
+        ),
+        (r#"{"label":"Full Name","text":"J","x":"J"}"#, r#"{"label":"Full Name","text":"***","x":"J"}"#),
+        (
+            r#"{"op":"replace","path":"/users/0/full_name","value":"J"}"#,
+            r#"{"op":"replace","path":"/users/0/full_name","value":"***"}"#,
+        ),
+        (
+            r#"{"path":"phone[type eq \"work\"].value","from":"1","to":"2"}"#,
+            r#"{"path":"phone[type eq \"work\"].value","from":"hidden \"by\" charter","to":"hidden \"by\" charter"}"#,
+        ),
+        (
+            r#"{"Property":"f\u0075ll_name","old":["J","K"],"new":{"a":"J"}}"#,
+            r#"{"Property":"f\u0075ll_name","old":["***","***"],"new":null}"#,
+        ),
+        (r#"{"column":"note","value":"J"}"#, r#"{"column":"note","value":"J"}"#),
+        (
+            r#"{"key":"gender","value":true,"inner":{"value":"J"}}"#,
+            r#"{"key":"gender","value":null,"inner":{"value":"J"}}"#,
+        ),
+        (
+            r#"{"key":"please give your full_name here","value":"J"}"#,
+            r#"{"key":"please give your full_name here","value":"J"}"#,
+        ),
+        // Two names: nobody may see it.
+        (
+            r#"{"key":"gender","id":"full_name","value":"J"}"#,
+            r#"{"key":"gender","id":"full_name","value":null}"#,
+        ),
+        // The stricter word counts.
+        (r#"{"key":"full_name","note":1,"content":"J"}"#, r#"{"key":"full_name","note":1,"content":"***"}"#),
+    ] {
+        let audience = Audience::default();
+        assert_eq!(redact_for(&data, &audience, document.as_bytes()).as_deref(), Ok(expected), "{document}");
+    }
+}
+
+#[test]
+fn who_sees_the_field_sees_its_value() {
+    let data = || {
+        PersonalData::Declared(Classification {
+            unknown: Unknown::Deny,
+            ..route(&["$"], "id", "", &[("field", "-"), ("id", "-")])
+        })
+    };
+    let document = br#"{"field":"full_name","value":"J","id":"1"}"#;
+    assert_eq!(redact_for(&data, &related("1", &[], &[]), document).unwrap().as_bytes(), document);
+    assert!(redact_for(&data, &related("2", &[], &[]), document).unwrap().contains("***"));
+}
