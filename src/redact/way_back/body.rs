@@ -4,10 +4,14 @@ use std::collections::HashMap;
 
 use memchr::memmem;
 
-use super::{Denied, RequestPlan, Sender, document::Node, names::words};
+use super::{Denied, RequestPlan, Sender, document::Node, names::words, query::is_order};
 use crate::{
     policy::set::{CategoryId, FieldClass},
-    redact::{Restored, TOKEN_MARK, action, nested::is_blank},
+    redact::{
+        MASK, Restored, TOKEN_MARK, action,
+        json::{Part, names_in},
+        nested::is_blank,
+    },
     secret::Sensitive,
 };
 
@@ -81,11 +85,21 @@ impl RequestPlan {
                         category = self.member(sender, path, category, place, &Node::Scalar)?;
                     }
                 }
+                let paired = self.paired(sender, path, category, members)?;
                 members.iter().try_for_each(|(key, value)| {
                     if self.is_token(sender.key, key) {
                         return Err(Denied::Token);
                     }
-                    let category = self.member(sender, path, category, key, value)?;
+                    if is_masked(key) || action::is_stand_in(sender.key, key) {
+                        return Err(Denied::StandIn);
+                    }
+                    if is_order(key) {
+                        self.ordered(sender, path, value)?;
+                    }
+                    let mut category = self.member(sender, path, category, key, value)?;
+                    if Part::of(key) == Part::Value {
+                        category = paired.or(category);
+                    }
                     let below: Vec<&str> = path.iter().copied().chain(words(key)).collect();
                     self.node(sender, &below, category, value, tokens)
                 })
@@ -110,6 +124,33 @@ impl RequestPlan {
         let mut tokens = Tokens::new();
         self.node(sender, path, category, &node, &mut tokens)?;
         if tokens.is_empty() { Ok(()) } else { Err(Denied::Token) }
+    }
+
+    /// What the value is of a field that is named by the value of another member: `{"field": "email", "value": …}`.
+    fn paired(
+        &self,
+        sender: Sender<'_>,
+        path: &[&str],
+        around: Option<CategoryId>,
+        members: &[(String, Node)],
+    ) -> Result<Option<CategoryId>, Denied> {
+        let Some((_, value)) = members.iter().find(|(key, _)| Part::of(key) == Part::Value) else {
+            return Ok(None);
+        };
+        let mut paired = None;
+        for (key, node) in members {
+            let Node::Text(text) = node else { continue };
+            if Part::of(key) != Part::Name {
+                continue;
+            }
+            for name in names_in(text.trim()) {
+                let below: Vec<&str> = path.iter().copied().chain([name]).collect();
+                if matches!(self.names.field(&below), Some(FieldClass::Category(_))) {
+                    paired = self.member(sender, path, around, name, value)?;
+                }
+            }
+        }
+        Ok(paired)
     }
 
     /// What a member is, where it may be written.
@@ -176,6 +217,12 @@ impl RequestPlan {
         }
         Ok(())
     }
+}
+
+/// Whether a name is what stood for one that was hidden: `***`, `*** 2`.
+fn is_masked(name: &str) -> bool {
+    let number = name.strip_prefix(MASK.trim_matches('"')).map(str::trim);
+    number.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 fn are_tokens(node: &Node) -> bool {

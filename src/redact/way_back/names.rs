@@ -106,6 +106,9 @@ impl Names {
         let mut rules: HashMap<String, Vec<Rule>> = HashMap::new();
         if let PersonalData::Declared(data) = data {
             let by_graphql = data.formats.contains(&LooseFormat::Graphql);
+            // By its name alone a field is asked for where only a path from the root tells of it: what else has the name was
+            // told before.
+            let mut alone = Vec::new();
             for rule in &data.fields {
                 let named = |segment: &Segment| match segment {
                     Segment::Name(name) => Some(name.clone()),
@@ -127,7 +130,15 @@ impl Names {
                         });
                     }
                 }
+                if rule.path.absolute && exact.len() > 1 && matches!(rule.class, FieldClass::Category(_)) {
+                    alone.extend(exact.last().cloned().map(|name| (name, rule.class)));
+                }
                 rules.entry(last.clone()).or_default().push(Rule { exact, folded, class: rule.class });
+            }
+            for (name, class) in alone {
+                let folded = fold_field_name(&name);
+                let known = rules.entry(folded.clone()).or_default();
+                known.push(Rule { exact: vec![name], folded: vec![folded], class });
             }
         }
         let mut by_charter = HashMap::new();

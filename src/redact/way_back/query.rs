@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Parameters whose values name fields or compare them: sorting, grouping, and whole expressions (OData, SCIM, RSQL, JSON).
-const EXPRESSIONS: [&str; 25] = [
+const EXPRESSIONS: [&str; 38] = [
     "ordering",
     "order",
     "orderby",
@@ -36,6 +36,24 @@ const EXPRESSIONS: [&str; 25] = [
     "having",
     "apply",
     "compute",
+    "rql",
+    "fiql",
+    "rsql",
+    "predicate",
+    "criterion",
+    "searchfield",
+    "searchfields",
+    "searchby",
+    "filterfield",
+    "filterby",
+    "orderings",
+    "sidx",
+    "by",
+];
+/// Words behind a field's name that compare or sort.
+const BEHIND_FIELD: [&str; 18] = [
+    "asc", "desc", "ascending", "descending", "eq", "ne", "gt", "ge", "lt", "le", "co", "sw", "ew", "pr", "in", "like",
+    "is", "between",
 ];
 
 impl RequestPlan {
@@ -144,6 +162,24 @@ impl RequestPlan {
         }
     }
 
+    /// The value of a member that sorts or filters, in a body: names of fields, and what compares them, but no sentence in
+    /// which such a word stands.
+    pub(super) fn ordered(&self, sender: Sender<'_>, around: &[&str], value: &Node) -> Result<(), Denied> {
+        match value {
+            Node::List(nodes) => nodes.iter().try_for_each(|node| self.ordered(sender, around, node)),
+            Node::Text(text) => text.split([',', ';', '&', '|', '(', ')']).try_for_each(|piece| {
+                let mut words = piece.split_whitespace();
+                let (Some(field), behind) = (words.next(), words.next()) else { return Ok(()) };
+                let compares = behind.is_none_or(|word| {
+                    word.starts_with(['=', '<', '>', '!', '~'])
+                        || BEHIND_FIELD.iter().any(|known| known.eq_ignore_ascii_case(word))
+                });
+                if compares { self.mentions(sender, around, field) } else { Ok(()) }
+            }),
+            Node::Null | Node::Scalar | Node::Object(_) => Ok(()),
+        }
+    }
+
     /// Every word of an expression that is a field's name is taken for one, quoted or not: dialects quote differently.
     pub(super) fn mentions(&self, sender: Sender<'_>, around: &[&str], text: &str) -> Result<(), Denied> {
         let apart = |c: char| {
@@ -157,6 +193,14 @@ impl RequestPlan {
         };
         if text.split(apart).any(asked) { Err(Denied::Query) } else { Ok(()) }
     }
+}
+
+/// A member of a body by whose value somebody sorts or filters; `group` and the like say other things there.
+pub(super) fn is_order(name: &str) -> bool {
+    is_expression(name)
+        && !words(name)
+            .iter()
+            .any(|word| matches!(&*fold_field_name(word), "group" | "apply" | "compute" | "conditions" | "by"))
 }
 
 /// `birth_year_desc`, `BIRTH_YEAR_ASC_NULLS_LAST` without the direction, folded.
