@@ -188,6 +188,7 @@ impl Exchange<'_> {
             key: &snapshot.pseudonym_key,
             tags: Tags { key: &snapshot.tag_key, view: &tag },
             cap: policy.gateway.limits.decoded_bytes,
+            credentials: &snapshot.credentials,
             answers: graphql.map(|request| request.answers()),
         };
         let accept_encoding = accept_encoding(&head.headers);

@@ -11,6 +11,7 @@ use memchr::memchr2;
 use super::{
     Charset, Format, Redact, RedactError, Tally, Task,
     judge::{Judge, Refused, Verdict},
+    keys::Keys,
     place::{Field, Place},
     sniff::{Hints, Seen, begins_as_json, sniff},
     texts::Loose,
@@ -30,6 +31,8 @@ pub(super) struct Events {
 struct Stream {
     judge: Judge,
     root: Field,
+    /// The events of a stream have the same names.
+    keys: Keys,
     event: Event,
     /// A line that a chunk cut.
     line: Vec<u8>,
@@ -63,6 +66,7 @@ impl Events {
         let stream = Stream {
             judge: Judge::new(task),
             root,
+            keys: Keys::default(),
             event: Event::default(),
             line: Vec::new(),
             begun: false,
@@ -218,10 +222,11 @@ impl Stream {
             return Ok(Some(Cow::Borrowed(data)));
         }
         let mut redacted = Vec::with_capacity(data.len());
-        let mut texts = Loose::new(self.judge.task.clone());
+        let mut texts = Loose::new(self.judge.task.clone()).knowing(std::mem::take(&mut self.keys));
         let error = match texts.push(data, &mut redacted).and_then(|()| texts.finish(&mut redacted)) {
             Ok(()) => {
                 self.judge.add(&texts.tally());
+                self.keys = texts.into_keys();
                 return Ok(Some(Cow::Owned(redacted)));
             }
             Err(error) => error,

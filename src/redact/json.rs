@@ -1,7 +1,6 @@
 //! JSON (RFC 8259), streaming.
 
 mod emit;
-mod keys;
 mod names;
 mod number;
 mod pairs;
@@ -19,10 +18,10 @@ use std::sync::Arc;
 use emit::Emitter;
 pub(super) use names::may_be_found;
 pub(super) use pairs::{Part, names_in};
-pub(super) use scan::{next_char, unescape};
+pub(super) use scan::unescape;
 pub(super) use utf8::Utf8;
 
-use super::{Answers, Audience, Plan, RedactError, Tally, Task, nested::Inside};
+use super::{Answers, Audience, Plan, RedactError, Tally, Task, keys::Keys, nested::Inside};
 use crate::secret::DomainKey;
 
 /// Deepest nesting of arrays and objects.
@@ -66,6 +65,17 @@ impl JsonRedactor {
     /// For a document inside a text of another one.
     pub(super) fn inside(place: &Inside<'_>) -> Self {
         Self { utf8: Utf8::default(), emitter: Emitter::inside(place), refused: None }
+    }
+
+    /// With the names of a document that this one may be like.
+    pub(super) fn knowing(mut self, keys: Keys) -> Self {
+        self.emitter.set_keys(keys);
+        self
+    }
+
+    /// The names of this document.
+    pub(super) fn into_keys(self) -> Keys {
+        self.emitter.into_keys()
     }
 
     /// Takes the next bytes of the document, cut anywhere, and appends those that may leave.
@@ -113,4 +123,4 @@ impl JsonRedactor {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -16,11 +16,13 @@
 //! [`MAX_HELD`]); beyond them a document is refused rather than half understood.
 
 mod action;
+mod ascii;
 mod audience;
 mod charset;
 pub mod detect;
 mod error;
 mod events;
+mod failure;
 #[cfg(test)]
 mod fixture;
 mod form;
@@ -30,6 +32,7 @@ mod graphql;
 mod html;
 mod json;
 mod judge;
+mod keys;
 #[doc(hidden)]
 pub mod laws;
 mod media_type;

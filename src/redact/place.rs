@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::keys::{Key, Keys};
 use super::plan::{
     CATEGORY, FREE_TEXT, Facts, GROUP, INNER_GROUP, INNER_SUBJECT, Kept, NOT_PERSONAL, Plan, RECORD, SUBJECT,
 };
@@ -22,6 +23,9 @@ pub(super) struct Field {
 }
 
 impl Field {
+    /// A text without a name, in which anything may stand.
+    pub(super) const FREE_TEXT: Self = Self { state: 0, class: FREE_TEXT, flags: 0, step: Step::ELEMENT };
+
     /// The plan's state at it.
     pub(super) fn state(self) -> u32 {
         self.state
@@ -106,9 +110,19 @@ impl Named {
 
 /// What stands between the steps of a name, or around it: `user[email]`, `user.email`, `user->email`, `email:string`,
 /// `email (optional)`, `'email'`.
-const SEPARATORS: [char; 21] = [
-    '[', ']', '.', ':', '/', '\\', '<', '>', '(', ')', '#', '*', '?', '@', '^', '~', '\'', '|', '"', ',', ';',
-];
+const SEPARATORS: [bool; 128] = {
+    let mut separators = [false; 128];
+    let mut characters = br#"[].:/\<>()#*?@^~'|",;"#.as_slice();
+    while let [character, rest @ ..] = characters {
+        separators[*character as usize] = true;
+        characters = rest;
+    }
+    separators
+};
+
+fn is_separator(byte: u8) -> bool {
+    SEPARATORS.get(usize::from(byte)).is_some_and(|&separates| separates)
+}
 
 /// Most steps of a name that are followed.
 const MAX_STEPS: usize = 32;
@@ -116,6 +130,7 @@ const MAX_STEPS: usize = 32;
 /// The open values, from the root to here.
 pub(super) struct Place {
     plan: Arc<Plan>,
+    keys: Keys,
     kept: Kept,
     open: Vec<u32>,
 }
@@ -123,7 +138,7 @@ pub(super) struct Place {
 impl Place {
     /// In front of the root, which [`Place::root`] describes.
     pub(super) fn new(plan: Arc<Plan>) -> Self {
-        Self { plan, kept: Kept::new(), open: Vec::new() }
+        Self { plan, keys: Keys::default(), kept: Kept::new(), open: Vec::new() }
     }
 
     /// The root value.
@@ -133,10 +148,10 @@ impl Place {
 
     /// The member of this decoded name, of the innermost open value.
     pub(super) fn member(&mut self, name: &[u8]) -> Field {
-        let symbol = self.plan.symbol(name);
+        let Key { symbol, step, .. } = self.keys.recall(name, &self.plan);
         let state = self.plan.member(self.state(), symbol, &mut self.kept, self.open.len());
         let field = self.field(state, self.plan.charter_class(symbol));
-        Field { step: if field.is_known() { Step::UNKNOWN } else { self.plan.step(name) }, ..field }
+        Field { step: if field.is_known() { Step::UNKNOWN } else { step }, ..field }
     }
 
     /// The element at this place, of the innermost open value.
@@ -151,7 +166,7 @@ impl Place {
     pub(super) fn resolve(&mut self, name: &str) -> Named {
         let mut field = self.member(name.as_bytes());
         let mut open = 0;
-        if !field.is_known() && name.contains(SEPARATORS) {
+        if !field.is_known() && name.bytes().any(is_separator) {
             let mut class = 0;
             // Of a name without end the last steps: the charter's names count at any depth.
             for step in steps(name).skip(steps(name).count().saturating_sub(MAX_STEPS)) {
@@ -219,5 +234,7 @@ impl Place {
 
 /// The steps of a name that is read as a path.
 fn steps(name: &str) -> impl Iterator<Item = &str> {
-    name.split(SEPARATORS).map(str::trim).filter(|step| !step.is_empty())
+    name.split(|character: char| u8::try_from(character).is_ok_and(is_separator))
+        .map(str::trim)
+        .filter(|step| !step.is_empty())
 }

@@ -21,7 +21,7 @@ use super::action::{Kind, Means, Remedy};
 use super::detect::{Detectors, Span};
 use crate::policy::set::{
     CategoryId, CategorySet, Charter, Classification, DetectorKind, DetectorKinds, FieldClass, Lexicon,
-    PersonalData, Sees, Segment, Step, Unknown,
+    PersonalData, Sees, Segment, Step, Unknown, fold_field_name,
 };
 use crate::secret::DomainKey;
 
@@ -91,6 +91,8 @@ pub struct Plan {
     lexicon: Arc<Lexicon>,
     /// Categories that rules of the route give to members of a name, by its folded form.
     named: HashMap<u32, CategorySet>,
+    /// Last bytes of the names that mean a category, one bit for each.
+    tails: [u64; 4],
     has_records: bool,
     people: People,
     has_free_text: bool,
@@ -131,15 +133,23 @@ impl Plan {
             }
         }
         let mut named: HashMap<u32, CategorySet> = HashMap::new();
+        let mut tails = [0; 4];
+        let mut end = |name: &str| {
+            let last = fold_field_name(name).bytes().next_back().unwrap_or_default();
+            tails[usize::from(last >> 6)] |= 1_u64 << (last & 63);
+        };
+        charter.categories.iter().flat_map(|category| &category.fields).for_each(|name| end(name));
         for field in data.iter().flat_map(|data| &data.fields) {
             if let (FieldClass::Category(category), Some(Segment::Name(name))) =
                 (field.class, field.path.segments.last())
             {
+                end(name);
                 named.entry(names.learn(name).1).or_default().insert(category);
             }
         }
         Self {
             named,
+            tails,
             names,
             automaton,
             remedies: charter.categories.iter().map(Remedy::of).collect(),
@@ -214,6 +224,25 @@ impl Plan {
             categories.insert(CategoryId(category));
         }
         categories.0 & !visible.0 != 0
+    }
+
+    /// Whether a hidden name could stand in front of a colon or an equals sign, by its last byte alone: nearly all that stand
+    /// in texts are those of addresses and times.
+    pub(super) fn may_hide_in_front(&self, text: &str) -> bool {
+        let bytes = text.as_bytes();
+        let may_end = |byte: u8| self.tails[usize::from(byte >> 6)] & (1 << (byte & 63)) != 0;
+        memchr::memchr2_iter(b':', b'=', bytes).any(|at| {
+            if bytes[at..].starts_with(b"://") {
+                return false;
+            }
+            let is_around = |byte: &&u8| **byte <= b' ' || b"\"'`\\)]?-_*".contains(*byte);
+            match bytes[..at].iter().rev().find(|byte| !is_around(byte)) {
+                None => false,
+                // An escape, a comment, a letter of several bytes, of which folding may make another.
+                Some(b'/' | 0x7F..) => true,
+                Some(&last) => may_end(last.to_ascii_lowercase()),
+            }
+        }) || memchr::memchr(b'\\', bytes).is_some_and(|_| memchr::memchr2(b':', b'=', bytes).is_some())
     }
 
     /// The category of what a detector finds in a name that nobody knows: one that these may not see, if there is one, and

@@ -13,18 +13,20 @@ pub(super) use lines::Lines;
 pub(super) use loose::Loose;
 pub(super) use sequence::{SEPARATOR, Sequence};
 
-use super::{JsonRedactor, RedactError, Tally, Task};
+use super::{JsonRedactor, RedactError, Tally, Task, keys::Keys};
 
 /// One text after the other; only the open one has a redactor.
 struct Texts {
     task: Task,
     open: Option<JsonRedactor>,
+    /// The texts of a body have the same names.
+    keys: Keys,
     tally: Tally,
 }
 
 impl Texts {
     fn new(task: Task) -> Self {
-        Self { task, open: None, tally: Tally::default() }
+        Self { task, open: None, keys: Keys::default(), tally: Tally::default() }
     }
 
     /// Whether a text has begun and not ended.
@@ -37,10 +39,11 @@ impl Texts {
         if part.is_empty() {
             return Ok(());
         }
-        let Task { plan, audience, key } = &self.task;
-        self.open
-            .get_or_insert_with(|| JsonRedactor::new(plan.clone(), audience.clone(), key.clone()))
-            .push(part, out)
+        let Self { task: Task { plan, audience, key }, open, keys, .. } = self;
+        open.get_or_insert_with(|| {
+            JsonRedactor::new(plan.clone(), audience.clone(), key.clone()).knowing(std::mem::take(keys))
+        })
+        .push(part, out)
     }
 
     /// The open text is complete, if there is one.
@@ -48,6 +51,7 @@ impl Texts {
         let Some(mut text) = self.open.take() else { return Ok(()) };
         let result = text.finish(out);
         self.tally.add(text.tally());
+        self.keys = text.into_keys();
         result
     }
 

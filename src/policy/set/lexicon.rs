@@ -19,9 +19,14 @@ impl Step {
     /// The first that is a name.
     const NAMES: usize = 2;
 
-    /// It as a number.
-    pub fn number(self) -> usize {
-        self.0.into()
+    /// Its number, for those who pack it with others.
+    pub const fn bits(self) -> u16 {
+        self.0
+    }
+
+    /// That of a number; of one that no lexicon gave out, none that is told.
+    pub const fn from_bits(bits: u16) -> Self {
+        Self(bits)
     }
 }
 

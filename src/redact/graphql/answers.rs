@@ -111,11 +111,10 @@ impl Answers {
                     [name] => plan.step(name.as_bytes()),
                     _ => plan.step(member.key.as_bytes()),
                 },
-                part: match (&*member.names, Part::of(&member.key)) {
-                    (_, part @ (Part::Name | Part::Value)) => part,
-                    ([name], _) => Part::of(name),
-                    _ => Part::Neither,
-                },
+                part: member
+                    .names
+                    .iter()
+                    .fold(Part::of(&member.key), |part, name| part.or(Part::of(name))),
                 inside: match (member.inside, member.names.len()) {
                     (Some(set), _) => Cursor::Set(set),
                     (None, 1) => Cursor::Plain,

@@ -6,6 +6,7 @@
 
 mod doubt;
 mod names;
+mod schema;
 mod state;
 mod texts;
 
@@ -15,6 +16,7 @@ use super::relate::{Opening, Place, Records};
 use super::visit::{Kind, Site, Start, Visit, Watch};
 use crate::policy::set::{CategoryId, CategorySet};
 use crate::redact::action::{self, Means, NULL};
+use crate::redact::nested;
 use crate::redact::plan::{CATEGORY, FRAME, FREE_TEXT, NOT_PERSONAL, Plan, REMARK, SEVERAL};
 pub(super) use state::State;
 use texts::Spot;
@@ -46,6 +48,8 @@ enum Mode {
     Judge,
     /// A hidden array: its scalars are replaced one by one.
     Replace(CategoryId),
+    /// The same of an object, unless it turns out to describe the field that it is called after.
+    Describe(CategoryId),
     /// Nothing of it leaves, for it is of a category; its end is the end of the silence.
     Silence(Option<CategoryId>),
     /// Nothing of it leaves.
@@ -147,10 +151,13 @@ impl Pass<'_> {
     /// The end of the chunk: writes what is decided, carries what is not.
     pub(super) fn carry(&mut self, held: Option<Start>) {
         if self.state.silent {
-            return;
+            return self.carry_described();
         }
         if let Some(suspect) = self.state.suspect {
             return self.carry_text(suspect);
+        }
+        if self.state.long.is_some() {
+            return self.go_on(self.input.len(), false);
         }
         match held {
             None => self.flush(self.input.len()),
@@ -221,26 +228,30 @@ impl Pass<'_> {
         self.state.silent = false;
     }
 
-    /// What happens to a member or element: its name is judged first, if it may be a value. Counts.
+    /// What happens to a member or element, and where it begins: its name is judged first, if it may be a value. Counts.
     #[inline(always)]
     fn judge_named(
         &mut self,
         at: usize,
-        start: &mut Start,
+        start: Start,
         parent: &mut Scope,
         site: Site,
         scalar: bool,
-    ) -> Verdict {
-        if site.told() && !self.name_leaves(at, start, parent, site) {
-            return Verdict::Drop;
-        }
-        self.judge(parent, site, scalar)
+    ) -> (Verdict, Start) {
+        let start = match site.told() {
+            true => match self.name_leaves(at, start, parent, site) {
+                Some(start) => start,
+                None => return (Verdict::Drop, start),
+            },
+            false => start,
+        };
+        (self.judge(parent, site, scalar), start)
     }
 
     /// What happens to a value. Counts.
     #[inline(always)]
     fn judge(&mut self, parent: &Scope, site: Site, scalar: bool) -> Verdict {
-        match site.class {
+        match site.class() {
             0 if self.state.free && scalar => Verdict::Scrub,
             0 if parent.known || !self.state.strict => Verdict::Keep { known: parent.known },
             0 => self.judge_unknown(parent, site, scalar),
@@ -267,16 +278,16 @@ impl Pass<'_> {
     /// Whoever sees it must see it as all that it is taken for.
     #[inline(never)]
     fn judge_several(&mut self, parent: &Scope, site: Site, scalar: bool) -> Verdict {
-        let hidden = match site.also.checked_sub(CATEGORY).map(CategoryId) {
+        let hidden = match site.also().checked_sub(CATEGORY).map(CategoryId) {
             Some(also) => (!parent.visible.contains(also)).then_some(also),
-            None => site.own.checked_sub(CATEGORY).map(CategoryId),
+            None => site.own().checked_sub(CATEGORY).map(CategoryId),
         };
         match hidden {
             Some(category) => {
                 self.state.tally.redacted(category);
                 Verdict::Hide(category)
             }
-            None => self.judge(parent, Site { class: site.own, ..site }, scalar),
+            None => self.judge(parent, site.with_class(site.own()), scalar),
         }
     }
 
@@ -294,7 +305,7 @@ impl Pass<'_> {
     #[cold]
     fn unclassified(&mut self, parent: &Scope, site: Site) {
         let State { tally, around, .. } = &mut *self.state;
-        tally.unclassified_at(|| Some(around.trail(parent.depth, site.step)));
+        tally.unclassified_at(|| Some(around.trail(parent.depth, site.step())));
     }
 
     /// A hidden scalar.
@@ -352,7 +363,7 @@ impl Pass<'_> {
             return Watch::Nothing;
         }
         self.substitute(at, parent, start, b"");
-        let spot = Spot { state: site.state, visible: parent.visible };
+        let spot = Spot { state: site.state(), visible: parent.visible };
         self.state.end = End::Scrubbed(kind, spot);
         Watch::Value
     }
@@ -387,6 +398,10 @@ impl Pass<'_> {
     ) -> Mode {
         let plan = self.plan;
         match plan.remedy(category) {
+            remedy if object && !plan.is_declared() => {
+                self.describe(at, start, parent, remedy.removes());
+                return Mode::Describe(category);
+            }
             remedy if remedy.removes() => self.discard_or_null(at, parent, start),
             remedy if remedy.is_one_by_one() && !object => {
                 self.keep(parent, start);
@@ -461,27 +476,41 @@ impl Visit for Pass<'_> {
     }
 
     #[inline(always)]
-    fn scalar(&mut self, at: usize, mut start: Start, parent: &mut Scope, site: Site, kind: Kind) -> Watch {
+    fn scalar(&mut self, at: usize, start: Start, parent: &mut Scope, site: Site, kind: Kind) -> Watch {
+        // What most are.
+        if site.is_plain() && self.state.lax && parent.mode == Mode::Judge {
+            return self.stay(at, start, parent, site, kind);
+        }
         let watch = match parent.mode {
-            Mode::Judge => match self.judge_named(at, &mut start, parent, site, true) {
-                Verdict::Keep { .. } => self.stay(at, start, parent, site, kind),
-                Verdict::Hide(category) => self.hide(at, start, parent, category, kind),
-                Verdict::Scrub => self.scrub(at, start, parent, site, kind),
-                Verdict::Void => {
+            Mode::Judge => match self.judge_named(at, start, parent, site, true) {
+                (Verdict::Keep { .. }, start) => self.stay(at, start, parent, site, kind),
+                (Verdict::Hide(category), start) => self.hide(at, start, parent, category, kind),
+                (Verdict::Scrub, start) => self.scrub(at, start, parent, site, kind),
+                (Verdict::Void, start) => {
                     self.substitute(at, parent, start, NULL);
                     self.state.end = End::Went;
                     Watch::End
                 }
-                Verdict::Drop => {
+                (Verdict::Drop, start) => {
                     self.discard_or_null(at, parent, start);
                     self.state.end = End::Went;
                     Watch::End
                 }
             },
             Mode::Replace(category) => self.hide(at, start, parent, category, kind),
+            Mode::Describe(category) => self.note_inside(Some(category), kind),
             Mode::Silence(category) | Mode::Silent(category) => self.note_inside(category, kind),
         };
         if site.names() { self.name(site, parent.depth, kind, watch) } else { watch }
+    }
+
+    #[inline(always)]
+    fn passes(&mut self, raw: &[u8]) -> bool {
+        let passes = !nested::may_hold(raw);
+        if passes {
+            self.state.suspect = None;
+        }
+        passes
     }
 
     fn scalar_end(&mut self, end: usize, value: Option<&[u8]>) {
@@ -493,6 +522,7 @@ impl Visit for Pass<'_> {
         if let Some(suspect) = self.state.suspect.take() {
             return self.text_end(end, suspect);
         }
+        self.go_on(end, true);
         match (std::mem::replace(&mut self.state.end, End::Stays), value) {
             (End::Stays, _) => return,
             (End::Went, _) => {}
@@ -510,23 +540,28 @@ impl Visit for Pass<'_> {
         self.resume(end);
     }
 
+    fn too_late(&mut self, class: u8, scope: Scope) {
+        let hidden = !scope.visible.contains(CategoryId(class - CATEGORY));
+        self.state.failed |= hidden && scope.mode == Mode::Judge;
+    }
+
     #[inline(always)]
-    fn open(&mut self, at: usize, mut start: Start, parent: &mut Scope, site: Site, object: bool) -> Scope {
+    fn open(&mut self, at: usize, start: Start, parent: &mut Scope, site: Site, object: bool) -> Scope {
         let mut known = parent.known;
         let mut doubt = None;
         let mode = match parent.mode {
-            Mode::Judge => match self.judge_named(at, &mut start, parent, site, false) {
-                Verdict::Keep { known: false } if self.is_doubtful(parent, site) => {
+            Mode::Judge => match self.judge_named(at, start, parent, site, false) {
+                (Verdict::Keep { known: false }, start) if self.is_doubtful(parent, site) => {
                     doubt = self.doubt(at, start, parent, site);
                     if doubt.is_some() { Mode::Judge } else { Mode::Silence(None) }
                 }
-                Verdict::Keep { known: now } => {
+                (Verdict::Keep { known: now }, start) => {
                     self.keep(parent, start);
                     known = now;
                     Mode::Judge
                 }
-                Verdict::Hide(category) => self.hide_all(at, start, parent, category, object),
-                Verdict::Drop | Verdict::Scrub | Verdict::Void => {
+                (Verdict::Hide(category), start) => self.hide_all(at, start, parent, category, object),
+                (Verdict::Drop | Verdict::Scrub | Verdict::Void, start) => {
                     self.discard_or_null(at, parent, start);
                     Mode::Silence(None)
                 }
@@ -539,6 +574,7 @@ impl Visit for Pass<'_> {
                 self.keep(parent, start);
                 Mode::Replace(category)
             }
+            Mode::Describe(category) => Mode::Silent(Some(category)),
             Mode::Silence(category) | Mode::Silent(category) => Mode::Silent(category),
         };
         if site.names()
@@ -546,7 +582,7 @@ impl Visit for Pass<'_> {
         {
             records.named(site, parent.depth.into(), None);
         }
-        self.state.around.open(parent.depth, site.step);
+        self.state.around.open(parent.depth, site.step());
         let (visible, depth) = (parent.visible, parent.depth + 1);
         let (kept, record, person) = (false, false, false);
         let mut scope = Scope { visible, depth, kept, known, record, person, masked: 0, doubt, mode };
@@ -558,8 +594,15 @@ impl Visit for Pass<'_> {
 
     #[inline(always)]
     fn close(&mut self, end: usize, scope: Scope, parent: &mut Scope) -> bool {
-        if matches!(scope.mode, Mode::Silence(_)) {
-            self.resume(end);
+        match scope.mode {
+            Mode::Silence(_) => self.resume(end),
+            Mode::Describe(_) => {
+                if let Some(described) = self.state.described.take() {
+                    self.described(end, *described, parent);
+                }
+                self.resume(end);
+            }
+            _ => {}
         }
         if scope.record && self.ends(end) {
             return true;

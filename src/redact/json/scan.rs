@@ -151,19 +151,6 @@ pub(in crate::redact) fn unescape(raw: &[u8], out: &mut Vec<u8>) {
     out.extend(rest);
 }
 
-/// The first character of a raw text and its length there; `None` where it is not whole.
-pub(in crate::redact) fn next_char(raw: &[u8]) -> Option<(char, usize)> {
-    let length = match (raw.first()?, raw.get(1)) {
-        (b'\\', Some(b'u')) if hex(raw.get(2..6)?) & 0xFC00 == 0xD800 => 12,
-        (b'\\', Some(b'u')) => 6,
-        (b'\\', _) => 2,
-        (first, _) => first.leading_ones().max(1) as usize,
-    };
-    let mut char = Vec::new();
-    unescape(raw.get(..length)?, &mut char);
-    Some((std::str::from_utf8(&char).ok()?.chars().next()?, length))
-}
-
 fn hex(digits: &[u8]) -> u32 {
     digits.iter().take(4).fold(0, |value, &digit| value << 4 | char::from(digit).to_digit(16).unwrap_or(0))
 }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::RedactError;
+use super::pairs::Part;
 use super::visit::{Site, Visit};
 use super::walker::{NEVER, Walker};
 use crate::policy::set::Step;
@@ -52,16 +53,16 @@ impl<S: Copy> Walker<S> {
         let Some(selected) = &self.selected else { return Err(RedactError::Unasked) };
         let cursor = match (self.top.closes, self.top.cursor) {
             (NEVER, Cursor::Batch) if !object => {
-                self.site.class = FRAME;
+                self.site = self.site.with_class(FRAME);
                 Ok(Cursor::Batch)
             }
             // The batch as a whole was refused.
             (NEVER, Cursor::Batch) => {
-                self.site.class = FRAME;
+                self.site = self.site.with_class(FRAME);
                 Ok(Cursor::Answer(None))
             }
             (NEVER, cursor @ Cursor::Answer(_)) if object => {
-                self.site.class = FRAME;
+                self.site = self.site.with_class(FRAME);
                 Ok(cursor)
             }
             (b']', Cursor::Batch) if object => {
@@ -76,7 +77,7 @@ impl<S: Copy> Walker<S> {
             _ => Err(RedactError::Unasked),
         };
         // By who asked for it: its name tells nothing of what is inside.
-        self.site.flags |= NAMED;
+        self.site = self.site.with_flags(NAMED);
         cursor
     }
 
@@ -90,7 +91,7 @@ impl<S: Copy> Walker<S> {
         let into = match self.top.cursor {
             Cursor::Answer(root) if key == b"data" => {
                 let state = self.step(self.plan.symbol(key));
-                self.site = Site { step: self.plan.step(key), ..self.site(state, FRAME) };
+                self.site = self.site(state, FRAME).with_step(self.plan.step(key));
                 // Nobody selected anything of what was refused: it is null.
                 root.map_or(Cursor::Scalar, Cursor::Set)
             }
@@ -99,13 +100,13 @@ impl<S: Copy> Walker<S> {
                 let symbol = self.plan.symbol(key);
                 let state = self.step(symbol);
                 let charter = self.plan.charter_class(symbol);
-                self.site = self.site(state, if charter == 0 { REMARK } else { charter });
-                self.site.step = self.plan.step(key);
+                let site = self.site(state, if charter == 0 { REMARK } else { charter });
+                self.site = site.with_step(self.plan.step(key));
                 self.tell_unasked(key, symbol, visit);
                 Cursor::Remarks
             }
             Cursor::Schema => {
-                self.site = Site { class: NOT_PERSONAL, step: Step::UNKNOWN, ..Site::default() };
+                self.site = Site::default().with_class(NOT_PERSONAL).with_step(Step::UNKNOWN);
                 self.tell_unasked(key, 0, visit);
                 Cursor::Schema
             }
@@ -121,7 +122,7 @@ impl<S: Copy> Walker<S> {
     /// A name that nobody selected may be a value. One that was selected is what the client wrote.
     fn tell_unasked<V: Visit<Scope = S>>(&mut self, key: &[u8], symbol: Symbol, visit: &mut V) {
         if self.tell(key, symbol, visit) {
-            self.site.flags |= TOLD;
+            self.site = self.site.with_flags(TOLD);
         }
     }
 
@@ -134,8 +135,7 @@ impl<S: Copy> Walker<S> {
         let Some(selected) = self.selected.take() else { return Err(RedactError::Unasked) };
         let number = selected.answers.member(set, key, &mut self.top.index);
         if let Some(spelling) = number.and_then(|number| selected.spelt.get(number)) {
-            let (step, part) = (spelling.step, spelling.part);
-            self.site = Site { step, part, ..self.site_of(spelling) };
+            self.site = self.site_of(spelling).with_step(spelling.step).with_part(spelling.part);
         }
         let into = number.and_then(|number| selected.spelt.get(number)).map(|spelling| spelling.inside);
         self.selected = Some(selected);
@@ -143,11 +143,22 @@ impl<S: Copy> Walker<S> {
         into.ok_or(RedactError::Unasked)
     }
 
+    /// What a member is beside others, where its key is none of the field's.
+    pub(super) fn selected_part(&self, cursor: Cursor, key: &[u8], next: &mut u32) -> Part {
+        match (&self.selected, cursor) {
+            (Some(selected), Cursor::Set(set)) => {
+                let number = selected.answers.member(set, key, next);
+                number.and_then(|number| selected.spelt.get(number)).map_or(Part::NEITHER, |one| one.part)
+            }
+            _ => Part::NEITHER,
+        }
+    }
+
     fn site_of(&mut self, spelling: &Spelling) -> Site {
         let mut classes = Classes::default();
         // A key that no policy knows says nothing; a rule for any name speaks of the field.
         if spelling.key != 0 && !matches!(&*spelling.names, [name] if *name == spelling.key) {
-            let class = self.site_named(spelling.key).class;
+            let class = self.site_named(spelling.key).class();
             if (CATEGORY..SEVERAL).contains(&class) {
                 classes.add(class);
             }
@@ -156,15 +167,15 @@ impl<S: Copy> Walker<S> {
         let mut site = Site::default();
         for &name in &spelling.names {
             site = self.site_named(name);
-            if spelling.is_schema && site.class == 0 {
-                site.class = NOT_PERSONAL;
+            if spelling.is_schema && site.class() == 0 {
+                site = site.with_class(NOT_PERSONAL);
             }
-            classes.add(site.class);
+            classes.add(site.class());
         }
         if spelling.names.len() > 1 {
             // Only what each of them says would be said of all; that it may be somebody else's hides.
-            let flags = spelling.names.iter().fold(0, |flags, &name| flags | self.site_named(name).flags);
-            site = Site { flags: flags & INNER_SUBJECT, ..Site::default() };
+            let flags = spelling.names.iter().fold(0, |flags, &name| flags | self.site_named(name).flags());
+            site = Site::default().with_flags(flags & INNER_SUBJECT);
         }
         classes.describe(site)
     }
@@ -212,6 +223,6 @@ impl Classes {
             ([one, two], NOT_PERSONAL) if !self.more => (SEVERAL, one, two),
             ([one, _], _) => (SEVERAL, one, 0),
         };
-        Site { class, own, also, ..site }
+        site.with_class(class).with_several(own, also)
     }
 }

@@ -5,6 +5,7 @@ mod nested;
 mod pairs;
 mod people;
 mod records;
+mod schema;
 mod views;
 
 use std::sync::Arc;

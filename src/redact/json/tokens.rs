@@ -1,14 +1,13 @@
 //! Keys and scalars, wherever the chunks cut them.
 
-use super::keys::Key;
 use super::number::{self, NumberState};
-use super::pairs::{Part, is_known};
 use super::scan::{self, Scan, StringState};
 use super::visit::{Visit, Watch};
 use super::walker::Walker;
 use super::{MAX_KEY, MAX_VALUE, RedactError, unescape};
 use crate::redact::action::decoded;
 use crate::redact::graphql::Cursor;
+use crate::redact::keys::Key;
 
 /// A token that began in an earlier chunk.
 #[derive(Clone, Copy, Debug)]
@@ -144,8 +143,19 @@ impl<S: Copy> Walker<S> {
         match scan::string(input, start, &mut state)? {
             Scan::End(end) => {
                 self.after_value();
+                let raw = &input[start..end - 1];
+                if self.site.part().is_name() && self.minds_names {
+                    self.name_ended(raw, state.escaped, visit);
+                    if self.watch != Watch::Value {
+                        self.raw.clear();
+                    }
+                }
+                // What goes on from an earlier chunk begins at 0.
+                if self.watch == Watch::Look && start > 0 && visit.passes(raw) {
+                    self.watch = Watch::Nothing;
+                }
                 if self.watch != Watch::Nothing {
-                    self.scalar_done(&input[start..end - 1], end, state.escaped, visit);
+                    self.scalar_done(raw, end, state.escaped, visit);
                 }
                 Ok(end)
             }
@@ -203,9 +213,9 @@ impl<S: Copy> Walker<S> {
         Ok(end)
     }
 
-    /// Keeps the raw text of a watched value, one byte more than the bound at most: that shows it was passed.
+    /// Keeps the raw text of a watched value, or one that may be a name, one byte more than the bound at most: that shows it was passed.
     fn keep_raw(&mut self, part: &[u8]) {
-        if self.watch == Watch::Value {
+        if self.watch == Watch::Value || self.site.part().is_name() {
             let room = (MAX_VALUE + 1).saturating_sub(self.raw.len());
             self.raw.extend(&part[..part.len().min(room)]);
         }
@@ -228,14 +238,7 @@ impl<S: Copy> Walker<S> {
             self.keep_raw(last);
             (self.raw.len() <= MAX_VALUE).then_some(&*self.raw)
         };
-        let value = value.map(|raw| decoded(raw, escaped, &mut self.room));
-        visit.scalar_end(end, value);
-        if self.site.part == Part::Name
-            && let Some(name) = value.filter(|name| is_known(name, &self.plan))
-        {
-            let name = name.to_vec();
-            self.pair(&name);
-        }
+        visit.scalar_end(end, value.map(|raw| decoded(raw, escaped, &mut self.room)));
         self.raw.clear();
         self.watch = Watch::Nothing;
     }

@@ -4,9 +4,8 @@
 
 use std::sync::Arc;
 
-use super::keys::{Key, Keys, Link};
 use super::names;
-use super::pairs::{Paired, Part};
+use super::pairs::Pairs;
 use super::scan::StringState;
 use super::selected::Selected;
 use super::tokens::Token;
@@ -14,6 +13,7 @@ use super::visit::{Kind, Site, Start, Visit, Watch};
 use super::{MAX_DEPTH, MAX_HELD, RedactError};
 use crate::redact::Answers;
 use crate::redact::graphql::Cursor;
+use crate::redact::keys::{Key, Keys, Link};
 use crate::redact::plan::{Kept, NAMED, NOT_PERSONAL, Plan, Symbol, TOLD};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +34,12 @@ pub(super) const NEVER: u8 = 0xFF;
 /// The place of a document's first byte: what has no place there has 0.
 const FIRST: u64 = 1;
 
+/// White space (RFC 8259 2).
+#[inline(always)]
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\n' | b'\r' | b'\t')
+}
+
 /// An open array or object, or the document around its root.
 #[derive(Clone, Copy)]
 pub(super) struct Level<S> {
@@ -48,10 +54,10 @@ pub(super) struct Level<S> {
     keys: u8,
     link: Link,
     /// What its members name.
-    pub(super) paired: Paired,
+    pub(super) pairs: Pairs,
     /// Where its members were selected.
     pub(super) cursor: Cursor,
-    scope: S,
+    pub(super) scope: S,
 }
 
 /// How a walk ended.
@@ -61,6 +67,8 @@ pub(super) enum Walked {
     All,
     /// Where the visitor stopped it.
     Stopped,
+    /// At this place of the chunk, in front of a value: more has to come before it is looked at.
+    Waits(usize),
 }
 
 pub(super) struct Walker<S> {
@@ -73,7 +81,9 @@ pub(super) struct Walker<S> {
     /// Place of the chunk in the document.
     base: u64,
     /// Names of members are looked at.
-    minds_names: bool,
+    pub(super) minds_names: bool,
+    /// The chunk was walked before, and what is behind it is not at hand.
+    pub(super) again: bool,
     /// The site of the root.
     root: Site,
     pub(super) top: Level<S>,
@@ -92,14 +102,14 @@ impl<S: Copy> Walker<S> {
     /// `around` is the scope of the document itself.
     pub(super) fn new(plan: Arc<Plan>, around: S, answers: Option<Arc<Answers>>) -> Self {
         let facts = plan.facts(plan.start(), &Kept::new());
-        let root = Site { class: facts.class, ..Site::at(plan.start(), facts) };
+        let root = Site::at(plan.start(), facts, facts.class);
         let selected = answers.map(|answers| Box::new(Selected::new(answers, &plan)));
         Self::at(plan, around, root, selected)
     }
 
     /// For a document whose root stands at this state. As a text it was judged already.
     pub(super) fn inside(plan: Arc<Plan>, around: S, state: u32) -> Self {
-        let root = Site::at(state, plan.facts(state, &Kept::new()));
+        let root = Site::at(state, plan.facts(state, &Kept::new()), 0);
         Self::at(plan, around, root, None)
     }
 
@@ -107,6 +117,7 @@ impl<S: Copy> Walker<S> {
         let cursor = selected.as_ref().map_or(Cursor::Plain, |selected| selected.start());
         Self {
             minds_names: plan.minds_names(),
+            again: false,
             plan,
             selected,
             expect: Expect::Value,
@@ -123,7 +134,7 @@ impl<S: Copy> Walker<S> {
                 otherwise: 0,
                 keys: 0,
                 link: Link::ROOT,
-                paired: [0; 2],
+                pairs: Pairs::default(),
                 cursor,
                 scope: around,
             },
@@ -158,14 +169,15 @@ impl<S: Copy> Walker<S> {
     ) -> Result<Walked, RedactError> {
         let mut at = self.resume(input, visit)?;
         while let Some(&byte) = input.get(at) {
-            if matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
+            if is_blank(byte) {
                 at += 1;
                 continue;
             }
-            at = match self.expect {
+            let mut byte = byte;
+            match self.expect {
                 Expect::Separator if byte == b',' => {
                     self.start = Start { at: self.base + at as u64, comma: true };
-                    if self.top.closes == b']' {
+                    at = if self.top.closes == b']' {
                         self.expect = Expect::Value;
                         at + 1
                     } else if input.get(at + 1) == Some(&b'"') {
@@ -173,12 +185,12 @@ impl<S: Copy> Walker<S> {
                     } else {
                         self.expect = Expect::Key;
                         at + 1
-                    }
+                    };
                 }
-                Expect::Value => self.value(input, at, byte, visit)?,
+                Expect::Value => {}
                 Expect::FirstKey if byte == b'"' => {
                     self.start = Start { at: self.base + at as u64, comma: false };
-                    self.key(input, at + 1, visit)?
+                    at = self.key(input, at + 1, visit)?;
                 }
                 Expect::Separator | Expect::FirstKey | Expect::FirstElement if byte == self.top.closes => {
                     let Some(around) = self.stack.last_mut() else { return Err(RedactError::Malformed) };
@@ -188,20 +200,35 @@ impl<S: Copy> Walker<S> {
                     if let Some(level) = self.stack.pop() {
                         self.top = level;
                     }
-                    self.expect = if self.stack.is_empty() { Expect::Nothing } else { Expect::Separator };
-                    at + 1
+                    self.after_value();
+                    at += 1;
+                    continue;
                 }
                 Expect::FirstElement => {
                     self.start = Start { at: self.base + at as u64, comma: false };
-                    self.value(input, at, byte, visit)?
+                    self.expect = Expect::Value;
                 }
-                Expect::Key if byte == b'"' => self.key(input, at + 1, visit)?,
+                Expect::Key if byte == b'"' => at = self.key(input, at + 1, visit)?,
                 Expect::Colon if byte == b':' => {
                     self.expect = Expect::Value;
-                    at + 1
+                    at += 1;
                 }
                 _ => return Err(RedactError::Malformed),
-            };
+            }
+            // Programs write the value right behind.
+            match input.get(at) {
+                Some(&next) if self.expect == Expect::Value && !is_blank(next) => byte = next,
+                _ => continue,
+            }
+            if self.site.part().is_value()
+                && self.top.closes == b'}'
+                && self.top.pairs.is_new()
+                && !self.look_ahead(&input[at..])?
+            {
+                self.base += at as u64;
+                return Ok(Walked::Waits(at));
+            }
+            at = self.value(input, at, byte, visit)?;
         }
         self.base += input.len() as u64;
         // Only white space can be this long: what is held back until a member's value begins stays bounded.
@@ -218,7 +245,7 @@ impl<S: Copy> Walker<S> {
             self.stack.truncate(depth);
         }
         reopen(&mut self.top.scope);
-        self.top.paired = [0; 2];
+        self.top.pairs = Pairs::default();
         self.base = place;
         self.expect = Expect::FirstKey;
         self.token = Token::None;
@@ -271,10 +298,8 @@ impl<S: Copy> Walker<S> {
         let Key { symbol, step, part } = key;
         let depth = self.stack.len();
         let state = self.plan.member(self.top.state, symbol, &mut self.kept, depth);
-        self.site = self.site(state, self.plan.charter_class(symbol));
-        self.site.flags |= if told { TOLD } else { 0 };
-        self.site.step = step;
-        self.site.part = part;
+        let site = self.site(state, self.plan.charter_class(symbol)).with_step(step).with_part(part);
+        self.site = if told { site.with_flags(TOLD) } else { site };
         self.behind_key(input, end)
     }
 
@@ -319,8 +344,7 @@ impl<S: Copy> Walker<S> {
     #[inline(always)]
     pub(super) fn site(&self, state: u32, otherwise: u8) -> Site {
         let facts = self.plan.facts(state, &self.kept);
-        let class = if facts.class == 0 { otherwise } else { facts.class };
-        Site { class, ..Site::at(state, facts) }
+        Site::at(state, facts, if facts.class == 0 { otherwise } else { facts.class })
     }
 
     #[inline(always)]
@@ -341,14 +365,11 @@ impl<S: Copy> Walker<S> {
             self.site = self.root;
         }
         self.check_held(at)?;
-        if self.site.part == Part::Value && self.top.paired[0] != 0 {
+        if self.site.part().is_value() && self.top.pairs.is_any() {
             self.site = self.paired(self.site);
         }
         if byte == b'"' {
             self.watch = visit.scalar(at, self.start, &mut self.top.scope, self.site, Kind::Text);
-            if self.site.part == Part::Name && self.minds_names {
-                self.watch = Watch::Value;
-            }
             return self.text(input, at + 1, StringState::START, visit);
         }
         let kind = match byte {
@@ -379,12 +400,12 @@ impl<S: Copy> Walker<S> {
             _ => self.enter(object)?,
         };
         let mut site = self.site;
-        if self.top.closes != b'}' || self.top.keys != 0 || self.plan.is_named(self.top.state, site.state) {
-            site.flags |= NAMED;
+        if self.top.closes != b'}' || self.top.keys != 0 || self.plan.is_named(self.top.state, site.state()) {
+            site = site.with_flags(NAMED);
         }
         let scope = visit.open(at, self.start, &mut self.top.scope, site, object);
-        let mut state = site.state;
-        let mut keys = if object { site.keys } else { 0 };
+        let mut state = site.state();
+        let mut keys = if object { site.keys() } else { 0 };
         if object && self.site.record() {
             state = self.plan.enter_record(state, &mut self.kept, depth);
             match self.plan.facts(state, &self.kept).keys {
@@ -397,8 +418,9 @@ impl<S: Copy> Walker<S> {
             Cursor::Plain if keys == 0 => (self.top.link.inside(), 0),
             _ => (Link::NONE, super::selected::otherwise(cursor)),
         };
-        let inside = Level { state, index: 0, closes, otherwise, keys, link, paired: [0; 2], cursor, scope };
-        self.stack.push(std::mem::replace(&mut self.top, inside));
+        self.stack.push(self.top);
+        self.top =
+            Level { state, index: 0, closes, otherwise, keys, link, pairs: Pairs::default(), cursor, scope };
         self.expect = if object { Expect::FirstKey } else { Expect::FirstElement };
         Ok(at + 1)
     }

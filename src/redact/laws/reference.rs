@@ -182,14 +182,23 @@ impl<'a> Reference<'a> {
     /// What is left of a value. `doubtful` where it stands in something that leaves only with something classified.
     fn value(&mut self, tree: &Tree, known: bool, doubtful: bool) -> Option<Tree> {
         let mut class = self.class();
-        if let Some((&one, others)) = std::mem::take(&mut self.paired).split_first() {
-            if !others.is_empty() || !self.visible().contains(one) {
-                self.tally.redacted(one);
-                return self.hidden(tree, one);
+        let paired = std::mem::take(&mut self.paired);
+        if let Some(&one) = paired.first() {
+            let visible = self.visible();
+            let own = match class {
+                None | Some(FieldClass::NotPersonal) => None,
+                Some(class) => Some(class).filter(|own| !paired.iter().any(|&one| *own == FieldClass::Category(one))),
+            };
+            let hidden = match (&*paired, own) {
+                ([one], _) => Some(*one).filter(|&one| !visible.contains(one)),
+                ([_, two], None) => Some(*two).filter(|&two| !visible.contains(two)),
+                _ => Some(one),
+            };
+            if let Some(hidden) = hidden {
+                self.tally.redacted(hidden);
+                return self.hidden(tree, hidden);
             }
-            if matches!(class, None | Some(FieldClass::NotPersonal)) {
-                class = Some(FieldClass::Category(one));
-            }
+            class = own.or(Some(FieldClass::Category(one)));
         }
         match class {
             // Its texts have a test of their own: no scenario of the laws has one.
@@ -262,19 +271,23 @@ impl<'a> Reference<'a> {
                 };
                 let depth = self.around.len();
                 self.around.extend(around);
-                let (mut kept, mut masked, mut paired) = (Vec::new(), 0, Vec::new());
+                let mut paired = Vec::new();
+                for (key, member) in members {
+                    match member {
+                        Tree::Text(text) if Part::of(key).is_name() => self.names(text, &mut paired),
+                        _ => {}
+                    }
+                }
+                let (mut kept, mut masked) = (Vec::new(), 0);
                 for (key, member) in members {
                     self.steps.push(Step::Key(key.clone()));
                     if let Some(name) = self.name(key, known, &mut masked) {
-                        if Part::of(key) == Part::Value {
+                        if Part::of(key).is_value() {
                             self.paired.clone_from(&paired);
                         }
                         kept.extend(self.value(member, known, doubtful).map(|value| (name, value)));
                     }
                     self.steps.pop();
-                    if let (Part::Name, Tree::Text(text)) = (Part::of(key), member) {
-                        self.names(text, &mut paired);
-                    }
                 }
                 self.around.truncate(depth);
                 if record {

@@ -1,7 +1,7 @@
 //! One JSON text or many, apart by white space or by their brackets alone: for bodies whose type does not say which.
 
 use super::{Extent, Texts, blanks};
-use crate::redact::{Redact, RedactError, Tally, Task, judge::Refused};
+use crate::redact::{Redact, RedactError, Tally, Task, judge::Refused, keys::Keys};
 
 /// See the module. There must be one text at least.
 pub(in crate::redact) struct Loose {
@@ -30,6 +30,19 @@ impl Loose {
     pub(in crate::redact) fn new(task: Task) -> Self {
         let state = State { texts: Texts::new(task), extent: Extent::default(), next: Next::First, last: 0 };
         Self { state, refused: Refused::default() }
+    }
+}
+
+impl Loose {
+    /// With the names of a body that this one may be like.
+    pub(in crate::redact) fn knowing(mut self, keys: Keys) -> Self {
+        self.state.texts.keys = keys;
+        self
+    }
+
+    /// The names of the texts that ended.
+    pub(in crate::redact) fn into_keys(self) -> Keys {
+        self.state.texts.keys
     }
 }
 

@@ -97,7 +97,7 @@ impl RequestPlan {
                         self.ordered(sender, path, value)?;
                     }
                     let mut category = self.member(sender, path, category, key, value)?;
-                    if Part::of(key) == Part::Value {
+                    if Part::of(key).is_value() {
                         category = paired.or(category);
                     }
                     let below: Vec<&str> = path.iter().copied().chain(words(key)).collect();
@@ -134,13 +134,13 @@ impl RequestPlan {
         around: Option<CategoryId>,
         members: &[(String, Node)],
     ) -> Result<Option<CategoryId>, Denied> {
-        let Some((_, value)) = members.iter().find(|(key, _)| Part::of(key) == Part::Value) else {
+        let Some((_, value)) = members.iter().find(|(key, _)| Part::of(key).is_value()) else {
             return Ok(None);
         };
         let mut paired = None;
         for (key, node) in members {
             let Node::Text(text) = node else { continue };
-            if Part::of(key) != Part::Name {
+            if !Part::of(key).is_name() {
                 continue;
             }
             for name in names_in(text.trim()) {

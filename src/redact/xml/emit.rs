@@ -374,7 +374,7 @@ impl Pass<'_> {
 
 impl Visit for Pass<'_> {
     fn start(&mut self, element: &Element<'_>) -> Result<(), RedactError> {
-        self.end_text();
+        self.end_text()?;
         let parent = self.state.scopes.last().copied();
         let scope = self.open(element, parent)?;
         self.state.scopes.push(scope);
@@ -382,7 +382,7 @@ impl Visit for Pass<'_> {
     }
 
     fn end(&mut self, raw: &[u8], _: u64) -> Result<(), RedactError> {
-        self.end_text();
+        self.end_text()?;
         let Some(scope) = self.state.scopes.last().copied() else { return Err(RedactError::Malformed) };
         match scope.mode {
             Mode::Inside | Mode::Gone => {}
@@ -424,7 +424,7 @@ impl Visit for Pass<'_> {
             }
             Mode::Open => {
                 let scope = *scope;
-                self.keep_text(scope, raw, text);
+                self.keep_text(scope, raw, text)?;
             }
             Mode::Unknown { field, counted } => {
                 let blanks = if *counted { 0 } else { blanks(text) };
@@ -433,8 +433,7 @@ impl Visit for Pass<'_> {
                 }
                 if !self.state.judge.denies() {
                     let scope = *scope;
-                    self.keep_text(scope, raw, text);
-                    return Ok(());
+                    return self.keep_text(scope, raw, text);
                 }
                 let left = if blanks > 0 && blanks == text.len() { raw } else { &text[..blanks] };
                 if held { self.hold(left)? } else { self.write(left) }

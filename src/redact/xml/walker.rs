@@ -202,6 +202,9 @@ impl Tree {
     /// writes them.
     fn names_its_neighbour(&self) -> bool {
         let [.., outer, inner] = self.starts[..] else { return false };
+        if !(self.names.ends_with(b"key") || self.names.ends_with(b"name")) {
+            return false;
+        }
         let outer = local(&self.names[outer..inner]);
         let inner = local(&self.names[inner..]);
         matches!((outer, inner), (b"dict", b"key") | (b"member", b"name") | (b"entry", b"key"))

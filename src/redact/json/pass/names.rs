@@ -11,39 +11,38 @@ use crate::redact::nested::Nested;
 use crate::redact::plan::CATEGORY;
 
 impl Pass<'_> {
-    /// Judges the name of the member at hand, whose value begins at `at`: `false` where the member goes with it. Where
-    /// something stands for the name, the member begins with that from here on. Counts.
+    /// Judges the name of the member at hand, whose value begins at `at`: where the member begins from here on, `None` where
+    /// it goes with its name. Counts.
     #[inline(never)]
     pub(super) fn name_leaves(
         &mut self,
         at: usize,
-        start: &mut Start,
+        start: Start,
         parent: &mut Scope,
         site: Site,
-    ) -> bool {
+    ) -> Option<Start> {
         let hidden = match self.category(parent) {
-            Some(category) if parent.visible.contains(category) => return true,
+            Some(category) if parent.visible.contains(category) => return Some(start),
             Some(category) => {
                 self.state.tally.redacted(category);
                 if self.plan.remedy(category).removes() {
-                    return false;
+                    return None;
                 }
                 self.stand_in(category, parent)
             }
             None if self.holds_document(parent, site) => Self::mask(parent),
             None if self.state.deny
-                && site.class == 0
+                && site.class() == 0
                 && !parent.known
                 && !names::is_word(&self.state.name) =>
             {
                 // No name that a programmer gives, and nobody said what it is.
                 self.unclassified(parent, site);
-                return false;
+                return None;
             }
-            None => return true,
+            None => return Some(start),
         };
-        self.rename(at, start, &hidden);
-        true
+        Some(self.rename(at, start, &hidden))
     }
 
     /// The category of the name.
@@ -60,7 +59,7 @@ impl Pass<'_> {
     /// Whether the name is a document of which something would have to go: a body that was read as a form.
     fn holds_document(&mut self, parent: &Scope, site: Site) -> bool {
         let name = std::mem::take(&mut self.state.name);
-        let spot = Spot { state: site.state, visible: parent.visible };
+        let spot = Spot { state: site.state(), visible: parent.visible };
         let nested = match self.may_hide(parent.visible) {
             true => self.nested(&name, spot, false),
             false => Nested::Text,
@@ -84,7 +83,7 @@ impl Pass<'_> {
     }
 
     /// The member begins with another name.
-    fn rename(&mut self, at: usize, start: &mut Start, name: &str) {
+    fn rename(&mut self, at: usize, start: Start, name: &str) -> Start {
         if let Some(from) = self.here(start.at) {
             self.flush(from);
         }
@@ -95,6 +94,6 @@ impl Pass<'_> {
         carried.push(b':');
         self.run = at;
         // As if it had begun in an earlier chunk: its beginning is what is carried.
-        start.at = 0;
+        Start { at: 0, ..start }
     }
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use jiff::civil::Date;
 
-use super::texts::Suspect;
+use super::schema::Described;
+use super::texts::{Long, Suspect};
 use super::{End, Records, Site};
 use crate::policy::set::{CategoryId, Step, Trail};
 use crate::redact::detect::Seen;
@@ -23,6 +24,8 @@ pub(in crate::redact::json) struct State {
     pub(super) report: bool,
     /// One of both.
     pub(super) strict: bool,
+    /// A scalar that nobody classified passes as it is.
+    pub(super) lax: bool,
     pub(in crate::redact::json) tally: Tally,
     /// Where the document is open.
     pub(super) around: Around,
@@ -41,6 +44,11 @@ pub(in crate::redact::json) struct State {
     pub(super) naming: Option<(Site, usize)>,
     /// The text at hand, if it may be a document. What came of it in earlier chunks is carried.
     pub(super) suspect: Option<Suspect>,
+    /// The hidden object at hand, if it may only describe its field.
+    pub(super) described: Option<Box<Described>>,
+    /// The text at hand, if it is too long to be carried, and whether a hidden name was met in it behind what left.
+    pub(super) long: Option<Long>,
+    pub(in crate::redact::json) failed: bool,
     /// The document stands in a free text: texts that nobody classified are free texts.
     pub(super) free: bool,
     /// Documents around this one.
@@ -102,13 +110,20 @@ impl State {
     ) -> Self {
         let (deny, report) = (plan.denies_unknown(&audience.sees), plan.reports_unknown());
         let seen = has_free_text.then(Noted::default);
-        Self { deny, report, strict: deny || report, seen, ..Self::at_rest(key, audience.today, records) }
+        Self {
+            deny,
+            report,
+            strict: deny || report,
+            lax: !(deny || report),
+            seen,
+            ..Self::at_rest(key, audience.today, records)
+        }
     }
 
     /// For a document inside a text.
     pub(in crate::redact::json) fn inside(place: &Inside<'_>, records: Option<Records>) -> Self {
         let Inside { key, today, free, level, .. } = *place;
-        Self { free, level, ..Self::at_rest(key.clone(), today, records) }
+        Self { free, lax: !free, level, ..Self::at_rest(key.clone(), today, records) }
     }
 
     /// In front of the first byte, where what nobody classified passes.
@@ -117,6 +132,7 @@ impl State {
             deny: false,
             report: false,
             strict: false,
+            lax: true,
             key,
             today,
             tally: Tally::default(),
@@ -130,6 +146,9 @@ impl State {
             end: End::Stays,
             naming: None,
             suspect: None,
+            described: None,
+            long: None,
+            failed: false,
             free: false,
             level: 0,
             seen: None,
@@ -147,6 +166,8 @@ impl State {
         self.end = End::Stays;
         self.naming = None;
         self.suspect = None;
+        self.described = None;
+        self.long = None;
     }
 
     #[cfg(test)]

@@ -32,9 +32,9 @@ pub(in crate::redact::json) struct Place {
 impl Place {
     /// A number for objects that stand alike.
     pub(in crate::redact::json) fn kind(site: Site, depth: usize) -> usize {
-        (site.state as usize)
+        (site.state() as usize)
             .wrapping_mul(31)
-            .wrapping_add(site.step.number().wrapping_mul(7))
+            .wrapping_add(usize::from(site.step().bits()).wrapping_mul(7))
             .wrapping_add(depth)
             % KINDS
     }

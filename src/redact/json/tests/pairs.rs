@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn what_is_named_beside_its_value_is_known() {
-    let data = || PersonalData::Declared(route(&["$"], "", "", &[("..nick", "name"), ("..note", "-")]));
+    let data = || PersonalData::Declared(route(&["$"], "", "", &[("$..nick", "name"), ("$..note", "-")]));
     for (document, expected) in [
         (r#"{"field":"full_name","value":"J"}"#, r#"{"field":"full_name","value":"***"}"#),
         (
@@ -33,10 +33,20 @@ fn what_is_named_beside_its_value_is_known() {
             r#"{"key":"please give your full_name here","value":"J"}"#,
             r#"{"key":"please give your full_name here","value":"J"}"#,
         ),
-        // Two names: nobody may see it.
+        // Two names: who sees both sees it.
         (
             r#"{"key":"gender","id":"full_name","value":"J"}"#,
-            r#"{"key":"gender","id":"full_name","value":null}"#,
+            r#"{"key":"gender","id":"full_name","value":"***"}"#,
+        ),
+        // In front of its name, whatever stands between them.
+        (r#"{"value":"J","field":"full_name"}"#, r#"{"value":"***","field":"full_name"}"#),
+        (
+            r#" { "old" : {"a":"}"}, "new" : ["J","\"]"], "x" : [{"value":"J","key":"title"}] , "key" : "gender" } "#,
+            r#" { "old" : null, "new" : [null,null], "x" : [{"value":"J","key":"title"}] , "key" : "gender" } "#,
+        ),
+        (
+            r#"{"data":[{"value":1,"n\u0061me":"phone"},{"value":1,"name":"x"}],"id":"7"}"#,
+            r#"{"data":[{"value":"hidden \"by\" charter","n\u0061me":"phone"},{"value":1,"name":"x"}],"id":"7"}"#,
         ),
         // The stricter word counts.
         (r#"{"key":"full_name","note":1,"content":"J"}"#, r#"{"key":"full_name","note":1,"content":"***"}"#),

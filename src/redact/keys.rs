@@ -1,10 +1,10 @@
-//! Names seen a moment ago: documents repeat the same keys in the same order in every record.
+//! Names seen a moment ago: documents repeat the same names, and JSON the same keys in the same order in every record.
 //!
 //! Everything here is a hint. A key is what the document spells, compared byte by byte with what was seen before.
 
 use wide::u8x16;
 
-use super::pairs::Part;
+use super::json::Part;
 use crate::policy::set::Step;
 use crate::redact::plan::{Plan, Symbol};
 
@@ -18,34 +18,34 @@ const PLACES: usize = 256;
 /// Where the key that comes next was noted: behind which key, and whether as the next of the same object or as the
 /// first of the object in its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Link(u8, bool);
+pub(in crate::redact) struct Link(u8, bool);
 
 impl Link {
     /// In front of the first key of the document.
-    pub(super) const ROOT: Self = Self(0, true);
+    pub(in crate::redact) const ROOT: Self = Self(0, true);
     /// Where keys are not noted, for they do not say what they are, or are values: none is expected.
-    pub(super) const NONE: Self = Self(u8::MAX, true);
+    pub(in crate::redact) const NONE: Self = Self(u8::MAX, true);
 
     /// In front of the first key of the object that is the value, or an element of the array that is.
-    pub(super) fn inside(self) -> Self {
+    pub(in crate::redact) fn inside(self) -> Self {
         Self(self.0, true)
     }
 }
 
 /// What is known of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Key {
-    pub(super) symbol: Symbol,
+pub(in crate::redact) struct Key {
+    pub(in crate::redact) symbol: Symbol,
     /// What may be told of it.
-    pub(super) step: Step,
+    pub(in crate::redact) step: Step,
     /// What it is beside others.
-    pub(super) part: Part,
+    pub(in crate::redact) part: Part,
 }
 
 impl Key {
     /// A decoded key, looked up.
-    pub(super) fn of(key: &[u8], plan: &Plan) -> Self {
-        let part = std::str::from_utf8(key).map_or(Part::Neither, Part::of);
+    pub(in crate::redact) fn of(key: &[u8], plan: &Plan) -> Self {
+        let part = std::str::from_utf8(key).map_or(Part::NEITHER, Part::of);
         Self { symbol: plan.symbol(key), step: plan.step(key), part }
     }
 }
@@ -67,7 +67,7 @@ impl Seen {
     const NONE: Self = Self {
         text: [0xFF; LONGEST + 1],
         bits: u32::MAX,
-        key: Key { symbol: 0, step: Step::UNKNOWN, part: Part::Neither },
+        key: Key { symbol: 0, step: Step::UNKNOWN, part: Part::NEITHER },
         length: 0,
         next: 0,
         first: 0,
@@ -76,7 +76,7 @@ impl Seen {
 
 /// A cache from raw keys to symbols.
 #[derive(Debug)]
-pub(super) struct Keys {
+pub(in crate::redact) struct Keys {
     /// Empty until the first key comes.
     seen: Vec<Seen>,
     index: [u8; PLACES],
@@ -92,7 +92,12 @@ impl Default for Keys {
 impl Keys {
     /// The length and meaning of the key that begins at `at`, if it is the expected one, closing quote and all.
     #[inline(always)]
-    pub(super) fn expected(&self, link: &mut Link, input: &[u8], at: usize) -> Option<(usize, Key)> {
+    pub(in crate::redact) fn expected(
+        &self,
+        link: &mut Link,
+        input: &[u8],
+        at: usize,
+    ) -> Option<(usize, Key)> {
         let before = self.seen.get(usize::from(link.0))?;
         let number = if link.1 { before.first } else { before.next };
         let key = self.seen.get(usize::from(number))?;
@@ -104,11 +109,30 @@ impl Keys {
         }
     }
 
-    /// The meaning of a key without escapes.
+    /// The meaning of a key without escapes, which is expected from now on where it stands.
     #[inline(never)]
-    pub(super) fn look_up(&mut self, key: &[u8], link: &mut Link, plan: &Plan) -> Key {
+    pub(in crate::redact) fn look_up(&mut self, key: &[u8], link: &mut Link, plan: &Plan) -> Key {
+        let Some(number) = self.number(key, plan) else { return Key::of(key, plan) };
+        if let Some(before) = self.seen.get_mut(usize::from(link.0)) {
+            *(if link.1 { &mut before.first } else { &mut before.next }) = number;
+        }
+        *link = Link(number, false);
+        self.seen.get(usize::from(number)).unwrap_or(&Seen::NONE).key
+    }
+
+    /// The meaning of a decoded name, for formats whose names do not come in an order.
+    pub(in crate::redact) fn recall(&mut self, name: &[u8], plan: &Plan) -> Key {
+        match self.number(name, plan).and_then(|number| self.seen.get(usize::from(number))) {
+            Some(seen) => seen.key,
+            None => Key::of(name, plan),
+        }
+    }
+
+    /// Where a key is remembered, from now on if it was not; nowhere if it is too long.
+    #[inline(always)]
+    fn number(&mut self, key: &[u8], plan: &Plan) -> Option<u8> {
         if key.len() > LONGEST {
-            return Key::of(key, plan);
+            return None;
         }
         let place = place(key);
         let known = [place, place ^ 1].into_iter().map(|place| self.index[place]).find(|&number| {
@@ -116,12 +140,7 @@ impl Keys {
                 .get(usize::from(number))
                 .is_some_and(|seen| usize::from(seen.length) == key.len() && seen.text[..key.len()] == *key)
         });
-        let number = known.unwrap_or_else(|| self.learn(key, place, plan));
-        if let Some(before) = self.seen.get_mut(usize::from(link.0)) {
-            *(if link.1 { &mut before.first } else { &mut before.next }) = number;
-        }
-        *link = Link(number, false);
-        self.seen.get(usize::from(number)).unwrap_or(&Seen::NONE).key
+        Some(known.unwrap_or_else(|| self.learn(key, place, plan)))
     }
 
     fn learn(&mut self, key: &[u8], place: usize, plan: &Plan) -> u8 {
@@ -211,6 +230,7 @@ mod tests {
                 } else {
                     assert_eq!(keys.look_up(key.as_bytes(), &mut link, &plan), known, "{key}");
                 }
+                assert_eq!(keys.recall(key.as_bytes(), &plan), known, "{key}");
                 if number % 7 == 0 {
                     link = link.inside();
                 }

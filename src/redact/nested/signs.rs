@@ -1,0 +1,133 @@
+//! Whether a text is worth a look: what nearly no text has and every document does.
+//!
+//! This runs on each text that leaves, so it looks at sixteen bytes at a time, and at what stands in JSON as well as at what
+//! that means: a line end is written with a backslash there.
+
+use wide::u8x16;
+
+use super::{encoded, may_begin};
+
+/// Shortest text in which a name and a value fit.
+const SHORTEST: usize = 4;
+
+/// Whether a text, as it is or as the raw text of a JSON string, may be a document or hold one.
+#[inline(always)]
+pub(in crate::redact) fn may_hold(text: &[u8]) -> bool {
+    let Some(&first) = text.first() else { return false };
+    if may_begin(first) || first == b'\\' {
+        return true;
+    }
+    // Without one of these no format has names beside values: behind a name, in front of a tag, of an escape, at the end of a
+    // row.
+    text.len() >= SHORTEST && (has_sign(text) || encoded::may_begin(text))
+}
+
+#[inline(always)]
+fn has_sign(text: &[u8]) -> bool {
+    let mut seen = Seen { signs: u8x16::splat(0), blanks: u8x16::splat(0), long: false };
+    match text.last_chunk::<16>() {
+        None => seen.look(&short(text).to_le_bytes()),
+        Some(last) => {
+            for block in text.as_chunks::<16>().0 {
+                seen.look(block);
+            }
+            // It overlaps.
+            seen.look(last);
+        }
+    }
+    (seen.signs.to_bitmask() != 0 && !tells_time(text)) || (seen.long && seen.blanks.to_bitmask() != 0)
+}
+
+/// Whether the only signs are those of times and of web addresses without parameters: what most texts with a sign are.
+#[inline(never)]
+fn tells_time(text: &[u8]) -> bool {
+    text.iter().enumerate().all(|(at, &byte)| match byte {
+        b'=' | b'<' | b'%' | b'\\' | ..0x20 => false,
+        b':' => {
+            let (before, behind) = (&text[..at], &text[at + 1..]);
+            let digits =
+                |pair: Option<&[u8; 2]>| pair.is_some_and(|pair| pair.iter().all(u8::is_ascii_digit));
+            // No name ends in two digits in front of two digits.
+            digits(before.last_chunk()) && digits(behind.first_chunk())
+                || matches!(before, b"http" | b"https") && behind.starts_with(b"//")
+        }
+        _ => true,
+    })
+}
+
+/// A text of at least [`SHORTEST`] bytes and less than a block, as one: its beginning and its end, which overlap.
+#[inline(always)]
+fn short(text: &[u8]) -> u128 {
+    let pair = |low: u64, high: u64| u128::from(low) | u128::from(high) << 64;
+    if let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) {
+        return pair(u64::from_le_bytes(*first), u64::from_le_bytes(*last));
+    }
+    match (text.first_chunk(), text.last_chunk()) {
+        (Some(first), Some(last)) => {
+            let half = u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << 32;
+            pair(half, half)
+        }
+        _ => 0,
+    }
+}
+
+/// What was seen in any of the blocks.
+struct Seen {
+    signs: u8x16,
+    blanks: u8x16,
+    /// A word of sixteen letters: `Bearer eyJ…`, where there are others.
+    long: bool,
+}
+
+impl Seen {
+    #[inline(always)]
+    fn look(&mut self, block: &[u8; 16]) {
+        let block = u8x16::from(*block);
+        let is = |byte: u8| block.simd_eq(u8x16::splat(byte));
+        // Line ends are the control characters that matter.
+        let control = block.min(u8x16::splat(0x1F)).simd_eq(block);
+        self.signs |= is(b':') | is(b'=') | is(b'<') | is(b'%') | is(b'\\') | control;
+        self.blanks |= is(b' ');
+        let within = block.max(u8x16::splat(b'+')).min(u8x16::splat(b'z')).simd_eq(block);
+        self.long |= within.to_bitmask() == 0xFFFF;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signs_are_found_wherever_they_stand() {
+        for length in 4..70 {
+            let plain = "é".repeat(length / 2) + &"x".repeat(length % 2 + 2);
+            assert!(!may_hold(plain.as_bytes()), "{plain}");
+            for at in 2..=plain.len() {
+                for sign in *b":=<%\\\n\r" {
+                    let mut text = plain.clone().into_bytes();
+                    text.insert(at, sign);
+                    assert!(may_hold(&text), "{}", String::from_utf8_lossy(&text));
+                }
+            }
+        }
+        for text in [
+            "",
+            "x",
+            "une phrase, assez longue; sans rien de plus",
+            "550e8400-e29b-41d4-a716-446655440000",
+            "2026-11-01T10:15:00.000+01:00",
+            "à 17:30, ou à 18:00",
+            "https://ecole.example/cours/5/page.html",
+        ] {
+            assert!(!may_hold(text.as_bytes()), "{text}");
+        }
+        for text in
+            ["phone1:0612345678", "à 17:30, nom: x", "https://a/?nom=x", "https://nom:x@a/", "a https://b/"]
+        {
+            assert!(may_hold(text.as_bytes()), "{text}");
+        }
+        for text in ["{", "[", "Bearer eyJhbGciOiJub25lIn0eyJlbWFpbCI6", "eyJlbWFpbCI6MX0"] {
+            assert!(may_hold(text.as_bytes()), "{text}");
+        }
+    }
+}
