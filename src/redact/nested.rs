@@ -13,7 +13,7 @@ mod signs;
 mod tags;
 
 pub(super) use lenient::unescaped;
-pub(super) use signs::may_hold;
+pub(super) use signs::{is_suspect, may_hold};
 
 use std::sync::Arc;
 

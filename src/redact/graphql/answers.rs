@@ -111,10 +111,7 @@ impl Answers {
                     [name] => plan.step(name.as_bytes()),
                     _ => plan.step(member.key.as_bytes()),
                 },
-                part: member
-                    .names
-                    .iter()
-                    .fold(Part::of(&member.key), |part, name| part.or(Part::of(name))),
+                part: member.names.iter().fold(Part::of(&member.key), |part, name| part.or(Part::of(name))),
                 inside: match (member.inside, member.names.len()) {
                     (Some(set), _) => Cursor::Set(set),
                     (None, 1) => Cursor::Plain,

@@ -225,6 +225,10 @@ impl Emitter {
     #[cfg(test)]
     pub(super) fn capacity(&self) -> usize {
         let records = self.state.records.as_ref().map_or(0, Records::capacity);
-        self.state.capacity() + self.waiting.capacity() + self.ahead.capacity() + self.rest.capacity() + records
+        self.state.capacity()
+            + self.waiting.capacity()
+            + self.ahead.capacity()
+            + self.rest.capacity()
+            + records
     }
 }

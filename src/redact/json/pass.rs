@@ -16,10 +16,9 @@ use super::relate::{Opening, Place, Records};
 use super::visit::{Kind, Site, Start, Visit, Watch};
 use crate::policy::set::{CategoryId, CategorySet};
 use crate::redact::action::{self, Means, NULL};
-use crate::redact::nested;
 use crate::redact::plan::{CATEGORY, FRAME, FREE_TEXT, NOT_PERSONAL, Plan, REMARK, SEVERAL};
 pub(super) use state::State;
-use texts::Spot;
+use texts::{Spot, Suspect};
 
 /// What an open array or object is to the emitter.
 #[derive(Clone, Copy, Debug)]
@@ -351,7 +350,7 @@ impl Pass<'_> {
     fn scrub(&mut self, at: usize, start: Start, parent: &mut Scope, site: Site, kind: Kind) -> Watch {
         let has_seen = self.state.seen.as_ref().is_some_and(|seen| !seen.order.is_empty());
         if !has_seen && self.plan.detected(parent.visible).is_empty() {
-            return self.stay(at, start, parent, site, kind);
+            return self.stay(parent, start, kind);
         }
         let kind = match kind {
             Kind::Text => action::Kind::Text,
@@ -415,10 +414,13 @@ impl Pass<'_> {
     /// A scalar says whose the record is: its text is needed, whatever becomes of it.
     fn name(&mut self, site: Site, depth: u8, kind: Kind, watch: Watch) -> Watch {
         let Some(records) = &mut self.state.records else { return watch };
+        if !site.subject() && !site.group() && !records.has_people() {
+            return watch;
+        }
         match kind {
             Kind::Text | Kind::Number => {
                 self.state.naming = Some((site, depth.into()));
-                Watch::Value
+                if watch == Watch::Look { Watch::LookAndValue } else { Watch::Value }
             }
             Kind::Boolean | Kind::Null => {
                 records.named(site, depth.into(), None);
@@ -479,11 +481,11 @@ impl Visit for Pass<'_> {
     fn scalar(&mut self, at: usize, start: Start, parent: &mut Scope, site: Site, kind: Kind) -> Watch {
         // What most are.
         if site.is_plain() && self.state.lax && parent.mode == Mode::Judge {
-            return self.stay(at, start, parent, site, kind);
+            return self.stay(parent, start, kind);
         }
         let watch = match parent.mode {
             Mode::Judge => match self.judge_named(at, start, parent, site, true) {
-                (Verdict::Keep { .. }, start) => self.stay(at, start, parent, site, kind),
+                (Verdict::Keep { .. }, start) => self.stay(parent, start, kind),
                 (Verdict::Hide(category), start) => self.hide(at, start, parent, category, kind),
                 (Verdict::Scrub, start) => self.scrub(at, start, parent, site, kind),
                 (Verdict::Void, start) => {
@@ -504,13 +506,9 @@ impl Visit for Pass<'_> {
         if site.names() { self.name(site, parent.depth, kind, watch) } else { watch }
     }
 
-    #[inline(always)]
-    fn passes(&mut self, raw: &[u8]) -> bool {
-        let passes = !nested::may_hold(raw);
-        if passes {
-            self.state.suspect = None;
-        }
-        passes
+    fn suspect(&mut self, at: usize, parent: &Scope, site: Site) {
+        let spot = Spot { state: site.state(), visible: parent.visible };
+        self.state.suspect = Some(Suspect { at: self.base + at as u64, spot });
     }
 
     fn scalar_end(&mut self, end: usize, value: Option<&[u8]>) {

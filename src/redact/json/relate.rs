@@ -158,9 +158,16 @@ impl Records {
         }
     }
 
+    /// Whether it matters what a value says of an object that is no record.
+    pub(super) fn has_people(&self) -> bool {
+        self.around.is_some() || self.people.is_any_open()
+    }
+
     /// An object begins that is no record: what is visible in it, as far as is known, if it may be somebody else's.
     pub(super) fn enter(&mut self, place: Place) -> Option<CategorySet> {
-        if self.open.len() == self.outgrown || !self.plan.people().any() {
+        // Where no more is visible than of anybody, nobody's object shows less. If that turns out wrong, it is met again.
+        let is_anybodys = place.visible == self.audience.sees.any;
+        if is_anybodys || self.open.len() == self.outgrown || !self.plan.people().any() {
             return None;
         }
         Some(self.people.enter(place, self.audience.sees.any))

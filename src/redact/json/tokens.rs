@@ -1,13 +1,14 @@
 //! Keys and scalars, wherever the chunks cut them.
 
 use super::number::{self, NumberState};
-use super::scan::{self, Scan, StringState};
+use super::scan::{self, Scan, Seen, StringState};
 use super::visit::{Visit, Watch};
 use super::walker::Walker;
 use super::{MAX_KEY, MAX_VALUE, RedactError, unescape};
 use crate::redact::action::decoded;
 use crate::redact::graphql::Cursor;
 use crate::redact::keys::Key;
+use crate::redact::nested;
 
 /// A token that began in an earlier chunk.
 #[derive(Clone, Copy, Debug)]
@@ -131,6 +132,34 @@ impl<S: Copy> Walker<S> {
         }
     }
 
+    /// A string value that begins at `start`.
+    #[inline(always)]
+    pub(super) fn new_text<V: Visit<Scope = S>>(
+        &mut self,
+        input: &[u8],
+        start: usize,
+        visit: &mut V,
+    ) -> Result<usize, RedactError> {
+        if !matches!(self.watch, Watch::Look | Watch::LookAndValue) {
+            return self.text(input, start, StringState::START, visit);
+        }
+        let mut state = StringState::START;
+        let (scanned, Seen { marks, blanks }) = scan::text(input, start, &mut state)?;
+        let is_suspect = match scanned {
+            Scan::End(end) => nested::is_suspect(&input[start..end - 1], marks, blanks),
+            Scan::More => true,
+        };
+        if is_suspect {
+            visit.suspect(start - 1, &self.top.scope, self.site);
+        }
+        self.watch = match (self.watch, is_suspect) {
+            (Watch::LookAndValue, _) => Watch::Value,
+            (_, true) => Watch::End,
+            (_, false) => Watch::Nothing,
+        };
+        self.text_scanned(input, start, scanned, state, visit)
+    }
+
     /// A string value whose raw text in this chunk begins at `start`.
     #[inline(always)]
     pub(super) fn text<V: Visit<Scope = S>>(
@@ -140,27 +169,35 @@ impl<S: Copy> Walker<S> {
         mut state: StringState,
         visit: &mut V,
     ) -> Result<usize, RedactError> {
-        match scan::string(input, start, &mut state)? {
+        let scanned = scan::string(input, start, &mut state)?;
+        self.text_scanned(input, start, scanned, state, visit)
+    }
+
+    #[inline(always)]
+    fn text_scanned<V: Visit<Scope = S>>(
+        &mut self,
+        input: &[u8],
+        start: usize,
+        scanned: Scan,
+        state: StringState,
+        visit: &mut V,
+    ) -> Result<usize, RedactError> {
+        match scanned {
             Scan::End(end) => {
                 self.after_value();
-                let raw = &input[start..end - 1];
                 if self.site.part().is_name() && self.minds_names {
-                    self.name_ended(raw, state.escaped, visit);
+                    self.name_ended(&input[start..end - 1], state.escaped, visit);
                     if self.watch != Watch::Value {
                         self.raw.clear();
                     }
                 }
-                // What goes on from an earlier chunk begins at 0.
-                if self.watch == Watch::Look && start > 0 && visit.passes(raw) {
-                    self.watch = Watch::Nothing;
-                }
                 if self.watch != Watch::Nothing {
-                    self.scalar_done(raw, end, state.escaped, visit);
+                    self.scalar_done(&input[start..end - 1], end, state.escaped, visit);
                 }
                 Ok(end)
             }
             Scan::More => {
-                self.keep_raw(&input[start..]);
+                self.keep_raw(&input[start..], self.watch == Watch::Value || self.site.part().is_name());
                 self.token = Token::Text(state);
                 Ok(input.len())
             }
@@ -184,7 +221,7 @@ impl<S: Copy> Walker<S> {
                 Ok(end)
             }
             Scan::More => {
-                self.keep_raw(&input[at..]);
+                self.keep_raw(&input[at..], self.watch == Watch::Value);
                 self.token = Token::Number(state);
                 Ok(input.len())
             }
@@ -213,9 +250,9 @@ impl<S: Copy> Walker<S> {
         Ok(end)
     }
 
-    /// Keeps the raw text of a watched value, or one that may be a name, one byte more than the bound at most: that shows it was passed.
-    fn keep_raw(&mut self, part: &[u8]) {
-        if self.watch == Watch::Value || self.site.part().is_name() {
+    /// Keeps the raw text of a value that is asked for, one byte more than the bound at most: that shows it was passed.
+    fn keep_raw(&mut self, part: &[u8], asked: bool) {
+        if asked {
             let room = (MAX_VALUE + 1).saturating_sub(self.raw.len());
             self.raw.extend(&part[..part.len().min(room)]);
         }
@@ -235,7 +272,7 @@ impl<S: Copy> Walker<S> {
         } else if self.raw.is_empty() {
             (last.len() <= MAX_VALUE).then_some(last)
         } else {
-            self.keep_raw(last);
+            self.keep_raw(last, true);
             (self.raw.len() <= MAX_VALUE).then_some(&*self.raw)
         };
         visit.scalar_end(end, value.map(|raw| decoded(raw, escaped, &mut self.room)));

@@ -171,8 +171,10 @@ pub(super) enum Kind {
 pub(super) enum Watch {
     /// Nothing more.
     Nothing,
-    /// Where it ends, unless its text is one that passes.
+    /// Nothing more, unless its text may be a document: then where it ends.
     Look,
+    /// Where it ends, and its decoded text; also whether that may be a document.
+    LookAndValue,
     /// Where it ends.
     End,
     /// Where it ends, and its decoded text.
@@ -196,8 +198,8 @@ pub(super) trait Visit {
     fn name(&mut self, name: &[u8], class: u8);
     /// A scalar begins, in the member or element that began at `start`.
     fn scalar(&mut self, at: usize, start: Start, parent: &mut Self::Scope, site: Site, kind: Kind) -> Watch;
-    /// A text that is looked at ended, and began in the same chunk: whether it passes, so that nothing more is said of it.
-    fn passes(&mut self, raw: &[u8]) -> bool;
+    /// A text that is looked at may be a document, or goes on in the next chunk.
+    fn suspect(&mut self, at: usize, parent: &Self::Scope, site: Site);
     /// A watched scalar ended; `None` where its value was not asked for or is longer than [`super::MAX_VALUE`].
     fn scalar_end(&mut self, end: usize, value: Option<&[u8]>);
     /// Something that is beside it, and left, turns out to be of this class.

@@ -370,7 +370,7 @@ impl<S: Copy> Walker<S> {
         }
         if byte == b'"' {
             self.watch = visit.scalar(at, self.start, &mut self.top.scope, self.site, Kind::Text);
-            return self.text(input, at + 1, StringState::START, visit);
+            return self.new_text(input, at + 1, visit);
         }
         let kind = match byte {
             b'{' => return self.open(at, true, visit),

@@ -187,7 +187,9 @@ impl<'a> Reference<'a> {
             let visible = self.visible();
             let own = match class {
                 None | Some(FieldClass::NotPersonal) => None,
-                Some(class) => Some(class).filter(|own| !paired.iter().any(|&one| *own == FieldClass::Category(one))),
+                Some(class) => {
+                    Some(class).filter(|own| !paired.iter().any(|&one| *own == FieldClass::Category(one)))
+                }
             };
             let hidden = match (&*paired, own) {
                 ([one], _) => Some(*one).filter(|&one| !visible.contains(one)),

@@ -41,25 +41,40 @@ const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
 /// Whether a text begins as a text in Base64 does, or as a compressed one: so far that nearly no other does.
 #[inline(always)]
 pub(super) fn may_begin(text: &[u8]) -> bool {
-    let Some(&[a, b, c, d]) = text.first_chunk::<4>() else { return false };
-    let [a, b, c, d] = [a, b, c, d].map(|letter| SEXTETS[usize::from(letter)]);
-    if (a | b | c | d) > 63 {
+    let Some([first, second]) = text.first_chunk::<8>().map(|letters| letters.as_chunks::<4>().0) else {
         return false;
-    }
-    let bytes = [a << 2 | b >> 4, b << 4 | c >> 2, c << 6 | d];
+    };
+    let Some(start) = three(first) else { return false };
     let is_text = |byte: u8| (b' '..0x7F).contains(&byte) || matches!(byte, b'\t' | b'\n' | b'\r');
-    let begins = match bytes {
+    let begins = match start {
         // Compressed (RFC 1952, RFC 1950).
-        [0x1F, 0x8B, _] | [0x78, 0x01 | 0x9C | 0xDA, _] => true,
-        [first, second, third] if is_text(first) && is_text(second) => is_text(third) || third >= 0xC2,
-        [first, 0xC2..=0xF4, third] if is_text(first) => third & 0xC0 == 0x80,
-        [0xC2..=0xDF, second, third] => second & 0xC0 == 0x80 && (is_text(third) || third >= 0xC2),
-        [0xE0..=0xF4, second, third] => second & third & 0xC0 == 0x80 && (second | third) & 0x40 == 0,
+        [0x1F, 0x8B, _] | [0x78, 0x01 | 0x9C | 0xDA, _] => return has_letters(text),
+        [first, second, third] if is_text(first) && is_text(second) => is_text(third) || third == 0xC3,
+        // Accents of Latin-1, and the byte order mark: no word of another alphabet stands in front of a name that is sought.
+        [first, 0xC3, third] if is_text(first) => third & 0xC0 == 0x80,
+        [0xC3, second, third] => second & 0xC0 == 0x80 && (is_text(third) || third == 0xC3),
+        [0xEF, 0xBB, 0xBF] => true,
         _ => false,
     };
+    // Of words that begin so by chance nearly none goes on so.
     begins
-        && text.len() >= ALONE
+        && three(second).is_none_or(|next| next.iter().all(|&byte| is_text(byte) || byte >= 0x80))
+        && has_letters(text)
+}
+
+/// As many letters as it takes.
+fn has_letters(text: &[u8]) -> bool {
+    text.len() >= ALONE
         && text[4..ALONE].iter().all(|&letter| SEXTETS[usize::from(letter)] <= 63 || letter == b'=')
+}
+
+/// What four letters stand for.
+#[inline(always)]
+fn three(letters: &[u8; 4]) -> Option<[u8; 3]> {
+    let [a, b, c, d] = *letters;
+    let sextet = |letter: u8| SEXTETS[usize::from(letter)];
+    let (a, b, c, d) = (sextet(a), sextet(b), sextet(c), sextet(d));
+    ((a | b | c | d) <= 63).then_some([a << 2 | b >> 4, b << 4 | c >> 2, c << 6 | d])
 }
 
 /// Whether a text that is too long to be undone begins as one in Base64 that has words: so many letters are no picture.

@@ -13,19 +13,9 @@ const SHORTEST: usize = 4;
 /// Whether a text, as it is or as the raw text of a JSON string, may be a document or hold one.
 #[inline(always)]
 pub(in crate::redact) fn may_hold(text: &[u8]) -> bool {
-    let Some(&first) = text.first() else { return false };
-    if may_begin(first) || first == b'\\' {
-        return true;
-    }
-    // Without one of these no format has names beside values: behind a name, in front of a tag, of an escape, at the end of a
-    // row.
-    text.len() >= SHORTEST && (has_sign(text) || encoded::may_begin(text))
-}
-
-#[inline(always)]
-fn has_sign(text: &[u8]) -> bool {
-    let mut seen = Seen { signs: u8x16::splat(0), blanks: u8x16::splat(0), long: false };
+    let mut seen = Seen { signs: u8x16::splat(0), blanks: u8x16::splat(0) };
     match text.last_chunk::<16>() {
+        None if text.len() < SHORTEST => {}
         None => seen.look(&short(text).to_le_bytes()),
         Some(last) => {
             for block in text.as_chunks::<16>().0 {
@@ -35,13 +25,37 @@ fn has_sign(text: &[u8]) -> bool {
             seen.look(last);
         }
     }
-    (seen.signs.to_bitmask() != 0 && !tells_time(text)) || (seen.long && seen.blanks.to_bitmask() != 0)
+    is_suspect(text, seen.signs.to_bitmask() != 0, seen.blanks.to_bitmask() != 0)
+}
+
+/// The same, where it is known whether it may have signs, and whether it has blanks.
+#[inline(always)]
+pub(in crate::redact) fn is_suspect(text: &[u8], signs: bool, blanks: bool) -> bool {
+    let Some(&first) = text.first() else { return false };
+    if may_begin(first) || first == b'\\' {
+        return true;
+    }
+    // Without one of these no format has names beside values: behind a name, in front of a tag, of an escape, at the end of a
+    // row; or letters of Base64, alone or where there are other words: `Bearer eyJ…`.
+    text.len() >= SHORTEST
+        && (signs && !tells_time(text) || encoded::may_begin(text) || blanks && has_long_word(text))
+}
+
+/// Whether there is a word of about thirty letters or more, or of sixteen at the end.
+#[inline(never)]
+fn has_long_word(text: &[u8]) -> bool {
+    let is_word = |block: &[u8; 16]| {
+        let block = u8x16::from(*block);
+        block.max(u8x16::splat(b'+')).min(u8x16::splat(b'z')).simd_eq(block).to_bitmask() == 0xFFFF
+    };
+    text.as_chunks::<16>().0.iter().chain(text.last_chunk::<16>()).any(is_word)
 }
 
 /// Whether the only signs are those of times and of web addresses without parameters: what most texts with a sign are.
 #[inline(never)]
 fn tells_time(text: &[u8]) -> bool {
-    text.iter().enumerate().all(|(at, &byte)| match byte {
+    let from = if begins_with_minute(text) { 16 } else { 0 };
+    text.iter().enumerate().skip(from).all(|(at, &byte)| match byte {
         b'=' | b'<' | b'%' | b'\\' | ..0x20 => false,
         b':' => {
             let (before, behind) = (&text[..at], &text[at + 1..]);
@@ -53,6 +67,15 @@ fn tells_time(text: &[u8]) -> bool {
         }
         _ => true,
     })
+}
+
+/// `2026-11-01T10:15` (RFC 3339).
+fn begins_with_minute(text: &[u8]) -> bool {
+    let Some(block) = text.first_chunk::<16>() else { return false };
+    let digits = u8x16::from(*block) - u8x16::splat(b'0');
+    let digits = digits.min(u8x16::splat(9)).simd_eq(digits).to_bitmask();
+    digits == 0b1101_1011_0110_1111
+        && matches!((block[4], block[7], block[10], block[13]), (b'-', b'-', b'T' | b' ', b':'))
 }
 
 /// A text of at least [`SHORTEST`] bytes and less than a block, as one: its beginning and its end, which overlap.
@@ -75,8 +98,6 @@ fn short(text: &[u8]) -> u128 {
 struct Seen {
     signs: u8x16,
     blanks: u8x16,
-    /// A word of sixteen letters: `Bearer eyJ…`, where there are others.
-    long: bool,
 }
 
 impl Seen {
@@ -88,8 +109,6 @@ impl Seen {
         let control = block.min(u8x16::splat(0x1F)).simd_eq(block);
         self.signs |= is(b':') | is(b'=') | is(b'<') | is(b'%') | is(b'\\') | control;
         self.blanks |= is(b' ');
-        let within = block.max(u8x16::splat(b'+')).min(u8x16::splat(b'z')).simd_eq(block);
-        self.long |= within.to_bitmask() == 0xFFFF;
     }
 }
 

@@ -4,14 +4,10 @@ use std::collections::HashMap;
 
 use memchr::memmem;
 
-use super::{Denied, RequestPlan, Sender, document::Node, names::words, query::is_order};
+use super::{Denied, RequestPlan, Sender, beside::each, document::Node, names::words, query::is_order};
 use crate::{
     policy::set::{CategoryId, FieldClass},
-    redact::{
-        MASK, Restored, TOKEN_MARK, action,
-        json::{Part, names_in},
-        nested::is_blank,
-    },
+    redact::{MASK, Restored, TOKEN_MARK, action, json::Part, nested::is_blank},
     secret::Sensitive,
 };
 
@@ -48,10 +44,15 @@ impl RequestPlan {
         fields: impl Iterator<Item = (&'f str, &'f str)>,
         mut restore: impl FnMut(usize, Sensitive<String>),
     ) -> Result<(), Denied> {
-        for (place, (name, value)) in fields.enumerate() {
+        let fields: Vec<(&str, &str)> = fields.collect();
+        let beside = self.beside(fields.iter().copied());
+        for (place, (name, value)) in fields.into_iter().enumerate() {
             let node = Node::Text(value.to_owned());
             let mut tokens = Tokens::new();
-            let category = self.member(sender, &[], None, name, &node)?;
+            let mut category = self.member(sender, &[], None, name, &node)?;
+            for named in beside.named(name) {
+                category = Some(self.written(sender, named, &node)?);
+            }
             self.node(sender, &words(name), category, &node, &mut tokens)?;
             for (_, (restored, _)) in tokens {
                 restore(place, restored.value);
@@ -85,7 +86,7 @@ impl RequestPlan {
                         category = self.member(sender, path, category, place, &Node::Scalar)?;
                     }
                 }
-                let paired = self.paired(sender, path, category, members)?;
+                let named = self.members_name(path, members);
                 members.iter().try_for_each(|(key, value)| {
                     if self.is_token(sender.key, key) {
                         return Err(Denied::Token);
@@ -98,7 +99,9 @@ impl RequestPlan {
                     }
                     let mut category = self.member(sender, path, category, key, value)?;
                     if Part::of(key).is_value() {
-                        category = paired.or(category);
+                        for named in each(named) {
+                            category = Some(self.written(sender, named, value)?);
+                        }
                     }
                     let below: Vec<&str> = path.iter().copied().chain(words(key)).collect();
                     self.node(sender, &below, category, value, tokens)
@@ -126,33 +129,6 @@ impl RequestPlan {
         if tokens.is_empty() { Ok(()) } else { Err(Denied::Token) }
     }
 
-    /// What the value is of a field that is named by the value of another member: `{"field": "email", "value": …}`.
-    fn paired(
-        &self,
-        sender: Sender<'_>,
-        path: &[&str],
-        around: Option<CategoryId>,
-        members: &[(String, Node)],
-    ) -> Result<Option<CategoryId>, Denied> {
-        let Some((_, value)) = members.iter().find(|(key, _)| Part::of(key).is_value()) else {
-            return Ok(None);
-        };
-        let mut paired = None;
-        for (key, node) in members {
-            let Node::Text(text) = node else { continue };
-            if !Part::of(key).is_name() {
-                continue;
-            }
-            for name in names_in(text.trim()) {
-                let below: Vec<&str> = path.iter().copied().chain([name]).collect();
-                if matches!(self.names.field(&below), Some(FieldClass::Category(_))) {
-                    paired = self.member(sender, path, around, name, value)?;
-                }
-            }
-        }
-        Ok(paired)
-    }
-
     /// What a member is, where it may be written.
     pub(super) fn member(
         &self,
@@ -167,11 +143,15 @@ impl RequestPlan {
             let lifted = matches!(self.names.field(&below), Some(FieldClass::NotPersonal));
             return Ok(if lifted { None } else { around });
         };
-        let category = named.category;
+        self.written(sender, named.category, value).map(Some)
+    }
+
+    /// A value of this category is written: whether it may be.
+    fn written(&self, sender: Sender<'_>, category: CategoryId, value: &Node) -> Result<CategoryId, Denied> {
         let may = !self.declared || sender.sees_of_somebody(category) || self.writes.contains(category);
         // A token is not the value: who sends it back refers to somebody, and writes nothing of their own.
         if may || (self.tokenised(category).is_some() && are_tokens(value)) {
-            Ok(Some(category))
+            Ok(category)
         } else {
             Err(Denied::Write)
         }

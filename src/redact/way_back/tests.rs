@@ -350,6 +350,12 @@ fn fields_named_by_a_value_are_asked_for_or_written() {
         "search_field=email",
         "by=email",
         "filter=%7B%22criteria%22:[%7B%22key%22:%22email%22%7D]%7D",
+        "sort[0][field]=full_name",
+        "sort=-surnom",
+        "surnom__icontains=J",
+        "criteria[0][key]=email&criteria[0][value]=x",
+        "criteria%5B1%5D%5Bvalue%5D%5B%5D=x;criteria[1][key]=email",
+        "field=Full-Name&values[0]=J",
     ] {
         assert_eq!(query(&nobody, text), Err(Denied::Query), "{text}");
     }
@@ -359,15 +365,19 @@ fn fields_named_by_a_value_are_asked_for_or_written() {
         r#"{"sort":["id","full_name desc"]}"#,
         r#"{"filter":"full_name eq \"J\""}"#,
         r#"{"filter":"full_name==J"}"#,
+        r#"{"criteria":[{"value":"x","key":"email"}]}"#,
+        r#"{"sort":[{"birth_year":"desc"}]}"#,
+        r#"{"sort":[{"field":"full_name","direction":"asc"}],"page":1}"#,
+        r#"{"sort":"surnom"}"#,
     ] {
         assert_eq!(json(&nobody, text), Err(Denied::Query), "{text}");
     }
     for text in [
         r#"{"field":"full_name","value":"J"}"#,
-        r#"{"criteria":[{"value":"x","key":"email"}]}"#,
+        r#"{"data":[{"value":"x","key":"email"}]}"#,
         r#"[{"path":"/users/0/email","value":"x"}]"#,
+        r#"[{"old":"x","new":{"y":1},"Property":"email"}]"#,
         r#"{"data":{"attributes":{"full_name":"J"}}}"#,
-        r#"{"sort":[{"birth_year":"desc"}]}"#,
     ] {
         assert_eq!(json(&nobody, text), Err(Denied::Write), "{text}");
     }
@@ -376,7 +386,9 @@ fn fields_named_by_a_value_are_asked_for_or_written() {
         r#"{"order":"email your work, please"}"#,
         r#"{"key":"comment","text":"my email is below"}"#,
         r#"{"label":"please tell your full name","value":"no"}"#,
-        r#"{"id":"email"}"#,
+        r#"{"label":"email"}"#,
+        r#"{"surnom":"J"}"#,
+        r#"{"sort":[{"title":"desc"}],"order":{"note":"email"}}"#,
         r#"{"group":"email"}"#,
     ] {
         assert_eq!(json(&nobody, text), Ok(None), "{text}");

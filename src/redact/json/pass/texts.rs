@@ -3,7 +3,7 @@
 //! Whether a text may be a document or hold one shows in signs that few texts have. One that may is looked at when its end is
 //! known; until then it is carried.
 
-use super::{End, Kind, Pass, Records, Scope, Site, Start, State, Watch};
+use super::{End, Kind, Pass, Records, Scope, Start, State, Watch};
 use crate::policy::set::CategorySet;
 use crate::redact::action::{self, Means, NULL, decoded};
 use crate::redact::free_text::Search;
@@ -20,8 +20,8 @@ pub(super) struct Spot {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Suspect {
     /// Place of its opening quote in the document.
-    at: u64,
-    spot: Spot,
+    pub(super) at: u64,
+    pub(super) spot: Spot,
 }
 
 /// A text that is longer than what is read of one, and leaves piece by piece.
@@ -44,21 +44,9 @@ fn tail(raw: &[u8]) -> &[u8] {
 impl Pass<'_> {
     /// A scalar stays; a text does unless it is a document.
     #[inline(always)]
-    pub(super) fn stay(
-        &mut self,
-        at: usize,
-        start: Start,
-        parent: &mut Scope,
-        site: Site,
-        kind: Kind,
-    ) -> Watch {
+    pub(super) fn stay(&mut self, parent: &mut Scope, start: Start, kind: Kind) -> Watch {
         self.keep(parent, start);
-        if kind != Kind::Text || !self.may_hide(parent.visible) {
-            return Watch::Nothing;
-        }
-        let spot = Spot { state: site.state(), visible: parent.visible };
-        self.state.suspect = Some(Suspect { at: self.base + at as u64, spot });
-        Watch::Look
+        if kind == Kind::Text && self.may_hide(parent.visible) { Watch::Look } else { Watch::Nothing }
     }
 
     /// Whether something in a text could be hidden where these categories are visible: a document in it may hold records of
@@ -171,7 +159,9 @@ impl Pass<'_> {
     /// Reads a decoded text as a document.
     pub(super) fn nested(&mut self, text: &[u8], spot: Spot, free: bool) -> Nested {
         let (nested, tally) = self.inside(spot, free).read(&String::from_utf8_lossy(text));
-        self.state.tally.add(&tally);
+        if nested != Nested::Text {
+            self.state.tally.add(&tally);
+        }
         nested
     }
 

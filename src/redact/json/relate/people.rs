@@ -93,6 +93,10 @@ impl People {
         written
     }
 
+    pub(super) fn is_any_open(&self) -> bool {
+        !self.open.is_empty()
+    }
+
     /// The innermost ended: what is to be settled of it.
     pub(super) fn leave(&mut self, end: u64) -> Option<Person> {
         let person = self.open.pop()?;

@@ -42,7 +42,7 @@ fn what_is_named_beside_its_value_is_known() {
         (r#"{"value":"J","field":"full_name"}"#, r#"{"value":"***","field":"full_name"}"#),
         (
             r#" { "old" : {"a":"}"}, "new" : ["J","\"]"], "x" : [{"value":"J","key":"title"}] , "key" : "gender" } "#,
-            r#" { "old" : null, "new" : [null,null], "x" : [{"value":"J","key":"title"}] , "key" : "gender" } "#,
+            r#" { "old" : null, "new" : null, "x" : [{"value":"J","key":"title"}] , "key" : "gender" } "#,
         ),
         (
             r#"{"data":[{"value":1,"n\u0061me":"phone"},{"value":1,"name":"x"}],"id":"7"}"#,
@@ -67,4 +67,21 @@ fn who_sees_the_field_sees_its_value() {
     let document = br#"{"field":"full_name","value":"J","id":"1"}"#;
     assert_eq!(redact_for(&data, &related("1", &[], &[]), document).unwrap().as_bytes(), document);
     assert!(redact_for(&data, &related("2", &[], &[]), document).unwrap().contains("***"));
+}
+
+#[test]
+fn a_name_too_far_behind_its_value_ends_the_document() {
+    let far = |space: usize, name: &str| {
+        format!(r#"{{"value":"J",{}"field":"{name}","title":1}}"#, " ".repeat(space))
+    };
+    let hidden = redact(&far(MAX_HELD - 200, "full_name")).unwrap();
+    assert!(hidden.starts_with(r#"{"value":"***""#), "{hidden}");
+    assert_eq!(redact(&far(MAX_HELD - 10, "full_name")), Err(RedactError::Opaque));
+    let other = far(MAX_HELD - 10, "title");
+    assert_eq!(redact(&other).as_deref(), Ok(&*other));
+    // Of those inside each is looked through for itself.
+    let many = r#"{"value":"J","key":"full_name"},"#.repeat(4000);
+    let out = redact(&format!(r#"{{"data":[{many}1],"id":"7"}}"#)).unwrap();
+    assert!(!out.contains('J') && out.matches("***").count() == 4000);
+    assert_eq!(redact(r#"{"value":"J"#), Err(RedactError::Truncated));
 }
