@@ -200,7 +200,7 @@ async fn nobody_writes_or_sends_back_what_they_do_not_see() {
         ("marketing", "/people/7", JSON, r#"{"sort": [{"birth_year": "desc"}]}"#.into(), 403),
         ("learner", "/people/7", JSON, r#"{"criteria": [{"key": "email", "value": "x"}]}"#.into(), 403),
         ("marketing", "/people/7", FORM, "field=email&values%5B0%5D=x".into(), 403),
-        ("marketing", "/people/7", JSON, r#"{"key": "comment", "text": "my email"}"#.into(), 200),
+        ("marketing", "/people/7", JSON, r#"{"key": "reminder", "text": "my email"}"#.into(), 200),
         ("marketing", "/people/7", JSON, r#"{"sort": "title", "*** note": 1}"#.into(), 200),
         ("learner", "/people/7", JSON, r#"{"grades": {"*** 2": 1}}"#.into(), 409),
         (
