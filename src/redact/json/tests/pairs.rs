@@ -45,8 +45,8 @@ fn what_is_named_beside_its_value_is_known() {
             r#" { "old" : null, "new" : null, "x" : [{"value":"J","key":"title"}] , "key" : "gender" } "#,
         ),
         (
-            r#"{"data":[{"value":1,"n\u0061me":"phone"},{"value":1,"name":"x"}],"id":"7"}"#,
-            r#"{"data":[{"value":"hidden \"by\" charter","n\u0061me":"phone"},{"value":1,"name":"x"}],"id":"7"}"#,
+            r#"{"data":[{"value":1,"l\u0061bel":"phone"},{"value":1,"label":"x"}],"id":"7"}"#,
+            r#"{"data":[{"value":"hidden \"by\" charter","l\u0061bel":"phone"},{"value":1,"label":"x"}],"id":"7"}"#,
         ),
         // The stricter word counts.
         (r#"{"key":"full_name","note":1,"content":"J"}"#, r#"{"key":"full_name","note":1,"content":"***"}"#),
