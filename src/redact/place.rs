@@ -162,7 +162,7 @@ impl Place {
 
     /// The member of this decoded name, of the innermost open value.
     pub(super) fn member(&mut self, name: &[u8]) -> Field {
-        let Key { symbol, step } = self.keys.recall(name, &self.plan);
+        let Key { symbol, step, .. } = self.keys.recall(name, &self.plan);
         let state = self.plan.member(self.state(), symbol, &mut self.kept, self.open.len());
         let field = self.field(state, self.plan.charter_class(symbol));
         Field { step: if field.is_known() { Step::UNKNOWN } else { step }, ..field }
