@@ -185,6 +185,13 @@ impl<S: Copy> Walker<S> {
 
     /// The classes of fields beside it that a text names.
     fn classes(&self, text: &[u8], mut found: impl FnMut(u8)) {
+        // Identifiers, nearly always: one word, and no name.
+        let word = text.trim_ascii();
+        if !word.iter().any(|byte| matches!(byte, b'/' | b':' | b'#' | b'.' | b'[' | 0x80..))
+            && self.plan.symbol(word) == 0
+        {
+            return;
+        }
         let text = String::from_utf8_lossy(text);
         for name in names_in(text.trim()) {
             let symbol = self.plan.symbol(name.as_bytes());
