@@ -20,6 +20,7 @@ mod personal;
 mod redaction;
 mod respond;
 pub mod route;
+mod sign_in;
 mod snapshot;
 mod socket;
 mod tunnel;

@@ -19,6 +19,8 @@ use tokio::sync::Notify;
 use super::{CounterKey, pace::Pace};
 use crate::secret::Sensitive;
 
+mod attempt;
+
 /// How long a connection may take to open, however short an answer's time is: TLS needs more than one round trip.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 

@@ -121,6 +121,12 @@ table! {
 
     RATE_LIMITED = Counter "rempart_rate_limited_total" [route, scope]
         "Exchanges answered 429.";
+    LOGIN_ATTEMPTS = Counter "rempart_login_attempts_total" [route, outcome]
+        "Attempts at an account that the platform answered: failure, success, or none of both.";
+    LOGIN_ALARM = Gauge "rempart_login_alarm" [route]
+        "1 while unusually many attempts on a route fail, until an attempt shows otherwise.";
+    LOGIN_ALARM_WOULD_REFUSE = Counter "rempart_login_alarm_would_refuse_total" [route]
+        "Attempts that the limit of a raised alarm would have refused, had it been enforced.";
     LIMIT_STORE_FAILURES = Counter "rempart_limit_store_failures_total" []
         "Questions to the shared counter store that had no answer, so that stricter local counters decided.";
     LIMIT_OVERFLOWS = Counter "rempart_limit_overflows_total" [scope]

@@ -6,10 +6,12 @@
 
 mod action;
 mod amount;
+mod authentication;
 mod certificate;
 mod charter;
 mod context;
 mod cookies;
+mod device_cookie;
 mod forward_auth;
 mod gateway;
 mod identity;
@@ -63,11 +65,16 @@ pub fn inspect(sources: &Sources, options: &Options) -> (Option<PolicySet>, Repo
     let gateway_file = open_one::<GatewayFile>(&mut context, "gateway");
     let route_files = open_routes(&mut context);
 
-    let (charter, names) = charter::compile(&mut context, charter_file.as_ref());
+    let (mut charter, names) = charter::compile(&mut context, charter_file.as_ref());
     let (gateway, upstreams, providers) =
         gateway::compile(&mut context, gateway_file.as_ref(), &names.recipients);
-    let scope = routes::Scope { charter: &names, upstreams: &upstreams, providers: &providers };
+    let cookies = charter.as_ref().map(|charter| charter.cookies.clone()).unwrap_or_default();
+    let scope =
+        routes::Scope { charter: &names, upstreams: &upstreams, providers: &providers, cookies: &cookies };
     let routes = routes::compile(&mut context, &route_files, &scope);
+    if let Some(charter) = &mut charter {
+        device_cookie::keep_for_the_gateway(&mut charter.cookies, &routes);
+    }
 
     for name in sources.stray() {
         let help = "a policy is gateway.yaml, charter.yaml and routes/*.yaml; move the file, or remove it";

@@ -3,6 +3,7 @@
 //! Only this module knows YAML. Every field is optional *here*, so that one malformed value does not hide the messages
 //! about the others; what is mandatory, and every default, is stated by [`super::compile`]. Unknown fields are errors.
 
+mod authentication;
 mod charter;
 mod gateway;
 mod locate;
@@ -11,6 +12,7 @@ mod read;
 mod route;
 mod tree;
 
+pub(crate) use authentication::*;
 pub(crate) use charter::*;
 pub(crate) use gateway::*;
 pub(crate) use locate::locate;

@@ -3,6 +3,7 @@
 //! These are the only types of `policy` that other modules read. They hold no YAML, no option looked up by string and
 //! nothing that can fail at request time; live things (pools, key caches, counters) are built from them elsewhere.
 
+mod authentication;
 mod charter;
 mod detector;
 mod gateway;
@@ -10,6 +11,7 @@ mod lexicon;
 mod path;
 mod route;
 
+pub use authentication::*;
 pub use charter::*;
 pub use detector::*;
 pub use gateway::*;
