@@ -1,8 +1,8 @@
-//! Redaction of a directory in XML, of 20 KB and 1 MB: five personal fields for each person, as elements, attributes and
-//! named contents.
+//! Redaction of a directory in XML, and of a page in HTML, of 20 KB and 1 MB: five personal fields for each person, as elements,
+//! attributes and named contents; a class list with forms, prose and scripts around it.
 //!
 //! `cargo bench --bench markup`; add `-- --quick` for a look. `related` is a caller whose view depends on whose each
-//! record is.
+//! record is. `again` is a page in whose title a name stands that it hides later, so that it is read twice.
 
 #![allow(clippy::expect_used, reason = "a bench that cannot run should say so")]
 #![allow(missing_docs, reason = "criterion's macros write public items")]
@@ -11,12 +11,13 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use rempart::policy::set::{
-    Action, Category, CategorySet, Charter, Classification, Generalisation, PersonalData, RecipientId, Sees,
-    Unknown,
+    Action, Category, CategorySet, Charter, Classification, DetectorKind, DetectorKinds, Generalisation,
+    LooseFormat, PersonalData, RecipientId, Sees, Unknown,
 };
-use rempart::redact::{Audience, Format, Plan, Task};
+use rempart::redact::{Audience, Charset, Format, Plan, Task};
 use rempart::secret::{Domain, MasterSecret};
 
 const CHUNK: usize = 16 * 1024;
@@ -25,7 +26,11 @@ fn plan() -> Plan {
     let category = |name: &str, field: &str, otherwise| Category {
         name: name.into(),
         article: "2".into(),
-        detect: rempart::policy::set::DetectorKinds::NONE,
+        detect: if name == "email" {
+            DetectorKinds::NONE.with(DetectorKind::Email)
+        } else {
+            DetectorKinds::NONE
+        },
         fields: vec![field.into()],
         otherwise,
     };
@@ -45,7 +50,8 @@ fn plan() -> Plan {
         cookies: Vec::new(),
     };
     let data = Classification {
-        records: vec!["$.personnes.personne".parse().expect("a path")],
+        records: ["$.personnes.personne", "$", "$[*]"].map(|path| path.parse().expect("a path")).into(),
+        formats: vec![LooseFormat::Html],
         subject: "id".parse().ok(),
         unknown: Unknown::Pass,
         record_bytes: 1 << 20,
@@ -75,6 +81,50 @@ fn document(bytes: usize) -> Vec<u8> {
     out.into_bytes()
 }
 
+/// A list of the people of a school, as platforms write it: what surrounds it, rows of links and buttons, forms, and prose between.
+fn page(bytes: usize, title: &str) -> Vec<u8> {
+    let mut out = format!(
+        "<!DOCTYPE html>\n<html lang=\"fr\">\n<head>\n  <meta charset=\"utf-8\">\n  <title>{title}</title>\n  <link rel=\"stylesheet\" href=\"/theme/styles.php/boost/1700000000/all\">\n  <style>.userlist td {{ padding: .25rem }}</style>\n"
+    );
+    for number in 0..bytes / 4096 {
+        out += &format!(
+            "  <script>M.util.js_pending('item{number}'); require(['core/first'], function(first) {{ first.init({number}, \"list\"); }});</script>\n"
+        );
+    }
+    out += "</head>\n<body id=\"page-user-index\" class=\"format-topics path-user lang-fr\">\n<nav class=\"navbar\"><ul class=\"nav\">";
+    for place in ["Accueil", "Tableau de bord", "Mes cours", "Calendrier", "Fichiers personnels"] {
+        out +=
+            &format!("<li class=\"nav-item\"><a class=\"nav-link\" href=\"/my/?p={place}\">{place}</a></li>");
+    }
+    out += "</ul></nav>\n<div id=\"region-main\" role=\"main\">\n<h2>Participants</h2>\n";
+    for part in 0.. {
+        if out.len() > bytes {
+            break;
+        }
+        out += "<table class=\"userlist generaltable\"><thead><tr><th scope=\"col\">Nom</th><th scope=\"col\">Mail</th><th scope=\"col\">Dernier accès</th><th scope=\"col\">id</th><th scope=\"col\">Actions</th></tr></thead>\n<tbody>\n";
+        for row in 0..50 {
+            let number = part * 50 + row;
+            out += &format!(
+                "<tr class=\"r{}\" id=\"user-index-participants-{number}_r0\"><td class=\"cell c0\"><a href=\"/course/people.php?n={number}&amp;course=2\" class=\"d-inline-block aabtn\">Élève Numéro {number}</a></td><td class=\"cell c1\"><a href=\"mailto:u{number}@ecole.example\">u{number}@ecole.example</a></td><td class=\"cell c2\">il y a {row} jours</td><td class=\"cell c3\">{number:032x}</td><td class=\"cell c4\"><button type=\"button\" class=\"btn btn-link\" data-action=\"enrol\" data-number=\"{number}\"><i class=\"icon fa fa-cog fa-fw\" aria-hidden=\"true\"></i> Modifier</button></td></tr>\n",
+                number % 2
+            );
+        }
+        out += "</tbody></table>\n";
+        for field in 0..10 {
+            out += &format!(
+                "<form action=\"/mod/forum/post.php\" method=\"post\"><input type=\"hidden\" name=\"sesskey\" value=\"k{part}{field}\"><div class=\"form-group row\"><label for=\"id_nom_{part}_{field}\">Nom</label><input class=\"form-control\" id=\"id_nom_{part}_{field}\" name=\"nom\" value=\"Élève {field}\"></div><div class=\"form-group\"><label>Message</label><textarea name=\"message\" rows=\"3\">Bonjour à tous</textarea></div><input type=\"submit\" value=\"Envoyer\"></form>\n"
+            );
+        }
+        for line in 0..40 {
+            out += &format!(
+                "<p>Au chapitre {line}, lire le texte avec attention, puis répondre <b>par écrit</b> aux questions de la page suivante&nbsp;; rendre la copie avant la fin de la semaine. <a href=\"/mod/page/view.php?id={line}\">Voir la consigne</a></p>\n"
+            );
+        }
+    }
+    out += "</div>\n</body>\n</html>\n";
+    out.into_bytes()
+}
+
 fn benches(criterion: &mut Criterion) {
     let plan = Arc::new(plan());
     let key = Arc::new(MasterSecret::from_bytes(&[7; 32]).expect("long enough").derive(Domain::Api, ""));
@@ -87,25 +137,47 @@ fn benches(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("xml");
     group.warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2));
     for (name, bytes) in [("20KB", 20 << 10), ("1MB", 1 << 20)] {
-        let document = document(bytes);
-        let mut out = Vec::with_capacity(document.len() * 2);
-        group.throughput(Throughput::Bytes(document.len() as u64));
         for (view, audience) in [("redact", &nobody), ("related", &related)] {
-            group.bench_with_input(BenchmarkId::new(view, name), &document, |bencher, document| {
-                bencher.iter(|| {
-                    out.clear();
-                    let (plan, audience, key) = (plan.clone(), audience.clone(), key.clone());
-                    let mut redactor = Format::Xml.redactor(Task { plan, audience, key });
-                    for chunk in black_box(document).chunks(CHUNK) {
-                        redactor.push(chunk, &mut out).expect("XML");
-                    }
-                    redactor.finish(&mut out).expect("whole");
-                    out.len()
-                });
-            });
+            let task = Task { plan: plan.clone(), audience: audience.clone(), key: key.clone() };
+            run(&mut group, BenchmarkId::new(view, name), &Format::Xml, &task, &document(bytes));
         }
     }
     group.finish();
+    let mut group = criterion.benchmark_group("html");
+    group.warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2));
+    // The longer one is just short enough to wait for its end.
+    for (name, bytes) in [("20KB", 10 << 10), ("1MB", 1000 << 10)] {
+        for (view, audience, title) in
+            [("redact", &nobody, "6A"), ("related", &related, "6A"), ("again", &nobody, "Élève Numéro 3")]
+        {
+            let task = Task { plan: plan.clone(), audience: audience.clone(), key: key.clone() };
+            let format = Format::Html(Charset::Utf8);
+            run(&mut group, BenchmarkId::new(view, name), &format, &task, &page(bytes, title));
+        }
+    }
+    group.finish();
+}
+
+fn run(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    id: BenchmarkId,
+    format: &Format,
+    task: &Task,
+    document: &[u8],
+) {
+    let mut out = Vec::with_capacity(document.len() * 2);
+    group.throughput(Throughput::Bytes(document.len() as u64));
+    group.bench_with_input(id, document, |bencher, document| {
+        bencher.iter(|| {
+            out.clear();
+            let mut redactor = format.redactor(task.clone());
+            for chunk in black_box(document).chunks(CHUNK) {
+                redactor.push(chunk, &mut out).expect("read");
+            }
+            redactor.finish(&mut out).expect("whole");
+            out.len()
+        });
+    });
 }
 
 criterion_group!(all, benches);

@@ -81,6 +81,17 @@ fn element(number: usize, out: &mut String) {
     );
 }
 
+fn table(number: usize, out: &mut String) {
+    if number.is_multiple_of(100) {
+        out.push_str("</table><p>Nom : <b>x</b><table><tr><th>id<th>full_name<th>title</tr>");
+    }
+    let _ = writeln!(
+        out,
+        "<tr><td>L{}<td>Élève {number}<td>Fractions <i>&amp;</i> <input name=contact value='a{number}@x.fr'>",
+        number % 7
+    );
+}
+
 fn prose(number: usize, out: &mut String) {
     let _ = writeln!(out, "Rendez-vous le mardi avec l'élève {number}, ou écrire à e{number}@ecole.example.");
 }
@@ -99,6 +110,7 @@ fn bodies() -> Vec<Body> {
         body("form", Format::Form, "", pair, "x=1"),
         body("parts", parts, "", part, "--b1--\r\n"),
         body("xml", Format::Xml, "<personnes>", element, "</personnes>"),
+        body("html", Format::Html(Charset::Utf8), "<title>6A</title><table><tr><td>x", table, "</table>"),
         body("text", Format::Text(Charset::Utf8), "", prose, ""),
     ]
 }

@@ -158,7 +158,9 @@ pub fn start(
         let (snapshot, secret) = (Arc::clone(&snapshot), secret.clone());
         move |_worker| {
             let pseudonyms = Pseudonyms::new(secret.clone());
-            Rc::new(Gateway::new(Arc::clone(&snapshot), journal.clone(), pseudonyms))
+            let gateway = Rc::new(Gateway::new(Arc::clone(&snapshot), journal.clone(), pseudonyms));
+            gateway.tend();
+            gateway
         }
     };
     let watcher = folder.map(|folder| Watcher::start(folder, POLL)).transpose()?;

@@ -5,12 +5,15 @@
 //! another one (no name at all, `$Version`, quotes, whitespace beyond ASCII), the cookie is dropped whatever a rule says.
 //! Values of listed cookies pass byte for byte, and several cookies of one name stay several.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use crate::policy::set::{CookieClass, CookieRule};
+use crate::policy::set::{CookieClass, CookiePattern, CookieRule};
 
 mod attributes;
 
@@ -100,6 +103,24 @@ pub fn filter_request(rules: &[CookieRule], pairs: &[Pair<'_>]) -> RequestCookie
     // Every byte came from a valid field value, so the conversion cannot fail.
     let field = if field.is_empty() { None } else { HeaderValue::from_maybe_shared(field.freeze()).ok() };
     RequestCookies { field, dropped }
+}
+
+/// The cookies that say who their bearer is (sessions) or protect the sign-in: they are sealed by the platform and handed to
+/// the browser that signed in, so that a token in one tells a person nothing but of themselves.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Credentials(Arc<[(CookiePattern, bool)]>);
+
+impl Credentials {
+    /// Those of a charter.
+    pub(super) fn of(rules: &[CookieRule]) -> Self {
+        let is_one = |class| matches!(class, CookieClass::Session | CookieClass::Security);
+        Self(rules.iter().map(|rule| (rule.pattern.clone(), is_one(rule.class))).collect())
+    }
+
+    /// Whether a cookie of this name is one, by the first rule that lists it.
+    pub(super) fn holds(&self, name: &[u8]) -> bool {
+        self.0.iter().find(|(pattern, _)| pattern.matches(name)).is_some_and(|(_, is_one)| *is_one)
+    }
 }
 
 /// What was done to a response's cookies.

@@ -27,6 +27,7 @@ use super::{
     ledger::Ledger,
     payload::{Failure, Notes, Payload},
     personal::{Asked, Reader},
+    quota::Turnstile,
     respond::{self, ExchangeError, Unreadable},
     route::Found,
     sign_in::{Guess, Refusal, Settled, Tried},
@@ -38,8 +39,8 @@ use super::{
 };
 use crate::{
     identity::{Caller, Credentials, Identified, Outcome},
-    limit::Submission,
-    policy::set::{PersonalData, RelaxedPaths, RoutePolicy, WebSocket},
+    limit::{Passage, Submission},
+    policy::set::{IdentityUnavailable, PersonalData, RelaxedPaths, RoutePolicy, WebSocket},
     redact::{Audience, Sender},
     secret::Sensitive,
     telemetry::{Direction, RefusalReason, Scope},
@@ -156,18 +157,27 @@ impl Exchange<'_> {
             return Err(self.to_https(snapshot, &target)?);
         }
 
-        // 4. identify: nobody is asked where nothing depends on the answer.
+        // 4. meter: what is counted by address or header is counted before anybody is asked who the caller is.
+        let mut passage = Passage::default();
+        if !route.quotas.is_empty() {
+            self.meter(route, &head.headers, &client, None, &mut passage, ledger).await?;
+        }
+
+        // 5. identify: nobody is asked where nothing depends on the answer. What is counted by the caller comes behind.
         let jar = cookies::parse_cookie_headers(&head.headers).map_err(|_| ExchangeError::HeadersTooLarge)?;
         let recall = self.connection.recall();
         let credentials = Credentials { headers: &head.headers, cookies: &jar, recall };
         let caller = self.identify(snapshot, route, &credentials, &target.host_field, ledger).await?;
+        if !route.quotas.is_empty() {
+            self.meter(route, &head.headers, &client, Some(&caller), &mut passage, ledger).await?;
+        }
 
-        // 5. protect the account: the guess is counted before the platform sees it.
+        // 6. protect the account: the guess is counted before the platform sees it.
         let upload = self.without_content(&head.method, upload).await?;
         let arrival = Arrival { head: &head, target: &target, client: &client, jar: &jar, caller: &caller };
         let (payload, guess) = self.protect(snapshot, route, &arrival, ledger.time().into(), upload).await?;
 
-        // 6. judge the way back: nobody filters by, changes or sends back what they may not see; tokens become values.
+        // 7. judge the way back: nobody filters by, changes or sends back what they may not see; tokens become values.
         //    On routes of GraphQL the request is read for everybody: its answer has the names that it chose.
         let audience = Arc::new(audience(snapshot, caller, ledger.time()));
         let most = route.body_bytes.unwrap_or(policy.gateway.limits.body_bytes);
@@ -194,7 +204,7 @@ impl Exchange<'_> {
             _ => (payload, None),
         };
 
-        // 7. clean the request.
+        // 8. clean the request.
         let tag = || view.view_tag(route.id, &audience, || view_tag(snapshot, route, &audience));
         let reader = Reader {
             data: &route.personal_data,
@@ -203,6 +213,7 @@ impl Exchange<'_> {
             key: &snapshot.pseudonym_key,
             tags: Tags { key: &snapshot.tag_key, view: &tag },
             cap: policy.gateway.limits.decoded_bytes,
+            credentials: &snapshot.credentials,
             answers: graphql.map(|request| request.answers()),
         };
         let accept_encoding = accept_encoding(&head.headers);
@@ -220,7 +231,7 @@ impl Exchange<'_> {
             tunnel::ask(&mut head.headers);
         }
 
-        // 8. forward.
+        // 9. forward.
         let response = self.forward(snapshot, route, &mut head, &target, payload, ledger).await?;
         let mut response = response.map(Replay::new);
         let status = response.status();
@@ -233,15 +244,21 @@ impl Exchange<'_> {
         }
         let accepted = tunnel::is_accepted(response.headers(), route.websocket);
 
-        // 9. clean the response's head.
+        // 10. clean the response's head, and say what is left of the quotas.
         let session_changed = self.clean_response(snapshot, response.headers_mut(), ledger);
+        for (name, value) in passage.headers() {
+            response.headers_mut().append(name, value);
+        }
         if let Some(headers) = before.filter(|_| session_changed || route.authentication.is_some()) {
             // They were parsed before.
             let jar = cookies::parse_cookie_headers(&headers).unwrap_or_default();
             let credentials = Credentials { headers: &headers, cookies: &jar, recall };
             snapshot.identity.forget(policy, &route.identity, &credentials);
         }
-        if let Some(uniform) = settled.uniform {
+        if let Some(mut uniform) = settled.uniform {
+            for (name, value) in passage.headers() {
+                uniform.headers_mut().append(name, value);
+            }
             ledger.status(uniform.status());
             let is_head = head.method == Method::HEAD;
             return Ok(Answer::Response(uniform.map(|it| if is_head { Content::empty() } else { it })));
@@ -256,7 +273,7 @@ impl Exchange<'_> {
             return Ok(Answer::Tunnel { response, client, upstream, reading });
         }
 
-        // 10. redact the body.
+        // 11. redact the body.
         let (mut head_out, body) = response.into_parts();
         // Free text, which nobody needs (RFC 9112 4).
         head_out.extensions.remove::<hyper::ext::ReasonPhrase>();
@@ -286,7 +303,7 @@ impl Exchange<'_> {
             head_out.headers.append(header::SET_COOKIE, cookie);
         }
 
-        // 11. record: the ledger goes with the body and is closed behind its last byte.
+        // 12. record: the ledger goes with the body and is closed behind its last byte.
         ledger.status(status);
         Ok(Answer::Response(Response::from_parts(head_out, content)))
     }
@@ -329,7 +346,24 @@ impl Exchange<'_> {
         Ok(ExchangeError::ToHttps { location })
     }
 
-    /// Who asks. Where nothing is redacted and nobody required, nobody is asked either.
+    /// Counts the request for the quotas whose turn it is: without a caller, those that do not need one.
+    async fn meter(
+        &mut self,
+        route: &RoutePolicy,
+        headers: &HeaderMap,
+        client: &ClientAddress,
+        caller: Option<&Caller>,
+        passage: &mut Passage,
+        ledger: &mut Ledger,
+    ) -> Result<(), ExchangeError> {
+        let turnstile = Turnstile { view: self.view, route, address: client.address, headers };
+        turnstile.pass(caller, passage, ledger).await.map_err(|(error, scope)| {
+            self.throttled = Some(scope);
+            error
+        })
+    }
+
+    /// Who asks. Where nothing is redacted, nobody required and nothing counted by it, nobody is asked either.
     async fn identify(
         &self,
         snapshot: &Snapshot,
@@ -339,20 +373,28 @@ impl Exchange<'_> {
         ledger: &mut Ledger,
     ) -> Result<Caller, ExchangeError> {
         let policy = &snapshot.policy;
-        if matches!(route.personal_data, PersonalData::Exempt { .. }) && !route.require_identity {
+        if matches!(route.personal_data, PersonalData::Exempt { .. })
+            && !route.require_identity
+            && !Turnstile::needs_caller(snapshot, route)
+        {
             return Ok(Caller::anonymous(&policy.charter));
         }
-        let asker = Asker { view: self.view, host };
+        let asker = Asker { view: self.view, host: Some(host) };
         let now = ledger.time().into();
         let identified: Identified =
             snapshot.identity.identify(policy, &route.identity, credentials, &asker, now).await;
         ledger.caller(&identified);
         if let Some(metrics) = identified.provider.and_then(|id| self.view.provider_metrics(id)) {
             metrics.outcome(identified.outcome.as_str());
+            if let Outcome::Rejected(reason) = identified.outcome {
+                metrics.refused(reason.as_str());
+            }
         }
         match identified.outcome {
             Outcome::Accepted => Ok(identified.caller),
-            Outcome::Unavailable if route.require_identity => Err(ExchangeError::IdentityUnavailable),
+            Outcome::Unavailable if route.identity_unavailable == IdentityUnavailable::Refuse => {
+                Err(ExchangeError::IdentityUnavailable)
+            }
             _ if route.require_identity => Err(ExchangeError::Unauthenticated),
             _ => Ok(identified.caller),
         }

@@ -1,6 +1,9 @@
 //! Lets identity providers ask their upstreams over the worker's pool.
 
-use std::{cell::Cell, time::Instant};
+use std::{
+    cell::Cell,
+    time::{Duration, Instant},
+};
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, Request, Response, header};
@@ -16,12 +19,15 @@ use crate::{
 /// Longest answer of an identity source, in bytes.
 const ANSWER_BYTES: usize = 256 * 1024;
 
+/// Stands in where an upstream would preserve a host and there is none.
+static NOBODY: HeaderValue = HeaderValue::from_static("localhost");
+
 /// The worker's view, with the host that the client asked for: platforms answer by it.
 pub(super) struct Asker<'a> {
     /// Pool and policy.
     pub view: &'a View,
-    /// Canonical `Host` of the exchange.
-    pub host: &'a HeaderValue,
+    /// Canonical `Host` of the exchange; `None` where there is no exchange.
+    pub host: Option<&'a HeaderValue>,
 }
 
 impl Fetch for Asker<'_> {
@@ -39,10 +45,24 @@ impl Asker<'_> {
         let policy = &self.view.snapshot().policy;
         let upstream = policy.gateway.upstreams.get(usize::from(id.0)).ok_or(FetchError::Unreachable)?;
         let mut request = request.map(Payload::whole);
-        let host = host_for(upstream.host, self.host, upstream);
+        // What a provider asks on its own account names its host itself.
+        let own = request.headers().get(header::HOST).or(self.host);
+        let kind = if own.is_some() { upstream.host } else { HostHeader::Endpoint };
+        let host = host_for(kind, own.unwrap_or(&NOBODY), upstream);
         request.headers_mut().insert(header::HOST, host);
         request.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        let timeout = upstream.response_timeout;
+        // The whole of it: others wait for this answer, and a drop every second is none.
+        let limit = upstream.connect_timeout + upstream.response_timeout;
+        let asked = self.exchange(id, request, upstream.response_timeout);
+        self.view.upstreams.deadlines().within(limit, asked).await.map_err(|_| FetchError::TimedOut)?
+    }
+
+    async fn exchange(
+        &self,
+        id: UpstreamId,
+        request: Request<Payload>,
+        timeout: Duration,
+    ) -> Result<Response<Bytes>, FetchError> {
         let activity = Cell::new(Instant::now());
         let sent =
             self.view.upstreams.send(id, request, timeout, timeout, &activity).await.map_err(refused)?;

@@ -1,14 +1,14 @@
 //! Personal data in the fields of a response's head.
 //!
 //! A redacted body is worth little beside `X-User-Email: jean@x.fr`. A field is withheld when the route
-//! classifies it, its name is one of the charter's, or its value is JSON that has such a name, also in Base64, unless the
-//! reader sees the category of anybody: a head has no record that could be the reader's own. Addresses and other fields lose
-//! the values of parameters with such names. Where the route declares personal data, files lose their names, warnings and
+//! classifies it, its name is one of the charter's, or its value is a document that has such a name, in any format and
+//! behind any encoding, unless the reader sees the category of anybody: a head has no record that could be the reader's own.
+//! Addresses and other fields lose the values of parameters with such names, addresses also what stands behind such a
+//! segment of their path, and their user. Where the route declares personal data, files lose their names, warnings and
 //! timings their texts, and an address of electronic mail or a number with its check digits goes wherever it stands.
 
 use std::{borrow::Cow, sync::Arc};
 
-use base64::{Engine as _, prelude::BASE64_STANDARD_NO_PAD};
 use http::{
     HeaderMap, HeaderName, HeaderValue,
     header::{self, Entry},
@@ -17,7 +17,10 @@ use jiff::civil::Date;
 use percent_encoding::percent_decode;
 use serde_json::Value;
 
-use super::links::{self, Ends};
+use super::{
+    cookies::Credentials,
+    links::{self, Ends, Upto},
+};
 use crate::{
     policy::set::{CategoryId, CategorySet, FieldClass},
     redact::Plan,
@@ -89,6 +92,8 @@ pub struct Screen {
     pub(super) declared: bool,
     /// What the reader sees of anybody.
     pub(super) visible: CategorySet,
+    /// Which cookies are the caller's own credential.
+    pub(super) credentials: Credentials,
     /// Key of pseudonyms.
     pub(super) key: Arc<DomainKey>,
     /// The day on which they read, for ages.
@@ -132,14 +137,31 @@ impl Screen {
             }
         }
         self.screen_parameters(headers);
+        self.screen_documents(headers);
         self.screen_cookies(headers);
+    }
+
+    /// Fields that are still documents with a hidden name, without the parameters that were emptied.
+    fn screen_documents(&self, headers: &mut HeaderMap) {
+        let names: Vec<HeaderName> = headers
+            .keys()
+            .filter(|name| !OPAQUE.contains(name) && self.class(name).is_none())
+            .filter(|name| headers.get_all(*name).iter().any(|value| self.shows(value.as_bytes())))
+            .cloned()
+            .collect();
+        names.iter().for_each(|name| drop(headers.remove(name)));
+    }
+
+    /// Whether a value is a document with a hidden name, in any format and behind any encoding.
+    fn shows(&self, value: &[u8]) -> bool {
+        self.plan.shows(self.visible, &self.key, &String::from_utf8_lossy(value))
     }
 
     /// Whether a value shows what this reader may not see.
     fn tells(&self, name: &HeaderName, value: &[u8]) -> bool {
         let hidden = |name: &str| self.hidden(name).is_some();
         let found = || self.declared && !self.plan.finds(self.visible, value).is_empty();
-        tells(value, &hidden) || encoded_tells(value, &hidden) || (!is_screened(name) && found())
+        tells(value, &hidden) || (!is_screened(name) && found())
     }
 
     fn class(&self, name: &HeaderName) -> Option<FieldClass> {
@@ -161,8 +183,14 @@ impl Screen {
             let Entry::Occupied(mut entry) = headers.entry(&name) else { continue };
             for value in entry.iter_mut().filter(|_| !ruled) {
                 let ends = if is_link { Ends::Address } else { Ends::Parameter };
-                let text =
-                    links::screen(value.as_bytes(), ends, &hidden, &|value| tells_readably(value, &hidden));
+                let path = if is_link { links::screen_path(value.as_bytes(), &hidden) } else { None };
+                let bytes = path.as_deref().unwrap_or(value.as_bytes());
+                let shows = |value: &[u8], upto| {
+                    let names =
+                        || self.shows(value) || (is_link && links::screen_path(value, &hidden).is_some());
+                    tells_readably(value, &hidden) || (upto == Upto::End && names())
+                };
+                let text = links::screen(bytes, ends, &hidden, &shows).or(path);
                 let spans = match self.declared && is_link {
                     true => self.plan.finds(self.visible, text.as_deref().unwrap_or(value.as_bytes())),
                     false => Vec::new(),
@@ -181,14 +209,19 @@ impl Screen {
         }
     }
 
-    /// A cookie that the charter lists passes as it is, unless it is a document with a hidden name.
+    /// A cookie that the charter lists passes as it is, unless it is a document with a hidden name. The token of a session is
+    /// its bearer's, and nobody could sign in without it: only plain JSON is none.
     fn screen_cookies(&self, headers: &mut HeaderMap) {
         let hidden = |name: &str| self.hidden(name).is_some();
-        let shows = |value: &HeaderValue| {
-            let pair = value.as_bytes().split(|&byte| byte == b';').next().unwrap_or_default();
-            let value = pair.split_at(memchr::memchr(b'=', pair).map_or(pair.len(), |at| at + 1)).1;
+        let shows = |field: &HeaderValue| {
+            let field = field.as_bytes();
+            let pair = field.split(|&byte| byte == b';').next().unwrap_or_default();
+            let at = memchr::memchr(b'=', pair).map_or(pair.len(), |at| at + 1);
+            let (name, value) = (pair[..at].trim_ascii(), pair[at..].trim_ascii());
+            let name = name.strip_suffix(b"=").unwrap_or(name).trim_ascii();
             // JSON has semicolons of its own, at which a browser would end it.
-            tells(value.trim_ascii(), &hidden)
+            let in_address = || links::screen(value, Ends::Parameter, &hidden, &|_, _| false).is_some();
+            tells(value, &hidden) || (!self.credentials.holds(name) && (self.shows(value) || in_address()))
         };
         if !headers.get_all(header::SET_COOKIE).iter().any(shows) {
             return;
@@ -254,26 +287,6 @@ fn is_screened(name: &HeaderName) -> bool {
     LINKS.contains(name) || OPAQUE.contains(name)
 }
 
-/// Whether a value is JSON in Base64, alone, behind a word or as the middle of a signed token (RFC 7519), with a hidden
-/// name.
-fn encoded_tells(value: &[u8], hidden: &impl Fn(&str) -> bool) -> bool {
-    let word = value.trim_ascii().rsplit(|&byte| byte == b' ').next().unwrap_or_default();
-    word.split(|&byte| byte == b'.').take(3).any(|part| {
-        let part: Vec<u8> = part
-            .iter()
-            .filter(|byte| **byte != b'=')
-            .map(|byte| match byte {
-                b'-' => b'+',
-                b'_' => b'/',
-                byte => *byte,
-            })
-            .collect();
-        let text = BASE64_STANDARD_NO_PAD.decode(part).unwrap_or_default();
-        matches!(text.trim_ascii_start(), [b'{' | b'[', ..])
-            && serde_json::from_slice(&text).is_ok_and(|value| has_hidden(&value, hidden))
-    })
-}
-
 fn is_named(name: &str, hidden: &impl Fn(&str) -> bool) -> bool {
     if REGISTERED.contains(&name) {
         return false;
@@ -327,7 +340,10 @@ fn has_hidden(value: &Value, hidden: &impl Fn(&str) -> bool) -> bool {
 mod tests {
     use super::*;
     use crate::{
-        policy::set::{Action, Category, Charter, Classification, PersonalData, RecipientId},
+        policy::set::{
+            Action, Category, Charter, Classification, CookieBasis, CookieClass, CookiePattern, CookieRule,
+            PersonalData, RecipientId, SameSite,
+        },
         secret::{Domain, MasterSecret},
     };
 
@@ -365,7 +381,23 @@ mod tests {
             PersonalData::Declared(data) => (Arc::clone(&data.headers), true),
             _ => (Arc::from([]), false),
         };
-        Screen { plan, rules, declared, visible, key: Arc::new(key), today: None }.withhold(&mut headers);
+        let cookie = |name: &str, class| CookieRule {
+            pattern: CookiePattern::new(name),
+            class,
+            basis: CookieBasis::Article("8.2".into()),
+            finding: false,
+            own: false,
+            script_readable: false,
+            same_site: SameSite::Lax,
+            max_age: None,
+        };
+        let credentials = Credentials::of(&[
+            cookie("session", CookieClass::Session),
+            cookie("*csrf", CookieClass::Security),
+            cookie("cart", CookieClass::Cart),
+        ]);
+        let key = Arc::new(key);
+        Screen { plan, rules, declared, visible, credentials, key, today: None }.withhold(&mut headers);
         let text = |value: &HeaderValue| String::from_utf8(value.as_bytes().to_vec()).unwrap();
         headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
     }
@@ -409,6 +441,42 @@ mod tests {
     }
 
     #[test]
+    fn addresses_lose_their_user_and_what_stands_behind_a_hidden_name() {
+        for (value, expected) in [
+            ("https://jean:x@h/a", "https://h/a"),
+            ("/users/email/a@b/edit", "/users/email//edit"),
+            ("/a;email=x/b", "/a;email="),
+            ("/a?b=1#email=x", "/a?b=1#email="),
+            ("/a?d=eyJlbWFpbCI6ImFAYiJ9&e=1", "/a?d=&e=1"),
+            ("/a?next=%2Femail%2Fa%40b", "/a?next="),
+        ] {
+            let left = screened(&PersonalData::Undeclared, &[("location", value)], CategorySet::default());
+            assert_eq!(left[0].1, expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_cookie_with_a_document_goes_unless_it_is_the_bearers_own() {
+        for (value, passes) in [
+            ("cart=eyJlbWFpbCI6ImFAYiJ9; Path=/", false),
+            ("cart=eyJhbGciOiJub25lIn0.eyJlbWFpbCI6ImFAYiJ9.c2ln", false),
+            ("cart=email=a&n=1", false),
+            ("cart=/p?n=1&email=a", false),
+            ("cart=%7B%22email%22%3A1%7D", false),
+            ("cart=eyJuIjo3fQ", true),
+            ("session=eyJhbGciOiJub25lIn0.eyJlbWFpbCI6ImFAYiJ9.c2ln; Secure", true),
+            ("a_csrf=eyJlbWFpbCI6ImFAYiJ9", true),
+            ("session={\"email\":\"a\"}", false),
+        ] {
+            assert_eq!(
+                left(&[("set-cookie", value)], CategorySet::default()).len(),
+                usize::from(passes),
+                "{value}"
+            );
+        }
+    }
+
+    #[test]
     fn names_and_documents_of_the_charter_are_withheld() {
         for (name, value) in [
             ("x-email", "jean@x.fr"),
@@ -420,6 +488,13 @@ mod tests {
             ("x-user", "%7B%22E-mail%22%3A1%7D"),
             ("x-user", "[{\"a\":[{\"birth_date\":1}]}]"),
             ("x-user", "{\"email\":"),
+            ("x-user", "eyJlbWFpbCI6ImFAYiJ9"),
+            ("x-user", "Bearer eyJhbGciOiJub25lIn0.eyJlbWFpbCI6ImFAYiJ9.c2ln"),
+            ("x-user", "aWQsZW1haWwKMSxhQGIK"),
+            ("x-user", "<u><email>a@b</email></u>"),
+            ("x-context", "for {\"email\":\"a\"}"),
+            ("location", "/confirm/eyJlbWFpbCI6ImFAYiJ9"),
+            ("location", "https://h/eyJhbGciOiJub25lIn0.eyJlbWFpbCI6ImFAYiJ9.c2ln/x"),
         ] {
             assert!(left(&[(name, value)], CategorySet::default()).is_empty(), "{name}: {value}");
         }
@@ -434,6 +509,9 @@ mod tests {
             ("link", "</a>; rel=next"),
             ("x-note", "[1] a footnote"),
             ("x-template", "{name}"),
+            ("x-token", "eyJhbGciOiJub25lIn0.eyJzdWIiOiI3In0.c2ln"),
+            ("content-security-policy", "default-src 'self'; img-src data: https://x.fr"),
+            ("x-id", "550e8400-e29b-41d4-a716-446655440000"),
         ] {
             assert_eq!(left(&[(name, value)], CategorySet::default()), [name], "{name}: {value}");
         }

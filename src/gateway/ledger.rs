@@ -16,9 +16,10 @@ use super::{
     worker::View,
 };
 use crate::{
-    identity::Identified,
+    identity::{Identified, Outcome},
     journal::{Decision, Journal, Record, RequestId, Termination},
-    policy::set::{CategoryId, RecipientId, RouteId, UpstreamId},
+    limit::{Permit, QuotaBits},
+    policy::set::{CategoryId, QuotaId, RecipientId, RouteId, UpstreamId},
     redact::Tally,
     telemetry::{self, Direction, InFlight, MethodLabel, Protocol, RefusalReason, Scope, TlsVersion},
 };
@@ -34,6 +35,8 @@ pub struct Ledger {
     /// What came of the request body.
     notes: Rc<Notes>,
     open: bool,
+    /// Places under way that quotas gave it.
+    permits: Vec<Permit>,
     _in_flight: InFlight,
 }
 
@@ -49,6 +52,7 @@ impl Ledger {
             recipient: None,
             notes,
             open: true,
+            permits: Vec::new(),
             _in_flight: in_flight,
         }
     }
@@ -81,12 +85,30 @@ impl Ledger {
     /// Who the caller is.
     pub fn caller(&mut self, identified: &Identified) {
         self.record.identity = Some(identified.outcome.as_str());
-        self.record.provider = identified.caller.provider;
+        self.record.provider = identified.provider;
+        if let Outcome::Rejected(reason) = identified.outcome {
+            self.record.identity_reason = Some(reason.as_str());
+        }
         self.record.recipients = identified.caller.recipients.iter().copied().collect();
         self.recipient = identified.caller.recipients.first().copied();
         if let Some(subject) = &identified.caller.subject {
             self.record.subject = Some(self.view.pseudonyms().subject(subject.expose(), self.record.time));
         }
+    }
+
+    /// Holds places that quotas gave it, until it is over: the account goes with the last byte, whatever the way out.
+    pub fn hold(&mut self, mut permits: Vec<Permit>) {
+        self.permits.append(&mut permits);
+    }
+
+    /// The quota that refused it.
+    pub fn over_quota(&mut self, quota: QuotaId) {
+        self.record.quota = Some(quota);
+    }
+
+    /// Quotas in shadow mode that would have refused it.
+    pub fn shadowed(&mut self, quotas: QuotaBits) {
+        self.record.shadow_quotas = quotas.0;
     }
 
     /// Where it was sent, and how long the answer's head took.
@@ -126,6 +148,7 @@ impl Ledger {
         self.record.decision = match error {
             ExchangeError::ToHttps { .. } => Decision::Redirected,
             ExchangeError::Throttled { .. } => Decision::Throttled(throttled.unwrap_or(Scope::Address)),
+            ExchangeError::OverQuota { .. } => Decision::Throttled(throttled.unwrap_or(Scope::Quota)),
             ExchangeError::Upstream(kind) => Decision::UpstreamFailed(kind.label()),
             ExchangeError::Unreadable(reason) => Decision::Unreadable(reason.as_str()),
             other => Decision::Refused(other.reason()),
@@ -188,6 +211,7 @@ impl Ledger {
         if !std::mem::take(&mut self.open) {
             return;
         }
+        self.permits.clear();
         let duration = self.started.elapsed();
         let record = &mut self.record;
         record.duration = duration;

@@ -14,6 +14,15 @@ pub(super) enum Ends {
     Parameter,
 }
 
+/// How far a value goes that is looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Upto {
+    /// To its end.
+    End,
+    /// Perhaps less far: a document may have signs at which a value ends.
+    Beyond,
+}
+
 /// Addresses in parameters of addresses that are followed: `/sign-in?next=%2Fa%3Femail%3D…`.
 const MAX_LEVEL: usize = 3;
 
@@ -26,7 +35,7 @@ pub(super) fn screen(
     text: &[u8],
     ends: Ends,
     hidden: &dyn Fn(&str) -> bool,
-    shows: &dyn Fn(&[u8]) -> bool,
+    shows: &dyn Fn(&[u8], Upto) -> bool,
 ) -> Option<Vec<u8>> {
     screen_at(text, ends, hidden, shows, 0)
 }
@@ -35,7 +44,7 @@ fn screen_at(
     text: &[u8],
     ends: Ends,
     hidden: &dyn Fn(&str) -> bool,
-    shows: &dyn Fn(&[u8]) -> bool,
+    shows: &dyn Fn(&[u8], Upto) -> bool,
     level: usize,
 ) -> Option<Vec<u8>> {
     let blank = |byte: u8| matches!(byte, b' ' | b'\t');
@@ -77,7 +86,7 @@ fn screen_at(
         let named = hidden(&decoded) || hidden(last) || hidden(&decoded.replace('+', " "));
         let within = |value: &[u8]| {
             let decoded: Cow<'_, [u8]> = percent_decode(value).into();
-            shows(&decoded)
+            shows(&decoded, Upto::End)
                 || (level < MAX_LEVEL
                     && memchr::memchr(b'%', value).is_some()
                     && screen_at(&decoded, Ends::Address, hidden, shows, level + 1).is_some())
@@ -85,7 +94,7 @@ fn screen_at(
         if !named {
             let end = (equals + 1..text.len()).find(|&at| is_end(at)).unwrap_or(text.len());
             // Written without escapes, a document has all the signs at which a value could end.
-            let end = if shows(&text[equals + 1..]) { text.len() } else { end };
+            let end = if shows(&text[equals + 1..], Upto::Beyond) { text.len() } else { end };
             if within(&text[equals + 1..end]) {
                 out.get_or_insert_default().extend_from_slice(&text[copied..=equals]);
                 copied = end;
@@ -101,6 +110,52 @@ fn screen_at(
         };
         out.get_or_insert_default().extend_from_slice(&text[copied..from]);
         copied = end.unwrap_or(text.len());
+    }
+    let mut out = out?;
+    out.extend_from_slice(&text[copied..]);
+    Some(out)
+}
+
+/// What often stands behind a name in a path and is nobody's value: `/email/confirm`, `/login/callback`.
+const ENDPOINTS: &str = " activate add auth callback cancel change check complete confirm confirmation create delete done edit \
+    error export forgot forgotten help history import index list login logout new next oauth oauth2 oidc options password \
+    recover register remove request resend reset saml saml2 save search send session settings setup signin signup sso status \
+    success token unsubscribe update upload validate validation verification verify view ";
+
+/// Takes out of addresses what stands behind a segment that `hidden` names (`/email/a@b`), and the user in front of a host
+/// (RFC 9110 4.2.4); `None` where nothing changes.
+pub(super) fn screen_path(text: &[u8], hidden: &dyn Fn(&str) -> bool) -> Option<Vec<u8>> {
+    let is_end = |byte: &u8| byte.is_ascii_whitespace() || b"/?#<>\"',;".contains(byte);
+    let length = |from: usize| text[from..].iter().position(is_end).unwrap_or(text.len() - from);
+    let mut out: Option<Vec<u8>> = None;
+    let mut copied = 0;
+    for slash in memchr::memchr_iter(b'/', text) {
+        if slash < copied {
+            continue;
+        }
+        let value = slash + 1;
+        let end = value + length(value);
+        let front = text[..slash].strip_suffix(b"/");
+        if front.is_some_and(|front| front.last().is_none_or(|last| b": \t<=\"'".contains(last))) {
+            // A password may have any of the signs at which a segment ends.
+            let stop = |byte: &u8| byte.is_ascii_whitespace() || b"/?#<>\"'".contains(byte);
+            let authority = &text[value..];
+            let authority = &authority[..authority.iter().position(stop).unwrap_or(authority.len())];
+            if let Some(at) = memchr::memrchr(b'@', authority) {
+                out.get_or_insert_default().extend_from_slice(&text[copied..value]);
+                copied = value + at + 1;
+            }
+            continue;
+        }
+        let start = text[..slash].iter().rposition(is_end).map_or(0, |at| at + 1);
+        let name: Cow<'_, [u8]> = percent_decode(&text[start..slash]).into();
+        let segment = &text[value..end];
+        let stem = String::from_utf8_lossy(segment.split(|&byte| byte == b'.').next().unwrap_or_default());
+        let is_endpoint = ENDPOINTS.split_ascii_whitespace().any(|word| word == stem);
+        if !segment.is_empty() && !is_endpoint && hidden(&String::from_utf8_lossy(&name)) {
+            out.get_or_insert_default().extend_from_slice(&text[copied..value]);
+            copied = end;
+        }
     }
     let mut out = out?;
     out.extend_from_slice(&text[copied..]);
@@ -131,7 +186,7 @@ mod tests {
     #[test]
     fn hidden_parameters_are_emptied_and_others_stay() {
         let hidden = |name: &str| name.eq_ignore_ascii_case("email");
-        let shows = |value: &[u8]| value.starts_with(b"{\"email\":");
+        let shows = |value: &[u8], _| value.starts_with(b"{\"email\":");
         for (text, expected) in [
             ("/a?email=x@y.fr", Some("/a?email=")),
             ("/a?b=1&email=x&c=2", Some("/a?b=1&email=&c=2")),
@@ -166,9 +221,37 @@ mod tests {
     }
 
     #[test]
+    fn paths_lose_what_stands_behind_a_hidden_name() {
+        let hidden = |name: &str| name.eq_ignore_ascii_case("email");
+        for (text, expected) in [
+            ("/users/email/a@b", Some("/users/email/")),
+            ("/e%6Dail/a%40b/x?y=1", Some("/e%6Dail//x?y=1")),
+            ("email/a", Some("email/")),
+            (
+                "</email/a>; rel=next, <https://h/Email/b>; rel=prev",
+                Some("</email/>; rel=next, <https://h/Email/>; rel=prev"),
+            ),
+            ("https://jean:p,w@h/a", Some("https://h/a")),
+            ("//jean@h", Some("//h")),
+            ("/a//b@c", None),
+            ("https://h/a@b", None),
+            ("/email/confirm?x=1", None),
+            ("/email/index.php", None),
+            ("/email/", None),
+            ("/email", None),
+            ("/mail/email", None),
+            ("//", None),
+        ] {
+            let screened =
+                screen_path(text.as_bytes(), &hidden).map(|bytes| String::from_utf8(bytes).unwrap());
+            assert_eq!(screened.as_deref(), expected, "{text}");
+        }
+    }
+
+    #[test]
     fn parameters_of_other_fields_are_emptied_whole() {
         let hidden = |name: &str| name.eq_ignore_ascii_case("nom");
-        let shows = |_: &[u8]| false;
+        let shows = |_: &[u8], _| false;
         for (text, expected) in [
             ("nom=Jean Dupont; page=7", Some("nom=; page=7")),
             ("a;Nom = \"Jean, Dupont\", b", Some("a;Nom = \"\", b")),

@@ -36,7 +36,7 @@ impl Media {
 ///
 /// # Errors
 /// A refusal for two of them or none that parses, and for a known format in a charset in which it is not read (JSON:
-/// any but UTF-8, RFC 8259 8.1), where two are named, and where parts have no boundary.
+/// any but UTF-8, RFC 8259 8.1, and those in which ASCII means the same), where two are named, and where parts have no boundary.
 pub fn media(headers: &HeaderMap) -> Result<Media, Unreadable> {
     let mut values = headers.get_all(header::CONTENT_TYPE).iter();
     let Some(value) = values.next() else { return Ok(Media::Doubtful) };
@@ -185,7 +185,9 @@ mod tests {
             (&["Application/JSON; charset=UTF-8"], Ok(Media::Known(Format::Json))),
             (&["application/reports+json"], Ok(Media::Known(Format::Json))),
             (&["application/json; charset=\"utf-8\""], Ok(Media::Known(Format::Json))),
-            (&["application/json; charset=iso-8859-1"], Err(Unreadable::Charset)),
+            (&["application/json; charset=iso-8859-1"], Ok(Media::Known(Format::Ascii))),
+            (&["application/json; charset=shift_jis"], Err(Unreadable::Charset)),
+            (&["application/x-ndjson; charset=iso-8859-1"], Err(Unreadable::Charset)),
             (&["application/json; charset=utf-8; charset=utf-7"], Err(Unreadable::Charset)),
             (&["application/json; Charset = utf-16"], Err(Unreadable::Charset)),
             (&["application/json", "text/html"], Err(Unreadable::MediaType)),

@@ -17,6 +17,7 @@ mod links;
 pub mod media;
 mod payload;
 mod personal;
+mod quota;
 mod redaction;
 mod respond;
 pub mod route;

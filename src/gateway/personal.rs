@@ -10,6 +10,7 @@ use super::{
     body::{Content, Replay},
     caching::{self, Tags},
     coding::{BLOCK, Coding, CodingError, Decoder, unpacked},
+    cookies::Credentials,
     headers::Screen,
     media::{Media, looks_like_table, media, of_pictures, state_utf8},
     redaction::{Codings, Redaction},
@@ -45,6 +46,8 @@ pub(super) struct Reader<'a> {
     pub tags: Tags<'a>,
     /// Most bytes that decoding may give.
     pub cap: u64,
+    /// Which cookies are the caller's own credential.
+    pub credentials: &'a Credentials,
     /// What was asked for, on routes of GraphQL.
     pub answers: Option<Arc<Answers>>,
 }
@@ -177,6 +180,9 @@ impl Reader<'_> {
             return Err(Unreadable::Partial);
         }
         let format = match (&self.answers, format) {
+            (None, Format::Json) if status.is_client_error() || status.is_server_error() => {
+                Format::Failure(status.as_u16())
+            }
             (None, format) => format,
             (Some(answers), Format::Json | Format::Texts | Format::Wrapped) => {
                 Format::Graphql(Arc::clone(answers))
@@ -216,7 +222,8 @@ impl Reader<'_> {
             PersonalData::Undeclared | PersonalData::Exempt { .. } => (Arc::default(), false),
         };
         let (visible, key) = (self.audience.sees.any, Arc::clone(self.key));
-        Screen { plan: Arc::clone(plan), rules, declared, visible, key, today: self.audience.today }
+        let (credentials, today) = (self.credentials.clone(), self.audience.today);
+        Screen { plan: Arc::clone(plan), rules, declared, visible, credentials, key, today }
     }
 
     /// Whether an answer for a reader who sees everything is one that others see less of.
@@ -269,6 +276,20 @@ impl Reader<'_> {
                     (Shown::Packed, _) => return Err(Unreadable::MediaType),
                     (Shown::As(seen), Media::Known(format)) => Some(format.unless_seen(seen)),
                     (Shown::As(Some(Seen::Format(format))), _) => Some(format),
+                    // Under a type that says little, or none: browsers look for themselves.
+                    (
+                        Shown::As(Some(Seen::Opaque(Opaque::Page))),
+                        media @ (Media::Plain(_) | Media::Doubtful),
+                    ) if self.reads(LooseFormat::Html) && !states_page(headers) => {
+                        let charset = match media {
+                            Media::Plain(charset) => charset,
+                            _ => Charset::Unstated,
+                        };
+                        if !charset.is_ascii_compatible() {
+                            return Err(Unreadable::Charset);
+                        }
+                        Some(Format::Html(charset))
+                    }
                     (Shown::As(None | Some(Seen::Opaque(Opaque::Page))), Media::Plain(charset))
                         if self.reads(LooseFormat::Text) =>
                     {
@@ -450,6 +471,12 @@ async fn hold(
 /// Whether the route's owner lets this type pass unread.
 fn passes(data: &Classification, essence: &str) -> bool {
     data.pass_types.iter().any(|range| range.matches(essence))
+}
+
+/// Whether the type is that of a page, in a charset in which none is read.
+fn states_page(headers: &HeaderMap) -> bool {
+    let stated = headers.get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+    stated.trim_ascii_start().to_ascii_lowercase().starts_with(b"text/html")
 }
 
 fn is_byteranges(value: &HeaderValue) -> bool {

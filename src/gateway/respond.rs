@@ -62,6 +62,14 @@ pub enum ExchangeError {
         /// `Retry-After`, `RateLimit`, `RateLimit-Policy`.
         headers: Vec<(HeaderName, HeaderValue)>,
     },
+    /// A quota has no room.
+    #[error("over quota")]
+    OverQuota {
+        /// Its name.
+        quota: String,
+        /// `Retry-After`, `RateLimit`, `RateLimit-Policy`.
+        headers: Vec<(HeaderName, HeaderValue)>,
+    },
     /// The route wants a known caller.
     #[error("caller unknown")]
     Unauthenticated,
@@ -146,7 +154,7 @@ impl ExchangeError {
             Self::Denied(Denied::StandIn | Denied::Token) => StatusCode::CONFLICT,
             Self::Denied(Denied::Unreadable | Denied::Graphql) => StatusCode::BAD_REQUEST,
             Self::ToHttps { .. } => StatusCode::PERMANENT_REDIRECT,
-            Self::Throttled { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::Throttled { .. } | Self::OverQuota { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Unauthenticated => StatusCode::UNAUTHORIZED,
             Self::RequestBody => StatusCode::REQUEST_TIMEOUT,
             Self::IdentityUnavailable | Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
@@ -175,6 +183,7 @@ impl ExchangeError {
             Self::Denied(Denied::Token) => RefusalReason::Token,
             Self::Denied(Denied::Unreadable | Denied::Graphql) => RefusalReason::UnreadableBody,
             Self::Throttled { .. } => RefusalReason::Throttled,
+            Self::OverQuota { .. } => RefusalReason::Quota,
             Self::Unauthenticated => RefusalReason::Unauthenticated,
             Self::IdentityUnavailable => RefusalReason::IdentityUnavailable,
             Self::RequestBody | Self::Upstream(UpstreamError::RequestBody) => RefusalReason::BodyTimeout,
@@ -204,6 +213,7 @@ impl ExchangeError {
             Self::Expectation => "This expectation cannot be met.",
             Self::ToHttps { .. } => "This service is only available over HTTPS.",
             Self::Throttled { .. } => "Too many attempts. Please wait before you try again.",
+            Self::OverQuota { .. } => "Too many requests. Please wait before you try again.",
             Self::Unauthenticated => "Please sign in first.",
             Self::IdentityUnavailable | Self::Overloaded => "The service is busy. Please try again shortly.",
             Self::RequestBody => "The request body did not arrive in time.",
@@ -219,7 +229,9 @@ impl ExchangeError {
     /// RFC 9457 problem type; `about:blank` where the status says it all.
     fn problem_type(&self) -> &'static str {
         match self {
-            Self::Throttled { .. } => "https://iana.org/assignments/http-problem-types#quota-exceeded",
+            Self::Throttled { .. } | Self::OverQuota { .. } => {
+                "https://iana.org/assignments/http-problem-types#quota-exceeded"
+            }
             _ => "about:blank",
         }
     }
@@ -240,6 +252,7 @@ impl ExchangeError {
             | Self::MethodNotAllowed { .. }
             | Self::ToHttps { .. }
             | Self::Throttled { .. }
+            | Self::OverQuota { .. }
             | Self::Denied(_)
             | Self::Unauthenticated
             | Self::IdentityUnavailable
@@ -252,7 +265,14 @@ impl ExchangeError {
     /// The response: head, and a body that is left out for HEAD.
     pub fn response(&self) -> Response<Bytes> {
         let status = self.status();
-        let body = problem(self.problem_type(), self.title(), status);
+        let mut body = problem(self.problem_type(), self.title(), status);
+        if let Self::OverQuota { quota, .. } = self
+            && body.ends_with("}\n")
+        {
+            // Names of a policy have nothing to escape.
+            body.truncate(body.len() - 2);
+            body.push_str(&format!(",\"violated-policies\":[\"{quota}\"]}}\n"));
+        }
         let mut response = Response::new(Bytes::from(body));
         *response.status_mut() = status;
         let headers = response.headers_mut();
@@ -272,7 +292,7 @@ impl ExchangeError {
             Self::ToHttps { location } => {
                 headers.insert(header::LOCATION, location.clone());
             }
-            Self::Throttled { headers: limits } => {
+            Self::Throttled { headers: limits } | Self::OverQuota { headers: limits, .. } => {
                 for (name, value) in limits {
                     headers.append(name.clone(), value.clone());
                 }
@@ -320,6 +340,7 @@ mod tests {
             ExchangeError::NoRoute,
             ExchangeError::Denied(Denied::StandIn),
             ExchangeError::Throttled { headers: vec![] },
+            ExchangeError::OverQuota { quota: "api".into(), headers: vec![] },
             ExchangeError::Upstream(UpstreamError::ResponseTimeout),
             ExchangeError::Unreadable(Unreadable::MediaType),
         ];

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use http::HeaderValue;
 
-use super::route::{RouteConflict, Router};
+use super::{
+    cookies::Credentials,
+    route::{RouteConflict, Router},
+};
 use crate::{
     identity::{Identity, IdentityError},
     limit::{LimitError, Limits},
@@ -34,6 +37,8 @@ pub struct Snapshot {
     pub pseudonym_key: Arc<DomainKey>,
     /// Key of views in entity tags.
     pub tag_key: DomainKey,
+    /// Which cookies are the caller's own credential.
+    pub(super) credentials: Credentials,
     /// `Strict-Transport-Security`.
     pub hsts: HeaderValue,
 }
@@ -90,12 +95,14 @@ impl Snapshot {
         Ok(Self {
             router: Router::build(&policy.routes)?,
             identity: Identity::build(&policy, secret, previous.map(|one| &one.identity))?,
-            limits: Limits::build(&policy.gateway.store, secret, previous.map(|one| &one.limits))?,
+            limits: Limits::build(&policy.gateway.store, secret, previous.map(|one| &one.limits))?
+                .with_quotas(&policy.gateway.quotas, previous.map(|one| &one.limits)),
             dialers: Dialers::build(&policy)?,
             plans,
             requests,
             pseudonym_key: Arc::new(secret.derive(Domain::Api, "")),
             tag_key: secret.derive(Domain::EntityTag, &policy.digest),
+            credentials: Credentials::of(&policy.charter.cookies),
             hsts,
             policy,
         })

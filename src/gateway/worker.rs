@@ -1,10 +1,16 @@
 //! What one worker keeps for itself: its view of the snapshot, its pool, its metric handles.
 
-use std::{cell::RefCell, collections::VecDeque, rc::Rc, sync::Arc};
+use std::{
+    cell::RefCell,
+    collections::VecDeque,
+    rc::{Rc, Weak},
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use arc_swap::ArcSwap;
 
-use super::{payload::Payload, snapshot::Snapshot};
+use super::{fetch::Asker, payload::Payload, snapshot::Snapshot};
 use crate::{
     journal::{Journal, Pseudonyms},
     policy::set::{ProviderId, RouteId, UpstreamId},
@@ -33,10 +39,19 @@ pub struct View {
     tags: RefCell<VecDeque<(RouteId, Arc<Audience>, String)>>,
 }
 
+/// How often it is looked for what identity providers have to be asked again.
+const TEND: Duration = Duration::from_secs(1);
+
 /// View tags kept at hand.
 const TAGS: usize = 16;
 
 impl Gateway {
+    /// Keeps what identity providers are asked for up to date, for as long as the gate lives: keys are renewed before they
+    /// are old, whether anybody asks or not, and no exchange waits for them.
+    pub fn tend(self: &Rc<Self>) {
+        tokio::task::spawn_local(tend(Rc::downgrade(self)));
+    }
+
     /// A worker's gate. Must be called on the worker's own thread, inside its runtime.
     pub fn new(shared: Arc<ArcSwap<Snapshot>>, journal: Journal, pseudonyms: Pseudonyms) -> Self {
         let snapshot = shared.load_full();
@@ -117,5 +132,31 @@ impl View {
     /// Counters of an identity provider.
     pub fn provider_metrics(&self, provider: ProviderId) -> Option<&ProviderMetrics> {
         self.provider_metrics.get(usize::from(provider.0))
+    }
+}
+
+async fn tend(gateway: Weak<Gateway>) {
+    let mut pace = tokio::time::interval(TEND);
+    pace.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        pace.tick().await;
+        let Some(gateway) = gateway.upgrade() else { return };
+        let view = gateway.view();
+        let now = SystemTime::now();
+        let identity = &view.snapshot.identity;
+        for status in identity.key_status(now) {
+            if let Some(metrics) = view.provider_metrics(status.provider) {
+                metrics.keys(status.usable, status.age);
+            }
+        }
+        // Each by itself: one that hangs must not keep the others waiting.
+        for provider in identity.due(now) {
+            let view = Rc::clone(&view);
+            tokio::task::spawn_local(async move {
+                let asker = Asker { view: &view, host: None };
+                let snapshot = &view.snapshot;
+                snapshot.identity.tend(&snapshot.policy, provider, &asker, now).await;
+            });
+        }
     }
 }

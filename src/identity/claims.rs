@@ -33,6 +33,7 @@ pub(super) struct Claims {
     roles: Vec<Text>,
     groups: Vec<Text>,
     wards: Vec<Text>,
+    quota: Option<Text>,
 }
 
 /// The answer cannot be one caller's: several subjects, too many values, or too long ones.
@@ -47,6 +48,7 @@ impl Claims {
             roles: texts(paths.role.as_ref(), document, ROLES)?,
             groups: texts(paths.groups.as_ref(), document, GROUPS)?,
             wards: texts(paths.wards.as_ref(), document, WARDS)?,
+            quota: subject(paths.quota.as_ref(), document)?,
         })
     }
 
@@ -74,6 +76,7 @@ impl Claims {
             subject: self.subject.clone(),
             groups: self.groups.clone(),
             wards: self.wards.clone(),
+            quota: self.quota.clone(),
             provider: Some(provider),
         })
     }
@@ -94,12 +97,13 @@ impl Claims {
             .chain(&self.roles)
             .chain(&self.groups)
             .chain(&self.wards)
+            .chain(&self.quota)
             .map(|text| text.expose().len() + size_of::<Text>())
             .sum()
     }
 }
 
-/// The one subject: a text or a whole number. Nothing and `null` are nobody; two different ones are an attack.
+/// The one subject, or whatever else has to be one: a text or a whole number. Nothing and `null` are nobody; two different ones are an attack.
 fn subject(path: Option<&JsonPath>, document: &Value) -> Result<Option<Text>, Unclaimable> {
     let mut found: Option<Box<str>> = None;
     for value in select(path, document)? {
@@ -201,6 +205,7 @@ mod tests {
             role: Some(role.parse().unwrap()),
             groups: Some("$.groups[*]".parse().unwrap()),
             wards: Some("$..ward".parse().unwrap()),
+            quota: Some("$.tenant".parse().unwrap()),
         }
     }
 
@@ -260,6 +265,17 @@ mod tests {
         }
         let two = json!({"a": {"sub": "jean"}, "b": {"sub": "paul"}});
         assert_eq!(Claims::extract(&paths("$..sub", "$.role"), &two).unwrap_err(), Unclaimable);
+    }
+
+    #[test]
+    fn what_quotas_count_by_is_one_text() {
+        let quota = |document: Value| {
+            Claims::extract(&paths("$.sub", "$.role"), &document)
+                .map(|claims| claims.quota.map(|text| text.expose().to_string()))
+        };
+        assert_eq!(quota(json!({"tenant": "lycee"})), Ok(Some("lycee".to_owned())));
+        assert_eq!(quota(json!({"role": "student"})), Ok(None));
+        assert_eq!(quota(json!({"tenant": ["a", "b"]})), Err(Unclaimable));
     }
 
     #[test]

@@ -11,7 +11,8 @@ pub type LocalBoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 
 /// Asks an upstream and reads the whole answer, within bounds of its own on time and on the body.
 pub trait Fetch {
-    /// One exchange. The request's URI is path and query only; host, framing and connection are the lender's affair.
+    /// One exchange. The request's URI is path and query only; framing and connection are the lender's affair, and so is the
+    /// host where the request names none.
     ///
     /// Must end within a bounded time: callers that wait for the same answer wait for this future.
     fn fetch<'a>(

@@ -4,7 +4,10 @@
 //! are, not by their place in the list, which a reload may shift.
 
 use crate::{
-    policy::set::{IdentityProvider, JsonPath, KeySource, PolicySet, ProviderKind, TokenSource, UpstreamId},
+    policy::set::{
+        ClientAuthentication, IdentityProvider, JsonPath, KeySource, Located, Place, PolicySet, ProviderKind,
+        TokenSource, UpstreamId,
+    },
     secret::DomainKey,
 };
 
@@ -20,23 +23,38 @@ pub(super) fn fingerprint(
     let mut all = Parts::default();
     all.text(&provider.name);
     let paths = &provider.claims;
-    for path in [&paths.subject, &paths.role, &paths.groups, &paths.wards] {
+    for path in [&paths.subject, &paths.role, &paths.groups, &paths.wards, &paths.quota] {
         all.text(&path.as_ref().map(JsonPath::to_string).unwrap_or_default());
     }
     match &provider.kind {
         ProviderKind::Jwt(jwt) => {
             match &jwt.keys {
                 KeySource::Inline(bytes) => keys.text("inline").bytes(bytes),
-                KeySource::Remote { upstream, path } => {
-                    keys.text("remote").upstream(policy, *upstream).text(path)
-                }
+                KeySource::Remote { place, renewal } => keys
+                    .text("remote")
+                    .located(policy, place)
+                    .bytes(&renewal.refresh.as_nanos().to_be_bytes())
+                    .bytes(&renewal.expires.as_nanos().to_be_bytes()),
             };
             keys.list(jwt.algorithms.iter());
             all.text("jwt").bytes(&keys.tag(key)).text(&jwt.issuer).list(jwt.audience.iter());
-            match &jwt.token {
-                TokenSource::Authorization => all.text("authorization"),
-                TokenSource::Cookie(name) => all.text("cookie").text(name),
+            all.token(&jwt.token);
+        }
+        ProviderKind::Introspection(endpoint) => {
+            all.text("introspection").located(policy, &endpoint.endpoint);
+            match &endpoint.client {
+                ClientAuthentication::Basic { id, secret } => {
+                    all.text("basic").text(id).text(secret.expose())
+                }
+                ClientAuthentication::Post { id, secret } => all.text("post").text(id).text(secret.expose()),
+                ClientAuthentication::Bearer(token) => all.text("bearer").text(token.expose()),
             };
+            all.token(&endpoint.token)
+                .list(endpoint.issuer.iter())
+                .list(endpoint.audience.iter())
+                .bytes(&endpoint.skew.as_nanos().to_be_bytes())
+                .bytes(&(endpoint.cache_entries as u64).to_be_bytes())
+                .bytes(&endpoint.cache.as_nanos().to_be_bytes());
         }
         ProviderKind::ForwardAuth(endpoint) => {
             all.text("forward-auth")
@@ -77,6 +95,33 @@ impl Parts {
             self.bytes(one.as_ref());
         }
         self
+    }
+
+    fn token(&mut self, source: &TokenSource) -> &mut Self {
+        match source {
+            TokenSource::Authorization => self.text("authorization"),
+            TokenSource::Cookie(name) => self.text("cookie").text(name),
+        }
+    }
+
+    fn place(&mut self, policy: &PolicySet, place: &Place) -> &mut Self {
+        self.upstream(policy, place.upstream).text(&place.path).list(place.host.iter())
+    }
+
+    fn located(&mut self, policy: &PolicySet, located: &Located) -> &mut Self {
+        match located {
+            Located::Fixed(place) => self.text("fixed").place(policy, place),
+            Located::Discovered(discovery) => {
+                self.text("discovered").text(&discovery.issuer).place(policy, &discovery.document);
+                self.list(
+                    discovery.origins.iter().map(|one| format!("{} {}:{}", one.tls, one.host, one.port)),
+                );
+                for origin in &discovery.origins {
+                    self.upstream(policy, origin.upstream);
+                }
+                self
+            }
+        }
     }
 
     fn upstream(&mut self, policy: &PolicySet, id: UpstreamId) -> &mut Self {

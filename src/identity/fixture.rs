@@ -21,9 +21,10 @@ use tokio::sync::Notify;
 use super::{Credentials, Fetch, FetchError, Identified, Identity, LocalBoxFuture, Outcome, Recall};
 use crate::{
     policy::set::{
-        AddressMode, Charter, ClaimPaths, ClientLimits, Endpoint, ForwardAuthSettings, GatewaySettings,
-        HostHeader, Hsts, IdentityProvider, JournalSettings, JournalTarget, JwtSettings, KeySource, Listen,
-        PolicySet, ProviderId, ProviderKind, Recipient, RecipientId, Sees, Store, Timeouts, TokenSource,
+        AddressMode, Charter, ClaimPaths, ClientAuthentication, ClientLimits, Discovery, Endpoint,
+        ForwardAuthSettings, GatewaySettings, HostHeader, Hsts, IdentityProvider, IntrospectionSettings,
+        JournalSettings, JournalTarget, JwtSettings, KeySource, Listen, Located, Origin, Place, PolicySet,
+        ProviderId, ProviderKind, Recipient, RecipientId, Renewal, Sees, Store, Timeouts, TokenSource,
         Upstream, UpstreamId,
     },
     secret::MasterSecret,
@@ -68,6 +69,7 @@ pub(super) fn claims() -> ClaimPaths {
         role: path("$.role"),
         groups: path("$.groups"),
         wards: path("$.wards"),
+        quota: path("$.tenant"),
     }
 }
 
@@ -85,7 +87,31 @@ pub(super) fn jwt(keys: KeySource) -> JwtSettings {
 }
 
 pub(super) fn remote() -> KeySource {
-    KeySource::Remote { upstream: UpstreamId(0), path: "/jwks".into() }
+    let place = Place { upstream: UpstreamId(0), path: "/jwks".into(), host: None };
+    KeySource::Remote { place: Located::Fixed(place), renewal: Renewal::default() }
+}
+
+/// [`ISSUER`] describes itself, behind upstream 0.
+pub(super) fn discovery() -> Discovery {
+    let origin = Origin { tls: true, host: "id.school.example".into(), port: 443, upstream: UpstreamId(0) };
+    let path = "/.well-known/openid-configuration".into();
+    let document = Place { upstream: UpstreamId(0), path, host: None };
+    Discovery { document, issuer: ISSUER.into(), origins: vec![origin] }
+}
+
+/// The issuer is asked about tokens.
+pub(super) fn introspection() -> IntrospectionSettings {
+    let place = Place { upstream: UpstreamId(0), path: "/introspect".into(), host: None };
+    IntrospectionSettings {
+        endpoint: Located::Fixed(place),
+        client: ClientAuthentication::Basic { id: "rempart".into(), secret: "s e:cret".to_owned().into() },
+        token: TokenSource::Authorization,
+        issuer: Some(ISSUER.into()),
+        audience: vec![AUDIENCE.into()],
+        skew: Duration::from_secs(30),
+        cache: Duration::from_secs(30),
+        cache_entries: 100,
+    }
 }
 
 pub(super) fn endpoint() -> ForwardAuthSettings {
@@ -152,6 +178,7 @@ pub(super) fn policy(providers: Vec<IdentityProvider>) -> PolicySet {
             },
             providers,
             store: Store::Memory,
+            quotas: Vec::new(),
             secret: None,
             journal: JournalSettings { to: JournalTarget::Stdout, queue: 1, address: AddressMode::Pseudonym },
             upstreams: vec![upstream("platform")],
@@ -356,6 +383,17 @@ impl Room {
 
     pub(super) fn inline(keys: &[Value]) -> Self {
         Self::jwt(KeySource::Inline(key_set(keys).into_bytes()))
+    }
+
+    pub(super) fn introspection(settings: IntrospectionSettings) -> Self {
+        Self::new(vec![provider("opaque", ProviderKind::Introspection(settings))])
+    }
+
+    /// What the gateway does about once a second.
+    pub(super) async fn tend(&self, fetch: &dyn Fetch, now: SystemTime) {
+        for provider in self.identity.due(now) {
+            self.identity.tend(&self.policy, provider, fetch, now).await;
+        }
     }
 
     pub(super) fn forward_auth(settings: ForwardAuthSettings) -> Self {

@@ -4,10 +4,7 @@
 //! kept for a short time under a keyed hash of what was forwarded, and concurrent exchanges of one session ask once,
 //! whichever core they run on: one page of forty calls is one look-up.
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{sync::Arc, time::SystemTime};
 
 use bytes::Bytes;
 use http::{
@@ -18,10 +15,9 @@ use serde_json::{Value, json};
 
 use super::{
     Answer, Credentials, Fetch, RejectReason,
-    cache::{Answers, Weigh, answers},
     claims::Claims,
-    clock::within,
     json,
+    verdicts::{Verdict, Verdicts},
 };
 use crate::{
     policy::set::{ClaimPaths, ForwardAuthSettings, IdentityProvider},
@@ -34,51 +30,13 @@ pub const SESSION_BYTES: usize = 16 * 1024;
 const ANSWER_BYTES: usize = 64 * 1024;
 /// Longest `Location` that counts as a role text.
 const LOCATION_BYTES: usize = 2048;
-/// How long a refusal is believed: short, for the next request may come after a login elsewhere.
-const REFUSAL: Duration = Duration::from_secs(2);
-/// How long an endpoint that answers nonsense is spared.
-const FAILURE: Duration = Duration::from_secs(1);
 
 /// The live part of a session provider.
 #[derive(Clone)]
 pub(super) struct Sessions {
-    answers: Arc<Answers<Remembered>>,
+    verdicts: Verdicts,
     key: DomainKey,
     provider: String,
-}
-
-/// An answer and how long it is believed.
-struct Remembered {
-    verdict: Verdict,
-    at: SystemTime,
-    during: Duration,
-}
-
-/// What the endpoint said.
-#[derive(Clone)]
-enum Verdict {
-    Known(Arc<Claims>),
-    Rejected(RejectReason),
-    Unavailable,
-}
-
-impl From<Verdict> for Answer {
-    fn from(verdict: Verdict) -> Self {
-        match verdict {
-            Verdict::Known(claims) => Self::Known(claims),
-            Verdict::Rejected(reason) => Self::Rejected(reason),
-            Verdict::Unavailable => Self::Unavailable,
-        }
-    }
-}
-
-impl Weigh for Remembered {
-    fn bytes(&self) -> usize {
-        match &self.verdict {
-            Verdict::Known(claims) => claims.bytes(),
-            Verdict::Rejected(_) | Verdict::Unavailable => 0,
-        }
-    }
 }
 
 /// What of the caller's request is forwarded: pairs of settings order, each value once.
@@ -170,7 +128,7 @@ impl<'a> Forwarded<'a> {
 
 impl Sessions {
     pub(super) fn new(provider: &str, entries: usize, key: DomainKey) -> Self {
-        Self { answers: Arc::new(answers(entries)), key, provider: provider.to_owned() }
+        Self { verdicts: Verdicts::new(entries), key, provider: provider.to_owned() }
     }
 
     /// What the platform says of the caller.
@@ -192,42 +150,25 @@ impl Sessions {
             return look_up(&forwarded, settings, paths, fetch).await.into();
         }
         let tag = forwarded.tag(&self.key, &self.provider);
-        if let Some(kept) = self.answers.get(&tag) {
-            if within(kept.at, now, kept.during) {
-                return kept.verdict.clone().into();
-            }
-            self.answers.remove_if(&tag, |other| Arc::ptr_eq(other, &kept));
-        }
-        // Waits for an exchange that is asking already, and takes its answer whatever time that took: otherwise those
-        // who wait for a slow endpoint would ask it one after the other. If the asking exchange is cancelled, this one
-        // gets its place.
-        let place = match self.answers.get_value_or_guard_async(&tag).await {
-            Ok(kept) => return kept.verdict.clone().into(),
-            Err(place) => place,
+        let ask = async || {
+            let verdict = look_up(&forwarded, settings, paths, fetch).await;
+            let during = verdict.believed_for(settings.cache, &provider.roles);
+            (verdict, during)
         };
-        let verdict = look_up(&forwarded, settings, paths, fetch).await;
-        let during = settings.cache.min(match &verdict {
-            Verdict::Known(claims) if claims.has_known_role(&provider.roles) => Duration::MAX,
-            // Platforms that answer guests with 200, or send them to the login page, refuse as much as those with 401.
-            Verdict::Known(_) | Verdict::Rejected(_) => REFUSAL,
-            Verdict::Unavailable => FAILURE,
-        });
-        // Not kept if it was forgotten meanwhile: the session may have changed under the question.
-        let _ = place.insert(Arc::new(Remembered { verdict: verdict.clone(), at: now, during }));
-        verdict.into()
+        self.verdicts.get(tag, now, ask).await.into()
     }
 
     /// Drops what is kept for these credentials.
     pub(super) fn forget(&self, settings: &ForwardAuthSettings, credentials: &Credentials<'_>) {
         if let Ok(Some(forwarded)) = Forwarded::collect(settings, credentials) {
-            self.answers.remove(&forwarded.tag(&self.key, &self.provider));
+            self.verdicts.forget(&forwarded.tag(&self.key, &self.provider));
         }
     }
 
     /// Answers kept at present.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        self.answers.len()
+        self.verdicts.len()
     }
 }
 

@@ -1,198 +1,116 @@
-//! A provider's key set: loaded at first use, renewed when a token names an unknown key or the set grows old, shared by
-//! all cores and carried over reloads.
+//! A provider's key set, and what is known not to be in it.
 //!
-//! Rotation must be noticed, and tokens with made-up key ids must not become requests to the identity provider: one
-//! attempt in [`PACE`], over all cores, whoever asks. The last good set stays when the endpoint answers nonsense.
+//! Rotation must be noticed at once, and tokens with made-up key ids must not become requests to the identity provider:
+//! attempts are bounded ([`super::renewed`]), and an id that was just looked for in vain costs nothing.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
-use arc_swap::ArcSwapOption;
-use bytes::Bytes;
-use http::{
-    Request, StatusCode,
-    header::{ACCEPT, ACCEPT_ENCODING},
-};
-use tokio::sync::{Mutex, MutexGuard};
-
 use super::{
     Fetch,
+    cache::{Answers, Weigh, answers},
     clock::within,
+    discovery::{KEYS, get, locate},
     jwk::{Algorithm, KeySet, KeySetError},
+    renewed::{Loaded, Renewed},
 };
 use crate::policy::set::KeySource;
 
-/// Shortest time between two attempts to load a set.
-const PACE: Duration = Duration::from_secs(10);
-/// Age at which a set is renewed though nothing asks for it, so that withdrawn keys go.
-const OLD: Duration = Duration::from_secs(600);
-/// Attempts within [`PACE`] that may end because the exchange that made them was cancelled; the next one takes over.
-const CANCELLED: u8 = 4;
-
-/// A set as it was loaded.
-pub(super) struct Loaded {
-    /// The keys.
-    pub(super) keys: KeySet,
-    /// Counts the loads of this source: a token verified by another generation is verified again.
-    pub(super) generation: u64,
-    /// When it was fetched; `None` for keys of the policy itself, which never grow old.
-    at: Option<SystemTime>,
-}
+/// How long a key that was looked for in vain is not looked for again.
+const ABSENT: Duration = Duration::from_secs(5);
+/// Ids that are remembered as absent.
+const ABSENTEES: usize = 1024;
 
 /// The key set of one source.
 pub(super) struct Jwks {
     allowed: Vec<Algorithm>,
-    set: ArcSwapOption<Loaded>,
-    pace: Mutex<Pace>,
-    /// Attempts that came to an end, good or bad.
-    ended: AtomicU64,
-    failures: AtomicU64,
+    set: Renewed<KeySet>,
+    absent: Answers<Absence>,
+}
+
+/// Since when a key is known to be absent.
+struct Absence(SystemTime);
+
+impl Weigh for Absence {
+    fn bytes(&self) -> usize {
+        0
+    }
 }
 
 impl Jwks {
-    /// The keys of a source: parsed now if they are part of the policy, fetched at first use otherwise.
+    /// The keys of a source: parsed now if they are part of the policy, otherwise fetched.
     pub(super) fn build(source: &KeySource, allowed: Vec<Algorithm>) -> Result<Self, KeySetError> {
         let set = match source {
-            KeySource::Inline(bytes) => {
-                Some(Arc::new(Loaded { keys: KeySet::parse(bytes, &allowed)?, generation: 0, at: None }))
-            }
-            KeySource::Remote { .. } => None,
+            KeySource::Inline(bytes) => Renewed::fixed(KeySet::parse(bytes, &allowed)?),
+            KeySource::Remote { renewal, .. } => Renewed::empty(*renewal),
         };
-        Ok(Self {
-            allowed,
-            set: ArcSwapOption::new(set),
-            pace: Mutex::new(Pace::default()),
-            ended: AtomicU64::new(0),
-            failures: AtomicU64::new(0),
-        })
+        Ok(Self { allowed, set, absent: answers(ABSENTEES) })
     }
 
-    /// The set as it is.
-    pub(super) fn loaded(&self) -> Option<Arc<Loaded>> {
-        self.set.load_full()
+    /// The set, unless it is missing or too old: what an exchange may use without waiting.
+    pub(super) fn usable(&self, now: SystemTime) -> Option<Arc<Loaded<KeySet>>> {
+        self.set.usable(now)
     }
 
-    /// The set, unless it is missing or old: what an exchange may use without waiting.
-    pub(super) fn fresh(&self, now: SystemTime) -> Option<Arc<Loaded>> {
-        self.loaded().filter(|loaded| loaded.at.is_none_or(|at| within(at, now, OLD)))
-    }
-
-    /// Attempts that brought no usable set, since the start.
-    pub(super) fn failures(&self) -> u64 {
-        self.failures.load(Ordering::Relaxed)
-    }
-
-    /// The set to use. One exchange renews an old one, the others go on with it; all wait for the first.
+    /// The set to use.
     pub(super) async fn current(
         &self,
         source: &KeySource,
         fetch: &dyn Fetch,
         now: SystemTime,
-    ) -> Option<Arc<Loaded>> {
-        if let Some(fresh) = self.fresh(now) {
-            return Some(fresh);
-        }
-        if self.loaded().is_none() {
-            self.load_or_wait(source, fetch, now).await;
-        } else if let Ok(pace) = self.pace.try_lock() {
-            self.load(pace, source, fetch, now).await;
-        }
-        self.loaded()
+    ) -> Option<Arc<Loaded<KeySet>>> {
+        self.set.current(now, async || self.load(source, fetch).await).await
     }
 
-    /// A set newer than the one that had no key for a token, if there is one to be had.
-    pub(super) async fn newer(
+    /// The moment, for [`Self::look_for`].
+    pub(super) fn mark(&self) -> u64 {
+        self.set.mark()
+    }
+
+    /// Has the set renewed because it does not hold a key. `Some(true)` if the set is now one that would hold it, if there
+    /// were such a key; `Some(false)` if it is newer, and may be asked for once more; nothing if there is no other.
+    pub(super) async fn look_for(
         &self,
-        than: &Loaded,
+        key: &[u8; 32],
+        mark: u64,
         source: &KeySource,
         fetch: &dyn Fetch,
         now: SystemTime,
-    ) -> Option<Arc<Loaded>> {
-        // Keys of the policy itself have no newer ones.
-        than.at?;
-        let newer = || self.loaded().filter(|loaded| loaded.generation != than.generation);
-        if newer().is_none() {
-            self.load_or_wait(source, fetch, now).await;
-        }
-        newer()
-    }
-
-    /// Loads the set, or waits for an exchange that is loading it and makes do with what that one brings: if those who
-    /// waited for a hanging endpoint went on to ask it themselves, each would wait for all before it.
-    async fn load_or_wait(&self, source: &KeySource, fetch: &dyn Fetch, now: SystemTime) {
-        let ended = self.ended.load(Ordering::Acquire);
-        let pace = self.pace.lock().await;
-        if self.ended.load(Ordering::Acquire) == ended {
-            self.load(pace, source, fetch, now).await;
+    ) -> Option<bool> {
+        match self.absent.get(key) {
+            Some(absence) if within(absence.0, now, ABSENT) => None,
+            _ => self.set.renew(mark, now, async || self.load(source, fetch).await).await,
         }
     }
 
-    /// Fetches the set, if the pace allows it. The guard is held to the end: that is what coalesces.
-    async fn load(
-        &self,
-        mut pace: MutexGuard<'_, Pace>,
-        source: &KeySource,
-        fetch: &dyn Fetch,
-        now: SystemTime,
-    ) {
-        let KeySource::Remote { upstream, path } = source else { return };
-        if !pace.begin(now) {
-            return;
-        }
-        let request = Request::get(path.as_str())
-            .header(ACCEPT, "application/json, application/jwk-set+json")
-            .header(ACCEPT_ENCODING, "identity")
-            .body(Bytes::new());
-        let answer = match request {
-            Ok(request) => fetch.fetch(*upstream, request).await.ok(),
-            Err(_) => None,
-        };
-        pace.finish();
-        let keys = answer
-            .filter(|answer| answer.status() == StatusCode::OK)
-            .and_then(|answer| KeySet::parse(answer.body(), &self.allowed).ok());
-        match keys {
-            Some(keys) => {
-                let generation = self.loaded().map_or(0, |loaded| loaded.generation + 1);
-                self.set.store(Some(Arc::new(Loaded { keys, generation, at: Some(now) })));
-            }
-            None => {
-                self.failures.fetch_add(1, Ordering::Relaxed);
-            }
-        }
-        self.ended.fetch_add(1, Ordering::Release);
-    }
-}
-
-/// When the set was last asked for.
-#[derive(Default)]
-struct Pace {
-    since: Option<SystemTime>,
-    begun: u8,
-    finished: bool,
-}
-
-impl Pace {
-    /// Whether an attempt may begin; it is taken if so. An attempt that was cancelled (its client left) does not cost
-    /// the others their turn, or whoever opens and drops requests could keep a rotation from being noticed.
-    fn begin(&mut self, now: SystemTime) -> bool {
-        if self.since.is_none_or(|since| !within(since, now, PACE)) {
-            *self = Self { since: Some(now), begun: 1, finished: false };
-            return true;
-        }
-        if self.finished || self.begun > CANCELLED {
-            return false;
-        }
-        self.begun += 1;
-        true
+    /// Remembers that the provider does not have a key.
+    pub(super) fn lacks(&self, key: [u8; 32], now: SystemTime) {
+        self.absent.insert(key, Arc::new(Absence(now)));
     }
 
-    fn finish(&mut self) {
-        self.finished = true;
+    /// Whether the set is to be renewed.
+    pub(super) fn is_due(&self, now: SystemTime) -> bool {
+        self.set.is_due(now)
+    }
+
+    /// Renews the set in the background.
+    pub(super) async fn tend(&self, source: &KeySource, fetch: &dyn Fetch, now: SystemTime) {
+        self.set.tend(now, async || self.load(source, fetch).await).await;
+    }
+
+    /// How the set stands: keys that can be used, members of no use, its age, loads that failed.
+    pub(super) fn status(&self, now: SystemTime) -> (usize, usize, Option<Duration>, u64) {
+        let usable = self.usable(now).map_or(0, |loaded| loaded.value.len());
+        let ignored = self.set.loaded().map_or(0, |loaded| loaded.value.ignored);
+        (usable, ignored, self.set.age(now), self.set.failures())
+    }
+
+    async fn load(&self, source: &KeySource, fetch: &dyn Fetch) -> Option<KeySet> {
+        let KeySource::Remote { place, .. } = source else { return None };
+        let place = locate(place, KEYS, fetch).await?;
+        let body = get(&place, "application/json, application/jwk-set+json", fetch).await?;
+        KeySet::parse(&body, &self.allowed).ok()
     }
 }

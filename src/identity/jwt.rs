@@ -17,8 +17,9 @@ use super::{
     claims::Claims,
     clock::numeric_date,
     json,
-    jwk::Algorithm,
-    jwks::{Jwks, Loaded},
+    jwk::{Algorithm, KeySet},
+    jwks::Jwks,
+    renewed::Loaded,
 };
 use crate::{
     policy::set::{ClaimPaths, JwtSettings},
@@ -93,7 +94,7 @@ impl Tokens {
             return Err(RejectReason::CredentialTooLong);
         }
         let tag = recall.tag(token, &self.key);
-        if let (Some(set), Some(verified)) = (self.keys.fresh(now), self.verified.get(&tag))
+        if let (Some(set), Some(verified)) = (self.keys.usable(now), self.verified.get(&tag))
             && verified.generation == set.generation
         {
             verified.window.admit(now, settings.skew)?;
@@ -102,12 +103,19 @@ impl Tokens {
         // Before the keys: nonsense must not make the gateway fetch any.
         let jws = Jws::parse(token)?;
         let Some(mut set) = self.keys.current(&settings.keys, fetch, now).await else { return Ok(None) };
-        if let Err(reason) = jws.verify(&set) {
+        let mark = self.keys.mark();
+        let key = jws.key(&tag, &self.key);
+        let mut conclusive = false;
+        while let Err(reason) = jws.verify(&set) {
             if !jws.may_be_rotated(reason) {
                 return Err(reason);
             }
-            set = self.keys.newer(&set, &settings.keys, fetch, now).await.ok_or(reason)?;
-            jws.verify(&set)?;
+            if conclusive {
+                self.keys.lacks(key, now);
+                return Err(reason);
+            }
+            conclusive = self.keys.look_for(&key, mark, &settings.keys, fetch, now).await.ok_or(reason)?;
+            set = self.keys.usable(now).ok_or(reason)?;
         }
         let payload = jws.payload()?;
         check_issuer(&payload, &settings.issuer)?;
@@ -138,7 +146,8 @@ impl<'a> Jws<'a> {
         let (message, signature) = split_at_last_dot(token).ok_or(MALFORMED)?;
         let (header, payload) = split_at_last_dot(message).ok_or(MALFORMED)?;
         let header = object(header).ok_or(MALFORMED)?;
-        if header.contains_key("crit") {
+        // `b64` says that the payload is not encoded (RFC 7797); without `crit` one reader would heed it, the next not.
+        if header.contains_key("crit") || header.contains_key("b64") {
             return Err(RejectReason::CriticalHeader);
         }
         let algorithm = header
@@ -155,8 +164,13 @@ impl<'a> Jws<'a> {
         Ok(Self { algorithm, id, message, payload, signature })
     }
 
-    fn verify(&self, set: &Loaded) -> Result<(), RejectReason> {
-        set.keys.verify(self.id.as_deref(), self.algorithm, self.message, &self.signature)
+    /// What stands for the key that it needs: its id, or where it names none the token itself.
+    fn key(&self, token: &[u8; 32], key: &DomainKey) -> [u8; 32] {
+        self.id.as_ref().map_or(*token, |id| key.tag(&[b"kid", id.as_bytes()]))
+    }
+
+    fn verify(&self, set: &Loaded<KeySet>) -> Result<(), RejectReason> {
+        set.value.verify(self.id.as_deref(), self.algorithm, self.message, &self.signature)
     }
 
     /// Whether a newer key set could hold the key: the named one is unknown, or none is named and those there are do
@@ -188,14 +202,14 @@ fn object(part: &[u8]) -> Option<Map<String, Value>> {
     }
 }
 
-fn check_issuer(payload: &Map<String, Value>, issuer: &str) -> Result<(), RejectReason> {
+pub(super) fn check_issuer(payload: &Map<String, Value>, issuer: &str) -> Result<(), RejectReason> {
     match payload.get("iss") {
         Some(Value::String(text)) if text == issuer => Ok(()),
         _ => Err(RejectReason::WrongIssuer),
     }
 }
 
-fn check_audience(payload: &Map<String, Value>, accepted: &[String]) -> Result<(), RejectReason> {
+pub(super) fn check_audience(payload: &Map<String, Value>, accepted: &[String]) -> Result<(), RejectReason> {
     let is_accepted =
         |value: &Value| value.as_str().is_some_and(|text| accepted.iter().any(|audience| audience == text));
     let good = match payload.get("aud") {
@@ -207,7 +221,7 @@ fn check_audience(payload: &Map<String, Value>, accepted: &[String]) -> Result<(
 }
 
 /// When a token is good, in seconds since 1970.
-struct Window {
+pub(super) struct Window {
     until: f64,
     from: Option<f64>,
 }
@@ -216,15 +230,27 @@ impl Window {
     /// `exp` must be there, and whatever is there must be a number: a text was once skipped in silence
     /// (CVE-2026-25537).
     fn parse(payload: &Map<String, Value>) -> Result<Self, RejectReason> {
-        let date = |name| match payload.get(name) {
+        let window = Self::parse_open(payload)?;
+        if payload.contains_key("exp") { Ok(window) } else { Err(RejectReason::MissingExpiry) }
+    }
+
+    /// The same where nothing has to be there.
+    pub(super) fn parse_open(claims: &Map<String, Value>) -> Result<Self, RejectReason> {
+        let date = |name| match claims.get(name) {
             None => Ok(None),
             Some(value) => value.as_f64().map(Some).ok_or(RejectReason::MalformedTime),
         };
         date("iat")?;
-        Ok(Self { until: date("exp")?.ok_or(RejectReason::MissingExpiry)?, from: date("nbf")? })
+        Ok(Self { until: date("exp")?.unwrap_or(f64::INFINITY), from: date("nbf")? })
     }
 
-    fn admit(&self, now: SystemTime, skew: Duration) -> Result<(), RejectReason> {
+    /// How long it is until `exp`: nothing once it has come.
+    pub(super) fn left(&self, now: SystemTime) -> Duration {
+        let left = self.until - numeric_date(now);
+        Duration::try_from_secs_f64(left).unwrap_or(if left > 0.0 { Duration::MAX } else { Duration::ZERO })
+    }
+
+    pub(super) fn admit(&self, now: SystemTime, skew: Duration) -> Result<(), RejectReason> {
         let (now, skew) = (numeric_date(now), skew.as_secs_f64());
         if now >= self.until + skew {
             return Err(RejectReason::Expired);

@@ -12,24 +12,32 @@ mod cache;
 mod claims;
 mod clock;
 mod credentials;
+mod discovery;
 mod fetch;
 mod fingerprint;
 mod forward_auth;
+mod introspection;
 mod json;
 mod jwk;
 mod jwks;
 mod jwt;
 mod outcome;
+mod renewed;
+mod verdicts;
 
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
 mod tests;
 
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use self::{
-    claims::Claims, fingerprint::fingerprint, forward_auth::Sessions, jwk::Algorithm, jwks::Jwks, jwt::Tokens,
+    claims::Claims, fingerprint::fingerprint, forward_auth::Sessions, introspection::Introspection,
+    jwk::Algorithm, jwks::Jwks, jwt::Tokens,
 };
 pub use self::{
     credentials::{Credentials, Recall},
@@ -40,7 +48,9 @@ pub use self::{
     outcome::{Outcome, RejectReason},
 };
 use crate::{
-    policy::set::{Charter, IdentityProvider, KeySource, PolicySet, ProviderId, ProviderKind, RecipientId},
+    policy::set::{
+        Charter, IdentityProvider, KeySource, Located, PolicySet, ProviderId, ProviderKind, RecipientId,
+    },
     secret::{Domain, DomainKey, MasterSecret, Sensitive},
 };
 
@@ -55,6 +65,8 @@ pub struct Caller {
     pub groups: Vec<Sensitive<Box<str>>>,
     /// Children the caller answers for.
     pub wards: Vec<Sensitive<Box<str>>>,
+    /// What quotas by claim count by.
+    pub quota: Option<Sensitive<Box<str>>>,
     /// Who vouches for all this; `None` for the unknown caller.
     pub provider: Option<ProviderId>,
 }
@@ -67,6 +79,7 @@ impl Caller {
             subject: None,
             groups: Vec::new(),
             wards: Vec::new(),
+            quota: None,
             provider: None,
         }
     }
@@ -148,6 +161,7 @@ struct Provider {
 enum Live {
     Jwt(Tokens),
     ForwardAuth(Sessions),
+    Introspection(Introspection),
 }
 
 /// How a token provider's keys stand, for operators.
@@ -155,10 +169,12 @@ enum Live {
 pub struct KeyStatus {
     /// Which provider.
     pub provider: ProviderId,
-    /// Keys that can verify tokens, counted once for each algorithm; 0 before the first load.
+    /// Keys that can verify tokens, counted once for each algorithm; 0 before the first load, and when they are too old.
     pub usable: usize,
     /// Members of the set that are of no use: encryption, symmetric, malformed, weak, private, or not allowed.
     pub ignored: usize,
+    /// How long ago they were fetched; `None` for those of the policy itself, and before the first load.
+    pub age: Option<Duration>,
     /// Loads that failed since the start.
     pub failures: u64,
 }
@@ -201,6 +217,9 @@ impl Identity {
                 (ProviderKind::ForwardAuth(endpoint), Live::ForwardAuth(sessions)) => {
                     sessions.ask(endpoint, settings, credentials, fetch, now).await
                 }
+                (ProviderKind::Introspection(endpoint), Live::Introspection(tokens)) => {
+                    tokens.ask(endpoint, settings, credentials, fetch, now).await
+                }
                 // Only another policy's providers could be of another kind.
                 _ => Answer::Unavailable,
             };
@@ -217,37 +236,68 @@ impl Identity {
         anonymous(Outcome::Absent, None)
     }
 
-    /// Drops the session answers that are kept for these credentials: after a login or logout, or when the platform
+    /// Drops the answers that are kept for these credentials: after a login or logout, or when the platform
     /// sets one of the session cookies. A question that is under way is answered, and not kept.
     pub fn forget(&self, policy: &PolicySet, providers: &[ProviderId], credentials: &Credentials<'_>) {
         for &id in providers {
-            if let Some((settings, Live::ForwardAuth(sessions))) = self.provider(policy, id)
-                && let ProviderKind::ForwardAuth(endpoint) = &settings.kind
-            {
-                sessions.forget(endpoint, credentials);
+            let Some((settings, live)) = self.provider(policy, id) else { continue };
+            match (&settings.kind, live) {
+                (ProviderKind::ForwardAuth(endpoint), Live::ForwardAuth(sessions)) => {
+                    sessions.forget(endpoint, credentials);
+                }
+                (ProviderKind::Introspection(endpoint), Live::Introspection(tokens)) => {
+                    tokens.forget(endpoint, credentials);
+                }
+                _ => {}
             }
         }
     }
 
+    /// The providers of which something is to be fetched again: [`Self::tend`] does.
+    pub fn due(&self, now: SystemTime) -> Vec<ProviderId> {
+        let is_due = |provider: &Provider| match &provider.live {
+            Live::Jwt(tokens) => tokens.keys.is_due(now),
+            Live::ForwardAuth(_) => false,
+            Live::Introspection(tokens) => tokens.is_due(now),
+        };
+        (0..)
+            .zip(&self.providers)
+            .filter(|(_, provider)| is_due(provider))
+            .map(|(place, _)| ProviderId(place))
+            .collect()
+    }
+
+    /// Fetches keys and places of a provider again when they have reached their age, behind the exchanges' backs. To be
+    /// called about once a second, on any core: one of them asks.
+    pub async fn tend(&self, policy: &PolicySet, provider: ProviderId, fetch: &dyn Fetch, now: SystemTime) {
+        let Some((settings, live)) = self.provider(policy, provider) else { return };
+        match (&settings.kind, live) {
+            (ProviderKind::Jwt(jwt), Live::Jwt(tokens)) => tokens.keys.tend(&jwt.keys, fetch, now).await,
+            (ProviderKind::Introspection(endpoint), Live::Introspection(tokens)) => {
+                tokens.tend(endpoint, fetch, now).await;
+            }
+            _ => {}
+        }
+    }
+
     /// How the key sets stand.
-    pub fn key_status(&self) -> Vec<KeyStatus> {
+    pub fn key_status(&self, now: SystemTime) -> Vec<KeyStatus> {
         let status = |(place, provider): (u16, &Provider)| match &provider.live {
             Live::Jwt(tokens) => {
-                let (usable, ignored) =
-                    tokens.keys.loaded().map_or((0, 0), |loaded| (loaded.keys.len(), loaded.keys.ignored));
-                let failures = tokens.keys.failures();
-                Some(KeyStatus { provider: ProviderId(place), usable, ignored, failures })
+                let (usable, ignored, age, failures) = tokens.keys.status(now);
+                Some(KeyStatus { provider: ProviderId(place), usable, ignored, age, failures })
             }
-            Live::ForwardAuth(_) => None,
+            Live::ForwardAuth(_) | Live::Introspection(_) => None,
         };
         (0..).zip(&self.providers).filter_map(status).collect()
     }
 
-    /// Session answers kept at present.
+    /// Answers about sessions and tokens kept at present.
     #[cfg(test)]
     fn sessions_kept(&self) -> usize {
         let kept = |provider: &Provider| match &provider.live {
             Live::ForwardAuth(sessions) => sessions.len(),
+            Live::Introspection(tokens) => tokens.len(),
             Live::Jwt(_) => 0,
         };
         self.providers.iter().map(kept).sum()
@@ -280,8 +330,8 @@ impl Provider {
         };
         let live = match &settings.kind {
             ProviderKind::Jwt(jwt) => {
-                if let KeySource::Remote { path, .. } = &jwt.keys {
-                    check_path(path)?;
+                if let KeySource::Remote { place, .. } = &jwt.keys {
+                    check_path(located_at(place))?;
                 }
                 let pinnable = |name: &String| {
                     Algorithm::from_name(name).ok_or_else(|| IdentityError::Algorithm {
@@ -307,6 +357,13 @@ impl Provider {
                     }
                 })
             }
+            ProviderKind::Introspection(endpoint) => {
+                check_path(located_at(&endpoint.endpoint))?;
+                Live::Introspection(match same.map(|same| &same.live) {
+                    Some(Live::Introspection(tokens)) => tokens.clone(),
+                    _ => Introspection::new(endpoint, key.clone()),
+                })
+            }
             ProviderKind::ForwardAuth(endpoint) => {
                 check_path(&endpoint.path)?;
                 let twice = endpoint.fixed_cookies.iter().find(|(name, _)| endpoint.cookies.contains(name));
@@ -320,5 +377,13 @@ impl Provider {
             }
         };
         Ok(Self { fingerprint, keys, live })
+    }
+}
+
+/// The path that is asked first.
+fn located_at(place: &Located) -> &str {
+    match place {
+        Located::Fixed(place) => &place.path,
+        Located::Discovered(discovery) => &discovery.document.path,
     }
 }

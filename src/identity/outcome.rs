@@ -9,7 +9,7 @@ pub enum Outcome {
     Accepted,
     /// A credential was there and is not good; nobody further was asked.
     Rejected(RejectReason),
-    /// A credential was there and could not be checked: keys or session endpoint out of reach, or answering nonsense.
+    /// A credential was there and could not be checked: keys, session or introspection endpoint out of reach, or answering nonsense.
     Unavailable,
 }
 
@@ -64,13 +64,17 @@ pub enum RejectReason {
     MalformedClaims,
     /// The platform says that the session is not one (401 or 403).
     SessionRefused,
+    /// The issuer says that the token is not active: revoked, expired, never issued.
+    InactiveToken,
+    /// A token that is bound to a key, or none that its bearer may use.
+    WrongTokenType,
     /// Authentic, but no role that the charter knows: the least view.
     NoKnownRole,
 }
 
 impl RejectReason {
     /// Every reason, for metrics that are declared in advance.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::DuplicateCredential,
         Self::MalformedCredential,
         Self::CredentialTooLong,
@@ -89,6 +93,8 @@ impl RejectReason {
         Self::NotYetValid,
         Self::MalformedClaims,
         Self::SessionRefused,
+        Self::InactiveToken,
+        Self::WrongTokenType,
         Self::NoKnownRole,
     ];
 
@@ -113,6 +119,8 @@ impl RejectReason {
             Self::NotYetValid => "not_yet_valid",
             Self::MalformedClaims => "malformed_claims",
             Self::SessionRefused => "session_refused",
+            Self::InactiveToken => "inactive_token",
+            Self::WrongTokenType => "wrong_token_type",
             Self::NoKnownRole => "no_known_role",
         }
     }

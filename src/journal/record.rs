@@ -14,10 +14,13 @@
 //! | `method` | standard method or `OTHER` | always |
 //! | `status` | status sent; 0 if none was | always |
 //! | `decision`, `reason` | what the gateway did, and why where it refused | always; `reason` on refusal |
+//! | `quota` | name of the quota that refused | 429 by a quota |
+//! | `shadow_quotas` | names of the quotas in shadow mode that would have refused | any |
 //! | `termination` | how the exchange ended | always |
 //! | `protocol`, `tls` | `h1` or `h2`; TLS version | always; on TLS |
 //! | `client` | token or prefix of the client's address | known |
 //! | `identity`, `provider` | outcome of identification, and who gave it | somebody was asked |
+//! | `identity_reason` | why a credential was not accepted | rejected |
 //! | `subject` | token of the caller's subject | known |
 //! | `recipients` | what the caller is under the charter | identified |
 //! | `upstream`, `endpoint` | where it was sent: name, place of the address | forwarded |
@@ -39,7 +42,8 @@ use super::{
 };
 use crate::{
     policy::set::{
-        CategoryId, PersonalData, PolicySet, ProviderId, RecipientId, RouteId, RoutePolicy, Trail, UpstreamId,
+        CategoryId, PersonalData, PolicySet, ProviderId, QuotaId, RecipientId, RouteId, RoutePolicy, Trail,
+        UpstreamId,
     },
     telemetry::{MethodLabel, Protocol, RefusalReason, Scope, TlsVersion, UpstreamError},
 };
@@ -139,6 +143,10 @@ pub struct Record {
     pub status: u16,
     /// What the gateway did.
     pub decision: Decision,
+    /// The quota that refused it.
+    pub quota: Option<QuotaId>,
+    /// Quotas in shadow mode that would have refused it, one bit each.
+    pub shadow_quotas: u64,
     /// How it ended.
     pub termination: Termination,
     /// HTTP version towards the client.
@@ -149,6 +157,8 @@ pub struct Record {
     pub client: Option<AddressToken>,
     /// The name of identification's outcome.
     pub identity: Option<&'static str>,
+    /// Why a credential was not accepted.
+    pub identity_reason: Option<&'static str>,
     /// Who gave it.
     pub provider: Option<ProviderId>,
     /// The caller.
@@ -192,11 +202,14 @@ impl Record {
             method: MethodLabel::Other,
             status: 0,
             decision: Decision::Refused(RefusalReason::Internal),
+            quota: None,
+            shadow_quotas: 0,
             termination: Termination::ClientGone,
             protocol: Protocol::Http1,
             tls: None,
             client: None,
             identity: None,
+            identity_reason: None,
             provider: None,
             subject: None,
             recipients: RecipientBits::default(),
@@ -239,6 +252,14 @@ impl Record {
         if let Some(reason) = reason {
             line.text("reason", reason);
         }
+        if let Some(quota) = self.quota.and_then(|id| policy.gateway.quotas.get(usize::from(id.0))) {
+            line.text("quota", &quota.name);
+        }
+        if self.shadow_quotas != 0 {
+            let quotas = policy.gateway.quotas.iter().take(64).zip(0u32..);
+            let named = quotas.filter(|(_, place)| self.shadow_quotas >> place & 1 == 1);
+            line.texts("shadow_quotas", named.map(|(quota, _)| quota.name.as_str()));
+        }
         line.text("termination", self.termination.as_str());
         line.text("protocol", self.protocol.as_str());
         if let Some(tls) = self.tls {
@@ -251,6 +272,9 @@ impl Record {
         }
         if let Some(identity) = self.identity {
             line.text("identity", identity);
+        }
+        if let Some(reason) = self.identity_reason {
+            line.text("identity_reason", reason);
         }
         if let Some(provider) = self.provider.and_then(|id| policy.gateway.providers.get(usize::from(id.0))) {
             line.text("provider", &provider.name);

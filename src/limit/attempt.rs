@@ -7,7 +7,8 @@
 use std::{net::IpAddr, time::SystemTime};
 
 use super::{
-    Bucket, Counted, Decisions, Limits, Scope, Source, address_network, address_prefix,
+    Asked, Bucket, Counted, Decisions, Limits, Scope, Source, address_network, address_prefix, counter_key,
+    decision,
     device::{Device, DevicePlace},
     guard::{Outcome, Rule, Standing, Ticket},
     local::Place,
@@ -80,8 +81,8 @@ enum Kept {
 }
 
 /// Everything that an attempt is counted against.
-struct Wanted<'a> {
-    rates: Vec<(Bucket<'a>, Place)>,
+struct Wanted {
+    rates: Vec<Asked>,
     guards: Vec<(Scope, Place)>,
 }
 
@@ -110,9 +111,9 @@ impl Limits {
         let wanted = self.wanted(route, auth, who, peek, raised && auth.alarm.enforce);
         let (rated, stood) = self.count(auth, &wanted).await;
         let mut refused = None;
-        for ((bucket, _), (decision, _)) in wanted.rates.iter().zip(&rated) {
-            decisions.list.push((bucket.scope, *decision));
-            refused = refused.or((!decision.allowed).then_some(bucket.scope));
+        for (asked, (decision, _)) in wanted.rates.iter().zip(&rated) {
+            decisions.list.push((asked.scope, *decision));
+            refused = refused.or((!decision.allowed).then_some(asked.scope));
         }
         for ((scope, _), (standing, guarded)) in wanted.guards.iter().zip(&stood) {
             decisions.list.push((*scope, guarded.rule.decision(standing)));
@@ -125,8 +126,7 @@ impl Limits {
         let mut rates: Vec<_> = rated.into_iter().map(|(_, counted)| counted).collect();
         if raised && !auth.alarm.enforce {
             let bucket = Bucket { route: &route.name, scope: Scope::Route, rate: auth.alarm.limit };
-            let place = self.place(&bucket, b"");
-            for (decision, counted) in self.take_locally(&[(bucket, place)], 1) {
+            for (decision, counted) in self.take_locally(&[self.asked(&bucket, b"")], 1) {
                 if !decision.allowed {
                     telemetry::login_alarm_would_refuse(&route.name);
                 }
@@ -169,14 +169,14 @@ impl Limits {
         self.devices.remember(place, values, account.expose(), now)
     }
 
-    fn wanted<'a>(
+    fn wanted(
         &self,
-        route: &'a RoutePolicy,
+        route: &RoutePolicy,
         auth: &Authentication,
         who: &Applicant<'_>,
         peek: &Peek,
         tight: bool,
-    ) -> Wanted<'a> {
+    ) -> Wanted {
         let account = peek.account.as_ref().map(|account| account.expose().as_bytes());
         if let Some(device) = who.device {
             // Where there is no room for one more, accounts share: nobody can crowd out the devices of another.
@@ -186,7 +186,7 @@ impl Limits {
         let mut rates = Vec::with_capacity(3);
         let mut rate = |scope, rate, key: &[u8]| {
             let bucket = Bucket { route: &route.name, scope, rate };
-            rates.push((bucket, self.place(&bucket, key)));
+            rates.push(self.asked(&bucket, key));
         };
         rate(Scope::Address, auth.per_address, &address_prefix(who.address));
         if let Some(network) = address_network(who.address) {
@@ -210,22 +210,23 @@ impl Limits {
         Wanted { rates, guards }
     }
 
-    async fn count(&self, auth: &Authentication, wanted: &Wanted<'_>) -> (Rated, Stood) {
+    async fn count(&self, auth: &Authentication, wanted: &Wanted) -> (Rated, Stood) {
         let Some(shared) = &self.shared else { return self.count_locally(auth, wanted, 1) };
         let clock = &self.local.clock;
-        if shared.circuit.permits(clock.micros()) {
+        if shared.answers(clock) {
             let rates: Vec<_> =
-                wanted.rates.iter().map(|(bucket, place)| (place.key, Pace::new(bucket.rate))).collect();
+                wanted.rates.iter().map(|asked| (asked.place.key, Pace::new(asked.rate))).collect();
             let rule = Rule::new(auth.per_account);
             let guards: Vec<_> = wanted.guards.iter().map(|(_, place)| (place.key, rule)).collect();
             match shared.redis.admit(&rates, &guards, clock.for_store()).await {
-                Ok((answer, standings)) => {
+                Ok((told, standings)) => {
                     shared.circuit.answered();
                     let stood = wanted.guards.iter().zip(standings).map(|((scope, place), standing)| {
                         let (scope, place, ticket) = (*scope, *place, standing.ticket);
                         (standing, Guarded { scope, place, rule, ticket, kept: Kept::Shared })
                     });
-                    return (super::decisions(&wanted.rates, &answer), stood.collect());
+                    let rated = wanted.rates.iter().zip(told).map(|(asked, told)| decision(asked, told));
+                    return (rated.collect(), stood.collect());
                 }
                 Err(_) => shared.circuit.failed(clock.micros()),
             }
@@ -233,7 +234,7 @@ impl Limits {
         self.count_locally(auth, wanted, shared.replicas)
     }
 
-    fn count_locally(&self, auth: &Authentication, wanted: &Wanted<'_>, replicas: u32) -> (Rated, Stood) {
+    fn count_locally(&self, auth: &Authentication, wanted: &Wanted, replicas: u32) -> (Rated, Stood) {
         let now = self.local.clock.micros();
         let mut rated = self.take_locally(&wanted.rates, replicas);
         let rule = Rule::share(auth.per_account, replicas);
@@ -300,7 +301,7 @@ impl Limits {
         let idle = shared_rates.is_empty() && shared_guards.is_empty();
         let Some(shared) = self.shared.as_ref().filter(|_| !idle) else { return };
         // What cannot be told stays counted: too strict for a while, never too loose.
-        if shared.circuit.permits(clock.micros()) {
+        if shared.answers(clock) {
             match shared.redis.settle(&shared_rates, &shared_guards, outcome, clock.for_store()).await {
                 Ok(()) => shared.circuit.answered(),
                 Err(_) => shared.circuit.failed(clock.micros()),
@@ -314,7 +315,7 @@ impl Limits {
         }
         let clock = &self.local.clock;
         let Some(shared) = self.shared.as_ref().filter(|_| !places.is_empty()) else { return };
-        if shared.circuit.permits(clock.micros()) {
+        if shared.answers(clock) {
             let keys: Vec<_> = places.iter().map(|place| place.key).collect();
             match shared.redis.forget(&keys).await {
                 Ok(()) => shared.circuit.answered(),
@@ -327,10 +328,7 @@ impl Limits {
     /// room, the key itself if it is `None`.
     fn guard_place(&self, route: &str, scope: Scope, key: &[u8], group: Option<&[u8]>) -> Place {
         let name = |kind: &[u8], key: &[u8]| {
-            let tag = self.key.tag(&[kind, route.as_bytes(), scope.as_str().as_bytes(), key]);
-            let mut short = super::CounterKey::default();
-            short.copy_from_slice(&tag[..16]);
-            short
+            counter_key(&self.key, &[kind, route.as_bytes(), scope.as_str().as_bytes(), key])
         };
         let group = name(b"group", group.unwrap_or(key));
         Place { key: name(b"guard", key), overflow: name(b"groups", &[group[0], group[1] & 15]) }

@@ -1,4 +1,6 @@
 //! Whether the shared store is worth asking: after a failure it is left alone for a moment, then one question tries it.
+//!
+//! That question is nobody's: it is asked beside the requests, so that none of them waits for a store that is gone.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -7,26 +9,38 @@ use crate::telemetry::{self, Event};
 /// How long the store is left alone after a failure, in microseconds.
 pub(super) const PAUSE: u64 = 1_000_000;
 
-/// Closed (ask), open (do not), or half-open (one asks).
+/// What to do about the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// Closed: ask it.
+    Ask,
+    /// Half-open: try it, and decide without it. Said to one in a pause.
+    Try,
+    /// Open: decide without it.
+    Leave,
+}
+
+/// Closed, open or half-open.
 #[derive(Debug, Default)]
 pub(super) struct Circuit {
-    /// When the next question may try, in microseconds; 0 while the store answers.
+    /// When it may be tried again, in microseconds; 0 while the store answers.
     next_try: AtomicU64,
 }
 
 impl Circuit {
-    /// Whether this question may go to the store.
-    pub(super) fn permits(&self, now: u64) -> bool {
+    /// What to do now.
+    pub(super) fn turn(&self, now: u64) -> Turn {
         let next_try = self.next_try.load(Ordering::Acquire);
         if next_try == 0 {
-            return true;
+            return Turn::Ask;
         }
-        // Whoever moves the time on is the one that tries; if it never comes back, the next one tries a pause later.
-        now >= next_try
+        // Whoever moves the time on is the one that tries; if its answer never comes, the next one tries a pause later.
+        let tries = now >= next_try
             && self
                 .next_try
                 .compare_exchange(next_try, now.saturating_add(PAUSE), Ordering::AcqRel, Ordering::Acquire)
-                .is_ok()
+                .is_ok();
+        if tries { Turn::Try } else { Turn::Leave }
     }
 
     /// The store did not answer.
@@ -49,20 +63,38 @@ impl Circuit {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     #[test]
     fn one_question_tries_after_a_pause() {
         let circuit = Circuit::default();
-        assert!(circuit.permits(0) && circuit.permits(0));
+        assert_eq!([circuit.turn(0), circuit.turn(0)], [Turn::Ask; 2]);
         circuit.failed(0);
-        assert!(!circuit.permits(PAUSE - 1));
-        assert!(circuit.permits(PAUSE));
-        assert!(!circuit.permits(PAUSE), "only one");
-        assert!(circuit.permits(2 * PAUSE), "the one that tried never came back");
+        assert_eq!(circuit.turn(PAUSE - 1), Turn::Leave);
+        assert_eq!(circuit.turn(PAUSE), Turn::Try);
+        assert_eq!(circuit.turn(PAUSE), Turn::Leave, "only one");
+        assert_eq!(circuit.turn(2 * PAUSE), Turn::Try, "the one that tried never came back");
         circuit.failed(2 * PAUSE);
-        assert!(!circuit.permits(2 * PAUSE + 1));
+        assert_eq!(circuit.turn(2 * PAUSE + 1), Turn::Leave);
         circuit.answered();
-        assert!(circuit.permits(2 * PAUSE + 1) && circuit.permits(2 * PAUSE + 1));
+        assert_eq!([circuit.turn(2 * PAUSE + 1), circuit.turn(2 * PAUSE + 1)], [Turn::Ask; 2]);
+    }
+
+    #[test]
+    fn no_herd_goes_through_a_half_open_circuit() {
+        let circuit = Arc::new(Circuit::default());
+        circuit.failed(0);
+        for round in 1..200 {
+            let threads: Vec<_> = (0..8)
+                .map(|_| {
+                    let circuit = Arc::clone(&circuit);
+                    std::thread::spawn(move || circuit.turn(round * PAUSE) == Turn::Try)
+                })
+                .collect();
+            let tried = threads.into_iter().filter_map(|thread| thread.join().ok()).filter(|it| *it).count();
+            assert_eq!(tried, 1, "round {round}");
+        }
     }
 }

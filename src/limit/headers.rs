@@ -3,7 +3,7 @@
 //!
 //! The partition key `pk` of the draft is left out: it could tell accounts apart.
 
-use std::time::Duration;
+use std::{fmt::Write as _, time::Duration};
 
 use http::{HeaderName, HeaderValue, header};
 
@@ -24,47 +24,78 @@ const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy"
 /// The fields that tell a client about these decisions: `RateLimit-Policy` and `RateLimit`, for an answer of any status,
 /// and `Retry-After` where one of them refused (429).
 pub fn headers(decisions: &Decisions) -> Vec<(HeaderName, HeaderValue)> {
-    if decisions.list.is_empty() {
-        return Vec::new();
-    }
-    [
-        (header::RETRY_AFTER, decisions.retry_after()),
-        (RATE_LIMIT_POLICY, Some(decisions.policy())),
-        (RATE_LIMIT, Some(decisions.left())),
-    ]
-    .into_iter()
-    .filter_map(|(name, value)| Some((name, HeaderValue::try_from(value?).ok()?)))
-    .collect()
+    let lines = decisions.list.iter();
+    let lines: Vec<_> =
+        lines.map(|(scope, one)| Line::of(policy_name(&decisions.route, *scope), one)).collect();
+    fields(&lines)
 }
 
-impl Decisions {
-    /// `"login-account";q=10;w=60, …`: what is allowed.
-    fn policy(&self) -> String {
-        self.items(|name, decision| {
-            format!("{name};q={};w={}", decision.limit, seconds(decision.window).max(1))
-        })
+/// One policy, and what it said.
+#[derive(Clone, Debug)]
+pub(super) struct Line {
+    /// A structured-field string, quotes included.
+    name: String,
+    limit: u32,
+    /// Seconds; `None` where requests at a time are meant.
+    window: Option<u64>,
+    remaining: u32,
+    /// Seconds until the next event may come where it refused, otherwise until nothing counts any more.
+    until: Option<u64>,
+    wait: Option<Duration>,
+}
+
+impl Line {
+    /// What a counter said.
+    pub(super) fn of(name: String, decision: &Decision) -> Self {
+        let until = decision.retry_after.map_or(seconds(decision.reset), |wait| seconds(wait).max(1));
+        Self {
+            name,
+            limit: decision.limit,
+            window: Some(seconds(decision.window).max(1)),
+            remaining: decision.remaining,
+            until: Some(until),
+            wait: decision.retry_after,
+        }
     }
 
-    /// `"login-account";r=0;t=61, …`: what is left. Where it refused, `t` is when the next event may come, otherwise
-    /// when nothing counts any more.
-    fn left(&self) -> String {
-        self.items(|name, decision| {
-            let until = decision.retry_after.map_or(seconds(decision.reset), |wait| seconds(wait).max(1));
-            format!("{name};r={};t={until}", decision.remaining)
-        })
+    /// What a bound on requests at a time said. Beside a rate of the same quota it has a name of its own.
+    pub(super) fn concurrent(quota: &str, most: u32, remaining: u32, wait: Option<Duration>) -> Self {
+        Self {
+            name: format!("\"{quota}-concurrency\""),
+            limit: most,
+            window: None,
+            remaining,
+            until: None,
+            wait,
+        }
     }
+}
 
-    /// Seconds: the longest wait of those that refused, never sooner than any of their `t`.
-    fn retry_after(&self) -> Option<String> {
-        let wait = self.list.iter().filter_map(|(_, decision)| decision.retry_after).max()?;
-        Some(seconds(wait).max(1).to_string())
+/// The fields for these lines; none where there is none.
+pub(super) fn fields(lines: &[Line]) -> Vec<(HeaderName, HeaderValue)> {
+    if lines.is_empty() {
+        return Vec::new();
     }
-
-    fn items(&self, item: impl Fn(&str, &Decision) -> String) -> String {
-        let items =
-            self.list.iter().map(|(scope, decision)| item(&policy_name(&self.route, *scope), decision));
-        items.collect::<Vec<_>>().join(", ")
+    let (mut policy, mut left) = (String::with_capacity(64), String::with_capacity(64));
+    for (place, line) in lines.iter().enumerate() {
+        let comma = if place > 0 { ", " } else { "" };
+        let Line { name, limit, window, remaining, until, .. } = line;
+        // A text takes everything.
+        let _ = match window {
+            Some(window) => write!(policy, "{comma}{name};q={limit};w={window}"),
+            None => write!(policy, "{comma}{name};q={limit};qu=\"concurrent-requests\""),
+        };
+        let _ = write!(left, "{comma}{name};r={remaining}");
+        if let Some(until) = until {
+            let _ = write!(left, ";t={until}");
+        }
     }
+    // The longest wait of those that refused, never sooner than any of their `t`.
+    let wait = lines.iter().filter_map(|line| line.wait).max().map(|wait| seconds(wait).max(1).to_string());
+    [(header::RETRY_AFTER, wait), (RATE_LIMIT_POLICY, Some(policy)), (RATE_LIMIT, Some(left))]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, HeaderValue::try_from(value?).ok()?)))
+        .collect()
 }
 
 /// A structured-field string (RFC 9651 §3.3.3) of the route and whom the limit counts.

@@ -225,6 +225,36 @@ mod tests {
         assert!(!table.take(&victim, pace, 0).allowed, "still exhausted");
     }
 
+    /// An attacker who makes up keys by the million neither resets a counter nor makes memory grow.
+    #[test]
+    fn millions_of_made_up_keys_reset_nothing() {
+        const MADE_UP: u64 = 2_000_000;
+        let table = Table::new(1 << 14);
+        let slow = pace(2, 3600);
+        let spread = |n: u64| {
+            let mut key = [0; 16];
+            key[..8].copy_from_slice(&n.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
+            key[8..].copy_from_slice(&n.to_be_bytes());
+            Place { key, overflow: [255; 16] }
+        };
+        let victims: Vec<_> = (MADE_UP..MADE_UP + 200).map(spread).collect();
+        for victim in &victims {
+            assert!(table.take(victim, slow, 0).allowed && table.take(victim, slow, 0).allowed);
+        }
+        let mut allowed = 0;
+        for n in 0..MADE_UP {
+            // Half a minute of them.
+            allowed += u64::from(table.take(&spread(n), slow, n * 15).allowed);
+        }
+        assert!(table.len() <= 1 << 14, "{}", table.len());
+        assert!(allowed <= 1 << 14, "those behind a full table share one counter: {allowed}");
+        let now = MADE_UP * 15;
+        assert!(victims.iter().all(|victim| !table.take(victim, slow, now).allowed), "a counter was reset");
+        // When time has emptied them, there is room again.
+        let later = now + 2 * slow.exhausted();
+        assert!(!table.take(&spread(MADE_UP + 999), slow, later).overflowed);
+    }
+
     #[test]
     fn those_who_overflow_share_one_strict_counter() {
         let table = Table::new(SHARDS);

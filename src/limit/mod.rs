@@ -1,20 +1,22 @@
-//! May they: counters of attempts, in this process or shared over replicas (charter 6; CNIL 2022-100; OWASP API4).
+//! May they: counters of attempts and of requests, in this process or shared over replicas (charter 6; CNIL 2022-100;
+//! OWASP API4).
 //!
-//! A counter belongs to a route, a [`Scope`] and a key (an account, an address prefix). The key is replaced by an HMAC
-//! before anything is stored, so that neither memory nor Redis holds a personal value. Rates are GCRA on both stores; what an
-//! account may fail is in `guard.rs`.
+//! A counter belongs to a route or a quota, a [`Scope`] and a key (an account, an address prefix, …). The key is replaced
+//! by an HMAC before anything is stored, so that neither memory nor Redis holds a personal value. Rates are GCRA on both
+//! stores; what an account may fail is in `guard.rs`.
 //!
 //! An attempt is counted *before* it goes to the platform and given back when the answer says that it was no failure:
 //! counting afterwards would let any number of guesses through at the same time.
 //!
 //! When the shared store does not answer, nobody waits and nobody passes unseen: local counters decide, with the limit
-//! divided by the number of replicas, and the store is tried again every second.
+//! divided by the number of replicas, and the store is tried again every second, beside the requests.
 
 mod account;
 mod alarm;
 mod attempt;
 mod circuit;
 mod clock;
+mod concurrency;
 mod device;
 mod guard;
 mod guards;
@@ -24,18 +26,20 @@ mod login;
 mod multipart;
 mod outcome;
 mod pace;
+mod quota;
 mod shared;
 
 use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
 use alarm::Alarms;
-use circuit::Circuit;
+use circuit::{Circuit, Turn};
 use clock::Clock;
 use device::Devices;
 use guards::Guards;
 use local::{Place, Table};
 use pace::Pace;
-use shared::{Answer, Redis};
+use quota::Meter;
+use shared::{Question, Redis, Told};
 
 use crate::{
     policy::set::{Rate, Store},
@@ -45,6 +49,7 @@ use crate::{
 
 pub use self::{
     attempt::{Admission, Applicant, Attempt},
+    concurrency::Permit,
     device::{Device, DevicePlace},
     guard::Outcome,
     headers::{Decisions, headers},
@@ -52,6 +57,7 @@ pub use self::{
     multipart::{NamedText, form_data},
     outcome::{ANSWER_BYTES, of_body, of_head},
     pace::Decision,
+    quota::{Demand, Exceeded, Passage, QuotaBits, Who},
 };
 pub use crate::telemetry::Scope;
 
@@ -72,8 +78,10 @@ pub struct Bucket<'a> {
 /// Why limits cannot be set up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LimitError {
-    /// The address of the store is none that this build can reach. It is not repeated: it may hold a password.
-    #[error("the store's address is not a Redis address (`redis://host:port/db` or `redis+unix:///path`)")]
+    /// The store's settings are none that can be reached. They are not repeated: they may hold a password.
+    #[error(
+        "the store's settings are not those of a Redis (an address is `redis://host:port/db`, or `rediss://…`)"
+    )]
     StoreAddress,
 }
 
@@ -83,9 +91,11 @@ pub struct Limits {
     devices: Devices,
     local: Arc<Local>,
     shared: Option<Shared>,
+    /// By the place of the quota in the policy.
+    meters: Vec<Meter>,
 }
 
-/// Counters and the clock that they count by: one makes no sense without the other.
+/// Counters of attempts, and the clock that all counters count by: one makes no sense without the other.
 struct Local {
     table: Table,
     /// Accounts and sessions.
@@ -108,10 +118,31 @@ struct Shared {
     replicas: u32,
 }
 
+/// Whose local counters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Home {
+    /// Attempts: those of all routes.
+    Attempts,
+    /// Requests: a quota's own, so that nobody can fill the memory of another limit.
+    Quota(usize),
+}
+
+/// A counter that an event is taken from.
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    place: Place,
+    home: Home,
+    scope: Scope,
+    rate: Rate,
+    /// Whether it can refuse, or only counts.
+    binding: bool,
+}
+
 /// A counter that an event was taken from, and what is needed to give it back.
 #[derive(Clone, Copy, Debug)]
 struct Counted {
     place: Place,
+    home: Home,
     pace: Pace,
     source: Source,
 }
@@ -152,19 +183,18 @@ impl Limits {
                 telemetry::limit_store_up(true);
                 None
             }
-            Store::Redis { url, timeout, replicas } => {
-                let kept = previous
-                    .and_then(|limits| limits.shared.as_ref())
-                    .filter(|it| it.redis.is(url, *timeout));
+            Store::Redis(settings) => {
+                let kept =
+                    previous.and_then(|limits| limits.shared.as_ref()).filter(|it| it.redis.is(settings));
                 let (redis, circuit) = match kept {
                     Some(shared) => (Arc::clone(&shared.redis), Arc::clone(&shared.circuit)),
                     None => {
-                        let redis = Redis::new(url, *timeout).ok_or(LimitError::StoreAddress)?;
+                        let redis = Redis::new(settings).ok_or(LimitError::StoreAddress)?;
                         telemetry::limit_store_up(true);
                         (Arc::new(redis), Arc::default())
                     }
                 };
-                Some(Shared { redis, circuit, replicas: *replicas })
+                Some(Shared { redis, circuit, replicas: settings.replicas })
             }
         };
         Ok(Self {
@@ -183,6 +213,7 @@ impl Limits {
                 |limits| Arc::clone(&limits.local),
             ),
             shared,
+            meters: Vec::new(),
         })
     }
 
@@ -191,7 +222,7 @@ impl Limits {
         let (decision, counted) = match self.take_all(&[(*bucket, key)]).await.into_iter().next() {
             Some(taken) => taken,
             // One question has one answer; if it ever had none, nothing would be allowed.
-            None => self.take_locally(&[(*bucket, self.place(bucket, key))], u32::MAX).remove(0),
+            None => self.take_locally(&[self.asked(bucket, key)], u32::MAX).remove(0),
         };
         (decision, Receipt(counted))
     }
@@ -203,37 +234,54 @@ impl Limits {
 
     /// Counts one event in every bucket, or in none of them.
     async fn take_all(&self, wanted: &[(Bucket<'_>, &[u8])]) -> Vec<(Decision, Counted)> {
-        let places: Vec<_> = wanted.iter().map(|(bucket, key)| (*bucket, self.place(bucket, key))).collect();
-        let Some(shared) = &self.shared else { return self.take_locally(&places, 1) };
+        let asked: Vec<_> = wanted.iter().map(|(bucket, key)| self.asked(bucket, key)).collect();
+        self.take_each(&asked).await
+    }
+
+    /// Counts one event in every counter, or in none that can refuse; those that only count come last, and take it if
+    /// it passes and they have room.
+    async fn take_each(&self, asked: &[Asked]) -> Vec<(Decision, Counted)> {
+        let Some(shared) = &self.shared else { return self.take_locally(asked, 1) };
         let clock = &self.local.clock;
-        if shared.circuit.permits(clock.micros()) {
-            let counters: Vec<_> =
-                places.iter().map(|(bucket, place)| (place.key, Pace::new(bucket.rate))).collect();
-            match shared.redis.take(&counters, clock.for_store()).await {
-                Ok(answer) => {
+        if shared.answers(clock) {
+            let question = |one: &Asked| Question {
+                key: one.place.key,
+                pace: Pace::new(one.rate),
+                binding: one.binding,
+            };
+            let questions: Vec<_> = asked.iter().map(question).collect();
+            match shared.redis.take(&questions, clock.for_store()).await {
+                Ok(told) => {
                     shared.circuit.answered();
-                    return decisions(&places, &answer);
+                    return asked.iter().zip(told).map(|(one, told)| decision(one, told)).collect();
                 }
                 Err(_) => shared.circuit.failed(clock.micros()),
             }
         }
-        self.take_locally(&places, shared.replicas)
+        self.take_locally(asked, shared.replicas)
     }
 
-    fn take_locally(&self, places: &[(Bucket<'_>, Place)], replicas: u32) -> Vec<(Decision, Counted)> {
+    fn take_locally(&self, asked: &[Asked], replicas: u32) -> Vec<(Decision, Counted)> {
         let now = self.local.clock.micros();
-        let mut taken: Vec<(Decision, Counted)> = Vec::with_capacity(places.len());
-        for (bucket, place) in places {
-            let pace = Pace::share(bucket.rate, replicas);
-            let one = self.local.table.take(place, pace, now);
-            if one.overflowed {
-                telemetry::limit_overflowed(bucket.scope);
+        let mut taken: Vec<(Decision, Counted)> = Vec::with_capacity(asked.len());
+        let mut refused = false;
+        for one in asked {
+            let pace = Pace::share(one.rate, replicas);
+            let counted = Counted { place: one.place, home: one.home, pace, source: Source::Nothing };
+            if refused && !one.binding {
+                taken.push((pace.decision(true, 0), counted));
+                continue;
             }
-            let decision = pace.decision(one.allowed, one.until.saturating_sub(now));
-            taken.push((decision, Counted { place: *place, pace, source: Source::Local(one) }));
+            let told = self.table(one.home).take(&one.place, pace, now);
+            if told.overflowed {
+                telemetry::limit_overflowed(one.scope);
+            }
+            refused |= one.binding && !told.allowed;
+            let decision = pace.decision(told.allowed, told.until.saturating_sub(now));
+            taken.push((decision, Counted { source: Source::Local(told), ..counted }));
         }
-        if taken.iter().any(|(decision, _)| !decision.allowed) {
-            // What one bucket refused was no event for the others.
+        if refused {
+            // What one counter refused was no event for the others.
             for one in taken.iter_mut().filter(|(decision, _)| decision.allowed) {
                 self.undo_locally(one, now);
             }
@@ -242,6 +290,9 @@ impl Limits {
     }
 
     fn undo_locally(&self, (decision, counted): &mut (Decision, Counted), now: u64) {
+        if !matches!(counted.source, Source::Local(_)) {
+            return;
+        }
         self.give_back_locally(counted, now);
         let ahead = decision.reset.saturating_sub(Duration::from_micros(counted.pace.interval));
         *decision = counted.pace.decision(true, u64::try_from(ahead.as_micros()).unwrap_or(u64::MAX));
@@ -260,7 +311,7 @@ impl Limits {
         }
         let Some(shared) = self.shared.as_ref().filter(|_| !remote.is_empty()) else { return };
         // An event that cannot be given back stays counted: too strict for a while, never too loose.
-        if shared.circuit.permits(clock.micros()) {
+        if shared.answers(clock) {
             match shared.redis.give_back(&remote, clock.for_store()).await {
                 Ok(()) => shared.circuit.answered(),
                 Err(_) => shared.circuit.failed(clock.micros()),
@@ -270,19 +321,55 @@ impl Limits {
 
     fn give_back_locally(&self, counted: &Counted, now: u64) {
         if let Source::Local(taken) = &counted.source {
-            self.local.table.give_back(&counted.place, counted.pace, taken, now);
+            self.table(counted.home).give_back(&counted.place, counted.pace, taken, now);
         }
     }
 
-    fn place(&self, bucket: &Bucket<'_>, key: &[u8]) -> Place {
-        let name = |kind: &[u8], key: &[u8]| {
-            let tag = self.key.tag(&[kind, bucket.route.as_bytes(), bucket.scope.as_str().as_bytes(), key]);
-            let mut short = CounterKey::default();
-            short.copy_from_slice(&tag[..16]);
-            short
-        };
-        Place { key: name(b"counter", key), overflow: name(b"overflow", b"") }
+    fn table(&self, home: Home) -> &Table {
+        match home {
+            Home::Quota(place) => self.meters.get(place).map_or(&self.local.table, Meter::table),
+            Home::Attempts => &self.local.table,
+        }
     }
+
+    fn asked(&self, bucket: &Bucket<'_>, key: &[u8]) -> Asked {
+        let (route, scope) = (bucket.route.as_bytes(), bucket.scope.as_str().as_bytes());
+        let place = Place {
+            key: counter_key(&self.key, &[b"counter", route, scope, key]),
+            overflow: counter_key(&self.key, &[b"overflow", route, scope, b""]),
+        };
+        Asked { place, home: Home::Attempts, scope: bucket.scope, rate: bucket.rate, binding: true }
+    }
+}
+
+impl Shared {
+    /// Whether a question may go to the store. Where it is time to try whether it is back, that is done beside: nobody
+    /// waits for it.
+    fn answers(&self, clock: &Clock) -> bool {
+        match self.circuit.turn(clock.micros()) {
+            Turn::Ask => true,
+            Turn::Leave => false,
+            Turn::Try => {
+                let (redis, circuit, clock) =
+                    (Arc::clone(&self.redis), Arc::clone(&self.circuit), clock.clone());
+                tokio::spawn(async move {
+                    match redis.try_out(clock.for_store()).await {
+                        Ok(()) => circuit.answered(),
+                        Err(_) => circuit.failed(clock.micros()),
+                    }
+                });
+                false
+            }
+        }
+    }
+}
+
+/// The name of a counter: nothing of what it counts can be read from it.
+fn counter_key(key: &DomainKey, parts: &[&[u8]]) -> CounterKey {
+    let tag = key.tag(parts);
+    let mut short = CounterKey::default();
+    short.copy_from_slice(&tag[..16]);
+    short
 }
 
 impl fmt::Debug for Limits {
@@ -291,20 +378,12 @@ impl fmt::Debug for Limits {
     }
 }
 
-/// What the shared store's answer means for each bucket.
-fn decisions(places: &[(Bucket<'_>, Place)], answer: &Answer) -> Vec<(Decision, Counted)> {
-    places
-        .iter()
-        .zip(&answer.until)
-        .map(|((bucket, place), &until)| {
-            let pace = Pace::new(bucket.rate);
-            let ahead = until.saturating_sub(answer.now);
-            // The store refuses all or none; each bucket on its own may have had room.
-            let allowed = answer.allowed || pace.count > 0 && ahead <= pace.tolerance();
-            let source = if answer.allowed { Source::Shared(until) } else { Source::Nothing };
-            (pace.decision(allowed, ahead), Counted { place: *place, pace, source })
-        })
-        .collect()
+/// What the shared store's answer means. It refuses all or none; each counter on its own may have had room.
+fn decision(asked: &Asked, told: Told) -> (Decision, Counted) {
+    let pace = Pace::new(asked.rate);
+    let source = if told.taken { Source::Shared(told.until) } else { Source::Nothing };
+    let counted = Counted { place: asked.place, home: asked.home, pace, source };
+    (pace.decision(told.allowed, told.ahead), counted)
 }
 
 /// The part of an address that one subscriber or one site has: all of IPv4, the /64 of IPv6 (whose lower half changes

@@ -29,6 +29,11 @@ impl Pace {
         Self { count: rate.count, per: rate.per, interval }
     }
 
+    /// A pace at which nothing is counted for longer than a moment.
+    pub(super) fn fleeting() -> Self {
+        Self { count: u32::MAX, per: Duration::from_secs(1), interval: 1 }
+    }
+
     /// The stricter pace of one replica among several that cannot see each other: at least one event.
     pub(super) fn share(rate: Rate, replicas: u32) -> Self {
         let count = if rate.count == 0 { 0 } else { (rate.count / replicas.max(1)).max(1) };

@@ -1,88 +1,163 @@
-//! Counters in Redis, shared by replicas: one atomic script for all counters of an attempt.
+//! Counters in Redis, shared by replicas: one atomic script for all counters of an event.
 //!
 //! Keys are HMACs and values are numbers, so nothing personal is at rest there, and every key expires when it has
 //! nothing left to say. Time is the server's own (`TIME`): replicas need not agree on it.
 //!
+//! In a cluster the counters of one event stand in slots of their own, so that no server holds them all, and no script
+//! can see two of them. There each is asked by itself, all at once; where one refuses, the others get their event back.
+//! So never more passes than the limits allow, and for the time between the two a little less may. Attempts at accounts
+//! are the exception (`attempt.rs`).
+//!
 //! Each worker runs its own single-threaded runtime, and a connection lives on the runtime that opened it. So each
-//! thread has a link of its own, opened when it is first needed and again after a failure.
+//! thread has a link of its own. Questions on it are pipelined: none waits for the answer of another.
+
+mod attempt;
+mod link;
+mod servers;
 
 use std::{
     cell::RefCell,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Weak},
     time::Duration,
 };
 
-use redis::{AsyncConnectionConfig, Client, Script, ScriptInvocation, aio::MultiplexedConnection};
-use tokio::sync::Notify;
+use futures_util::future::join_all;
+use redis::{FromRedisValue, RedisResult, Script, ScriptInvocation};
 
+use self::{
+    link::Link,
+    servers::{Connection, Servers},
+};
 use super::{CounterKey, pace::Pace};
-use crate::secret::Sensitive;
-
-mod attempt;
-
-/// How long a connection may take to open, however short an answer's time is: TLS needs more than one round trip.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+use crate::policy::set::RedisSettings;
 
 /// No usable answer came in time. Which way it failed does not matter: local counters decide.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct NoAnswer;
 
-/// What Redis said.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Answer {
-    pub(super) allowed: bool,
-    /// The store's time, in microseconds.
-    pub(super) now: u64,
-    /// The TAT of each counter afterwards, in microseconds of the store's time.
-    pub(super) until: Vec<u64>,
+/// One counter that an event is taken from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Question {
+    pub(super) key: CounterKey,
+    pub(super) pace: Pace,
+    /// Whether it can refuse. Those that only count take the event if it passes and they have room.
+    pub(super) binding: bool,
 }
 
-/// A Redis server.
+/// What Redis said of one counter. Times in microseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Told {
+    /// Whether it had room.
+    pub(super) allowed: bool,
+    /// Whether it took the event.
+    pub(super) taken: bool,
+    /// Its TAT afterwards, by its server's clock.
+    pub(super) until: u64,
+    /// How far that is ahead.
+    pub(super) ahead: u64,
+}
+
+/// A Redis.
 pub(super) struct Redis {
-    url: Sensitive<String>,
-    client: Client,
+    settings: RedisSettings,
+    servers: Arc<Servers>,
     timeout: Duration,
     take: Script,
     give_back: Script,
 }
 
 impl Redis {
-    /// Nothing is opened yet. `None` when the address is none.
-    pub(super) fn new(url: &Sensitive<String>, timeout: Duration) -> Option<Self> {
+    /// Nothing is opened yet. `None` when the settings are none that can be reached.
+    pub(super) fn new(settings: &RedisSettings) -> Option<Self> {
         Some(Self {
-            url: url.clone(),
-            client: Client::open(url.expose().as_str()).ok()?,
-            timeout,
+            servers: Arc::new(Servers::new(settings)?),
+            settings: settings.clone(),
+            timeout: settings.timeout,
             take: Script::new(include_str!("shared/take.lua")),
             give_back: Script::new(include_str!("shared/give_back.lua")),
         })
     }
 
-    /// Whether this is the same server, asked in the same way.
-    pub(super) fn is(&self, url: &Sensitive<String>, timeout: Duration) -> bool {
-        self.url == *url && self.timeout == timeout
+    /// Whether these are the same servers, asked in the same way.
+    pub(super) fn is(&self, settings: &RedisSettings) -> bool {
+        self.settings == RedisSettings { replicas: self.settings.replicas, ..settings.clone() }
     }
 
-    /// Takes one event from every counter, or from none.
+    /// Takes one event from every counter, or from none. Those that only count come last.
     pub(super) async fn take(
         self: &Arc<Self>,
-        counters: &[(CounterKey, Pace)],
+        questions: &[Question],
         now: i64,
-    ) -> Result<Answer, NoAnswer> {
+    ) -> Result<Vec<Told>, NoAnswer> {
+        if !self.servers.are_spread() || questions.len() < 2 {
+            return self.take_together(questions, now).await;
+        }
+        let (binding, counting) = questions.split_at(questions.partition_point(|one| one.binding));
+        let mut told = self.take_apart(binding, now).await?;
+        if told.iter().all(|one| one.allowed) {
+            told.extend(self.take_apart(counting, now).await?);
+        } else {
+            let unasked = Told { allowed: true, taken: false, until: 0, ahead: 0 };
+            told.extend(counting.iter().map(|_| unasked));
+        }
+        Ok(told)
+    }
+
+    /// One script each; what was taken is given back where one of them refused or said nothing.
+    async fn take_apart(self: &Arc<Self>, questions: &[Question], now: i64) -> Result<Vec<Told>, NoAnswer> {
+        let asked = questions.iter().map(|one| self.take_together(std::slice::from_ref(one), now));
+        let answers = join_all(asked).await;
+        let may_pass = questions
+            .iter()
+            .zip(&answers)
+            .all(|(one, answer)| answer.as_ref().is_ok_and(|told| told[0].allowed || !one.binding));
+        if !may_pass {
+            let back = questions.iter().zip(&answers).filter_map(|(one, answer)| {
+                let told = answer.as_ref().ok()?[0];
+                told.taken.then_some((one.key, one.pace, told.until))
+            });
+            let back: Vec<_> = back.collect();
+            // What cannot be given back stays counted: too strict for a while, never too loose.
+            let _ = self.give_back(&back, now).await;
+        }
+        let mut told = Vec::with_capacity(questions.len());
+        for (one, answer) in questions.iter().zip(answers) {
+            let mut said = answer?[0];
+            if said.taken && !may_pass {
+                said.taken = false;
+                said.until = said.until.saturating_sub(one.pace.interval);
+                said.ahead = said.ahead.saturating_sub(one.pace.interval);
+            }
+            told.push(said);
+        }
+        Ok(told)
+    }
+
+    async fn take_together(
+        self: &Arc<Self>,
+        questions: &[Question],
+        now: i64,
+    ) -> Result<Vec<Told>, NoAnswer> {
         let mut call = self.take.prepare_invoke();
         call.arg(now);
-        for (key, pace) in counters {
+        for Question { key, pace, binding } in questions {
             let tolerance = if pace.count == 0 { -1 } else { signed(pace.tolerance()) };
-            call.key(redis_key(key)).arg(signed(pace.interval)).arg(tolerance);
+            call.key(redis_key(key)).arg(signed(pace.interval)).arg(tolerance).arg(u8::from(*binding));
         }
         let answer: Vec<u64> = self.invoke(&call).await?;
-        match answer.as_slice() {
-            [allowed, now, until @ ..] if until.len() == counters.len() => {
-                Ok(Answer { allowed: *allowed == 1, now: *now, until: until.to_vec() })
-            }
-            _ => Err(NoAnswer),
+        let [now, counters @ ..] = answer.as_slice() else { return Err(NoAnswer) };
+        let (counters, rest) = counters.as_chunks::<3>();
+        if counters.len() != questions.len() || !rest.is_empty() {
+            return Err(NoAnswer);
         }
+        let told = counters.iter().map(|&[allowed, taken, until]| Told {
+            allowed: allowed == 1,
+            taken: taken == 1,
+            until,
+            ahead: until.saturating_sub(*now),
+        });
+        Ok(told.collect())
     }
 
     /// Gives one event back to every counter; each comes with its TAT when it was taken.
@@ -91,22 +166,29 @@ impl Redis {
         counters: &[(CounterKey, Pace, u64)],
         now: i64,
     ) -> Result<(), NoAnswer> {
-        let mut call = self.give_back.prepare_invoke();
-        call.arg(now);
-        for (key, pace, until) in counters {
-            call.key(redis_key(key)).arg(signed(pace.interval)).arg(signed(*until));
-        }
-        self.invoke::<u64>(&call).await.map(|_| ())
+        let each = if self.servers.are_spread() { 1 } else { counters.len().max(1) };
+        let given = counters.chunks(each).map(|together| async move {
+            let mut call = self.give_back.prepare_invoke();
+            call.arg(now);
+            for (key, pace, until) in together {
+                call.key(redis_key(key)).arg(signed(pace.interval)).arg(signed(*until));
+            }
+            self.invoke::<u64>(&call).await.map(|_| ())
+        });
+        join_all(given).await.into_iter().collect()
     }
 
-    async fn invoke<T: redis::FromRedisValue>(
-        self: &Arc<Self>,
-        call: &ScriptInvocation<'_>,
-    ) -> Result<T, NoAnswer> {
+    /// Asks and writes what nobody needs: an answer means that counters can be asked and written.
+    pub(super) async fn try_out(self: &Arc<Self>, now: i64) -> Result<(), NoAnswer> {
+        let question = Question { key: *b"rempart try-out.", pace: Pace::fleeting(), binding: true };
+        self.take_together(&[question], now).await.map(|_| ())
+    }
+
+    async fn invoke<T: FromRedisValue>(self: &Arc<Self>, call: &ScriptInvocation<'_>) -> Result<T, NoAnswer> {
         let link = self.link();
         tokio::time::timeout(self.timeout, async {
-            let mut first = link.connection(&self.client).await?;
-            match call.invoke_async(&mut first.connection).await {
+            let mut first = link.connection(&self.servers).await?;
+            match invoke_on(&mut first.connection, call).await {
                 Ok(answer) => return Ok(answer),
                 // A connection that failed once is not trusted again, whatever it was.
                 Err(_) => {
@@ -117,8 +199,8 @@ impl Redis {
                 }
             }
             // It may only have been idle for too long: that is no outage.
-            let mut second = link.connection(&self.client).await?;
-            call.invoke_async(&mut second.connection).await.map_err(|_| link.hang_up(second.generation))
+            let mut second = link.connection(&self.servers).await?;
+            invoke_on(&mut second.connection, call).await.map_err(|_| link.hang_up(second.generation))
         })
         .await
         .unwrap_or_else(|_| Err(link.hang_up(link.generation())))
@@ -148,10 +230,25 @@ impl fmt::Debug for Redis {
     }
 }
 
-/// The braces keep all counters of an attempt in one slot of a cluster, as a script needs.
+/// EVALSHA; a server that does not have the script (NOSCRIPT) is given it first.
+async fn invoke_on<T: FromRedisValue>(
+    connection: &mut Connection,
+    call: &ScriptInvocation<'_>,
+) -> RedisResult<T> {
+    match connection {
+        Connection::One(connection) => call.invoke_async(connection).await,
+        Connection::Cluster(connection) => call.invoke_async(connection).await,
+    }
+}
+
+/// The whole key decides about its slot in a cluster: counters are spread over all of them.
 fn redis_key(key: &CounterKey) -> String {
+    named("rempart:", key)
+}
+
+fn named(prefix: &str, key: &CounterKey) -> String {
     use fmt::Write;
-    key.iter().fold(String::from("rempart:{limit}:"), |mut text, byte| {
+    key.iter().fold(String::from(prefix), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text
     })
@@ -159,117 +256,4 @@ fn redis_key(key: &CounterKey) -> String {
 
 fn signed(micros: u64) -> i64 {
     i64::try_from(micros).unwrap_or(i64::MAX)
-}
-
-/// One thread's connection.
-#[derive(Default)]
-struct Link {
-    state: Mutex<LinkState>,
-    changed: Notify,
-}
-
-#[derive(Default)]
-struct LinkState {
-    phase: Phase,
-    /// How many connections there have been, so that the failure of an old one does not end a new one.
-    generation: u64,
-}
-
-#[derive(Default)]
-enum Phase {
-    #[default]
-    Down,
-    Opening,
-    Up(MultiplexedConnection),
-}
-
-/// A connection to use once.
-struct Borrowed {
-    connection: MultiplexedConnection,
-    generation: u64,
-    /// Whether it was opened for this question.
-    new: bool,
-}
-
-impl Link {
-    /// The connection, opened by a task of its own: opening goes on when the one who asked has run out of time.
-    async fn connection(self: &Arc<Self>, client: &Client) -> Result<Borrowed, NoAnswer> {
-        let mut waited = false;
-        loop {
-            let changed = self.changed.notified();
-            tokio::pin!(changed);
-            // Before the state is read, so that no change is missed.
-            changed.as_mut().enable();
-            let open = {
-                let mut state = self.state();
-                match &state.phase {
-                    Phase::Up(connection) => {
-                        let (connection, generation) = (connection.clone(), state.generation);
-                        return Ok(Borrowed { connection, generation, new: waited });
-                    }
-                    Phase::Down if waited => return Err(NoAnswer),
-                    Phase::Down => {
-                        state.phase = Phase::Opening;
-                        true
-                    }
-                    Phase::Opening => false,
-                }
-            };
-            waited = true;
-            if open {
-                self.open(client.clone());
-            }
-            changed.await;
-        }
-    }
-
-    fn open(self: &Arc<Self>, client: Client) {
-        let opening = Opening { link: Arc::clone(self), opened: None };
-        tokio::spawn(async move {
-            let config = AsyncConnectionConfig::new()
-                .set_connection_timeout(Some(CONNECT_TIMEOUT))
-                // The time of an answer is bounded around the whole question.
-                .set_response_timeout(None);
-            opening.settle(client.get_multiplexed_async_connection_with_config(&config).await.ok());
-        });
-    }
-
-    /// Ends the connection of this generation, if it is still the one in use.
-    fn hang_up(&self, generation: u64) -> NoAnswer {
-        let mut state = self.state();
-        if state.generation == generation && matches!(state.phase, Phase::Up(_)) {
-            state.phase = Phase::Down;
-        }
-        NoAnswer
-    }
-
-    fn generation(&self) -> u64 {
-        self.state().generation
-    }
-
-    fn state(&self) -> MutexGuard<'_, LinkState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Settles the link when the task ends, even when its runtime is dropped under it.
-struct Opening {
-    link: Arc<Link>,
-    opened: Option<MultiplexedConnection>,
-}
-
-impl Opening {
-    fn settle(mut self, opened: Option<MultiplexedConnection>) {
-        self.opened = opened;
-    }
-}
-
-impl Drop for Opening {
-    fn drop(&mut self) {
-        let mut state = self.link.state();
-        state.phase = self.opened.take().map_or(Phase::Down, Phase::Up);
-        state.generation += 1;
-        drop(state);
-        self.link.changed.notify_waiters();
-    }
 }

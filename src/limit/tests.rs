@@ -10,11 +10,15 @@ use std::{
 use super::{login::tests::authentication, *};
 use crate::{
     policy::set::{
-        AccountLimit, Authentication, AuthenticationKind, HostPattern, PersonalData, PurposeId, RelaxedPaths,
-        RouteId, RouteMatch, RoutePolicy, UpstreamId, WayBack,
+        AccountLimit, Authentication, AuthenticationKind, HostPattern, PersonalData, PurposeId, RedisServers,
+        RedisSettings, RelaxedPaths, RouteId, RouteMatch, RoutePolicy, UpstreamId, WayBack,
     },
     secret::Sensitive,
 };
+
+mod cluster;
+
+pub(in crate::limit) use self::cluster::Cluster;
 
 const FAILED: Outcome = Outcome::Failure;
 const DONE: Outcome = Outcome::Success;
@@ -27,7 +31,7 @@ struct World {
     auth: Authentication,
 }
 
-fn secret() -> MasterSecret {
+pub(in crate::limit) fn secret() -> MasterSecret {
     MasterSecret::from_bytes(&[7; 32]).unwrap()
 }
 
@@ -48,6 +52,11 @@ impl World {
 
     async fn admit(&self, account: &str, address: &str) -> Admission<'_> {
         self.admit_peek(&peek_at(account), &applicant(address)).await
+    }
+
+    /// Waits until a store that was away is taken up again.
+    async fn store_is_back(&self) {
+        store_is_back(&self.limits, &self.hand).await;
     }
 
     async fn admit_peek(&self, peek: &Peek, who: &Applicant<'_>) -> Admission<'_> {
@@ -114,6 +123,19 @@ async fn settled(admission: Admission<'_>, outcome: Outcome) -> bool {
     }
 }
 
+/// Turns the clock on until the store is asked again; that it is back is found out beside the questions.
+pub(in crate::limit) async fn store_is_back(limits: &Limits, hand: &AtomicU64) {
+    let shared = limits.shared.as_ref().unwrap();
+    for _ in 0..1000 {
+        if shared.answers(&limits.local.clock) {
+            return;
+        }
+        hand.fetch_add(100_000, Ordering::SeqCst);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("the store was not taken up again");
+}
+
 /// The fields that a client would get.
 fn said(decisions: &Decisions) -> Vec<String> {
     let text = |value: &http::HeaderValue| String::from_utf8(value.as_bytes().to_vec()).unwrap();
@@ -134,11 +156,13 @@ fn route_policy(name: &str) -> RoutePolicy {
         upstream: UpstreamId(0),
         purpose: PurposeId(0),
         identity: Vec::new(),
+        identity_unavailable: crate::policy::set::IdentityUnavailable::Anonymous,
         require_identity: false,
         personal_data: PersonalData::Undeclared,
         presets: Vec::new(),
         way_back: WayBack::default(),
         authentication: None,
+        quotas: Vec::new(),
         relaxed_paths: RelaxedPaths::default(),
         websocket: crate::policy::set::WebSocket::Closed,
         body_bytes: None,
@@ -499,14 +523,26 @@ async fn in_memory() {
     }
 }
 
+fn redis_at(url: String, timeout: Duration, replicas: u32) -> Store {
+    let servers = RedisServers::One(Sensitive::new(url));
+    Store::Redis(Box::new(RedisSettings {
+        servers,
+        user: None,
+        password: None,
+        tls: None,
+        timeout,
+        replicas,
+    }))
+}
+
 /// A Redis server of this test, on a socket in a folder of its own.
-struct Server {
+pub(in crate::limit) struct Server {
     process: Child,
     folder: tempfile::TempDir,
 }
 
 impl Server {
-    async fn start() -> Self {
+    pub(in crate::limit) async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let process = Self::spawn(&folder);
         let server = Self { process, folder };
@@ -534,12 +570,12 @@ impl Server {
         panic!("redis-server does not answer");
     }
 
-    async fn restart(&mut self) {
+    pub(in crate::limit) async fn restart(&mut self) {
         self.process = Self::spawn(&self.folder);
         self.ready().await;
     }
 
-    fn stop(&mut self) {
+    pub(in crate::limit) fn stop(&mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
     }
@@ -553,11 +589,11 @@ impl Server {
         format!("redis+unix://{}", self.folder.path().join("redis.sock").display())
     }
 
-    fn store(&self, timeout: Duration) -> Store {
-        Store::Redis { url: Sensitive::new(self.url()), timeout, replicas: 3 }
+    pub(in crate::limit) fn store(&self, timeout: Duration) -> Store {
+        redis_at(self.url(), timeout, 3)
     }
 
-    async fn query<T: redis::FromRedisValue>(&self, command: &[&str]) -> T {
+    pub(in crate::limit) async fn query<T: redis::FromRedisValue>(&self, command: &[&str]) -> T {
         let mut connection =
             redis::Client::open(self.url()).unwrap().get_multiplexed_async_connection().await.unwrap();
         redis::cmd(command[0]).arg(&command[1..]).query_async(&mut connection).await.unwrap()
@@ -572,7 +608,7 @@ impl Drop for Server {
 }
 
 /// Long enough for a machine under load: these tests are not about time.
-const PATIENT: Duration = Duration::from_secs(10);
+pub(in crate::limit) const PATIENT: Duration = Duration::from_secs(10);
 
 #[tokio::test]
 async fn in_redis() {
@@ -625,6 +661,70 @@ async fn both_stores_agree() {
     }
 }
 
+/// What a store does in the background is nobody's wait: while it is frozen, each second one try is made beside the
+/// questions, and none of these takes longer than counting in memory does.
+#[tokio::test]
+async fn whether_a_store_is_back_is_not_found_out_by_a_request() {
+    let server = Server::start().await;
+    let world = World::new(&server.store(Duration::from_millis(500)), "login");
+    world.attempts(1, "alice", "192.0.2.1", FAILED).await;
+    server.signal("-STOP");
+    world.attempts(1, "alice", "192.0.2.1", FAILED).await;
+    let start = std::time::Instant::now();
+    for _ in 0..20 {
+        world.wait(1.1);
+        world.attempt("bob", "192.0.2.2", DONE).await;
+    }
+    assert!(start.elapsed() < Duration::from_millis(400), "{:?}", start.elapsed());
+    server.signal("-CONT");
+    world.store_is_back().await;
+}
+
+/// The same scenarios in a cluster: whatever one script asks stands on one server.
+#[tokio::test]
+async fn in_a_cluster() {
+    let cluster = Cluster::start().await;
+    for (name, scenario) in SCENARIOS {
+        let world = World::new(&cluster.store(PATIENT), name);
+        scenario(&world).await;
+        let local = &world.limits.local;
+        let rates = local.table.len() - usize::from(name.contains("alarm"));
+        assert_eq!(
+            (rates, local.accounts.len(), local.devices.len()),
+            (0, 0, 0),
+            "{name}: it was the cluster that counted"
+        );
+    }
+    let keys = cluster.keys().await;
+    let attempts = keys.iter().map(|keys| keys.iter().filter(|key| key.contains("{login}")).count());
+    let holding: Vec<_> = attempts.filter(|&count| count > 0).collect();
+    assert!(holding.len() == 1 && holding[0] > 20, "{holding:?}");
+}
+
+#[tokio::test]
+async fn in_a_cluster_too_concurrent_attempts_are_atomic() {
+    let cluster = Cluster::start().await;
+    let store = cluster.store(PATIENT);
+    let worlds = [Arc::new(World::new(&store, "login")), Arc::new(World::new(&store, "login"))];
+    let tasks: Vec<_> = (0..100)
+        .map(|n| {
+            let world = Arc::clone(&worlds[n % 2]);
+            // All at one account, from addresses with room: what the account refuses costs them nothing.
+            tokio::spawn(async move { world.attempt("alice", &format!("192.0.2.{}", n % 10), FAILED).await })
+        })
+        .collect();
+    let mut passed = 0;
+    for task in tasks {
+        passed += u32::from(task.await.unwrap());
+    }
+    assert_eq!(passed, 5);
+    for n in 0..300 {
+        let (account, address) = (format!("other-{n}"), format!("192.0.2.{}", n % 10));
+        passed += u32::from(worlds[n % 2].attempt(&account, &address, FAILED).await);
+    }
+    assert_eq!(passed, 10 * 20, "each address gave exactly what it has");
+}
+
 #[tokio::test]
 async fn a_connection_that_was_idle_too_long_is_no_outage() {
     let server = Server::start().await;
@@ -632,7 +732,34 @@ async fn a_connection_that_was_idle_too_long_is_no_outage() {
     world.attempts(2, "alice", "192.0.2.1", FAILED).await;
     let _: u64 = server.query(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]).await;
     assert_eq!(world.attempts(15, "alice", "192.0.2.1", FAILED).await, 3);
-    assert_eq!(world.limits.local.table.len(), 0);
+    assert_eq!((world.limits.local.table.len(), world.limits.local.accounts.len()), (0, 0));
+}
+
+#[tokio::test]
+async fn a_server_that_forgot_the_scripts_is_given_them_again() {
+    let server = Server::start().await;
+    let world = World::new(&server.store(PATIENT), "login");
+    for _ in 0..2 {
+        assert_eq!(world.attempts(2, "alice", "192.0.2.1", FAILED).await, 2);
+        assert_eq!(world.attempts(2, "bob", "192.0.2.1", DONE).await, 2);
+        let _: () = server.query(&["SCRIPT", "FLUSH"]).await;
+    }
+    assert_eq!(world.attempts(15, "alice", "192.0.2.1", FAILED).await, 1);
+    assert_eq!((world.limits.local.table.len(), world.limits.local.accounts.len()), (0, 0));
+}
+
+/// Where memory is full, a counter that cannot be written is no counter: the local ones decide.
+#[tokio::test]
+async fn a_server_without_memory_is_as_good_as_none() {
+    let server = Server::start().await;
+    let world = World::new(&server.store(PATIENT), "login");
+    world.attempts(1, "alice", "192.0.2.1", FAILED).await;
+    let _: () = server.query(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]).await;
+    let _: () = server.query(&["CONFIG", "SET", "maxmemory", "1"]).await;
+    assert_eq!(world.attempts(10, "bob", "192.0.2.2", FAILED).await, 1, "its share");
+    let _: () = server.query(&["CONFIG", "SET", "maxmemory", "0"]).await;
+    world.store_is_back().await;
+    assert_eq!(world.attempts(15, "carol", "192.0.2.3", FAILED).await, 5);
 }
 
 #[tokio::test]
@@ -694,7 +821,7 @@ async fn nothing_personal_is_in_redis() {
     let keys: Vec<String> = server.query(&["KEYS", "*"]).await;
     assert_eq!(keys.len(), 21);
     for key in keys {
-        let name = key.strip_prefix("rempart:{limit}:").unwrap();
+        let name = key.strip_prefix("rempart:{login}:").unwrap();
         assert!(name.len() == 32 && name.bytes().all(|b| b.is_ascii_hexdigit()), "{key}");
         let value: String = server.query(&["GET", &key]).await;
         assert!(value.bytes().all(|b| b.is_ascii_digit() || b == b' '), "{value}");
@@ -717,9 +844,9 @@ async fn an_outage_is_stricter_and_ends_by_itself() {
     server.restart().await;
     assert_eq!(world.attempts(1, "dave", "192.0.2.9", DONE).await, 1);
     assert_eq!(server.query::<u64>(&["DBSIZE"]).await, 0, "not tried again yet");
-    world.wait(1.0);
+    world.store_is_back().await;
     assert_eq!(world.attempts(15, "erin", "192.0.2.9", FAILED).await, 5);
-    assert_eq!(server.query::<u64>(&["DBSIZE"]).await, 2);
+    assert_eq!(server.query::<Vec<String>>(&["KEYS", "*"]).await.len(), 2);
 }
 
 #[tokio::test]
@@ -736,7 +863,7 @@ async fn a_frozen_store_costs_one_question_a_timeout() {
     assert!(passed >= timeout && passed < 3 * timeout, "{passed:?}");
     server.signal("-CONT");
     server.ready().await;
-    world.wait(1.0);
+    world.store_is_back().await;
     world.attempt("carol", "192.0.2.3", FAILED).await;
     assert!(server.query::<u64>(&["DBSIZE"]).await >= 2);
 }
@@ -745,7 +872,7 @@ async fn a_frozen_store_costs_one_question_a_timeout() {
 async fn a_store_that_was_never_there() {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("redis+unix://{}", folder.path().join("none.sock").display());
-    let store = Store::Redis { url: Sensitive::new(url), timeout: PATIENT, replicas: 2 };
+    let store = redis_at(url, PATIENT, 2);
     let world = World::new(&store, "login");
     assert_eq!(world.attempts(10, "alice", "192.0.2.1", FAILED).await, 2);
     assert!(!format!("{:?}", world.limits).contains("none.sock"));
@@ -753,8 +880,7 @@ async fn a_store_that_was_never_there() {
 
 #[test]
 fn a_store_without_an_address_is_refused() {
-    let url = Sensitive::new("http://user:canary@example.fr".to_owned());
-    let store = Store::Redis { url, timeout: PATIENT, replicas: 1 };
+    let store = redis_at("http://user:canary@example.fr".to_owned(), PATIENT, 1);
     let error = Limits::build(&store, &secret(), None).unwrap_err();
     assert!(!format!("{error} {error:?}").contains("canary"));
 }

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use super::{
     Answers, Audience, Charset, JsonRedactor, MediaType, Plan, RedactError, Tally, XmlRedactor,
+    ascii::Ascii,
     charset::Transcoder,
     events::Events,
+    failure::FailureRedactor,
     form::FormRedactor,
     free_text::TextRedactor,
     html::HtmlRedactor,
@@ -52,6 +54,10 @@ pub trait Redact {
 pub enum Format {
     /// One JSON text (RFC 8259), perhaps behind a guard against scripts.
     Json,
+    /// The same of an answer with this error status.
+    Failure(u16),
+    /// One JSON text whose type names a charset that has ASCII in it, and that is written in ASCII.
+    Ascii,
     /// One JSON text on each line.
     Lines,
     /// A JSON text sequence (RFC 7464).
@@ -194,6 +200,7 @@ impl Format {
                 Ok(Some(Self::Table { separator, charset, header }))
             }
             (Some(format), Some(Charset::Unstated | Charset::Utf8)) => Ok(Some(format)),
+            (Some(Self::Json), Some(charset)) if charset.is_ascii_compatible() => Ok(Some(Self::Ascii)),
             (Some(_), _) => Err(FormatError::Charset),
             (None, _) => Ok(None),
         }
@@ -213,6 +220,8 @@ impl Format {
     pub fn redactor(&self, task: Task) -> Box<dyn Redact> {
         match self {
             Self::Json => Box::new(Wrapped::guarded(task)),
+            Self::Ascii => Box::new(Ascii::new(Wrapped::guarded(task))),
+            Self::Failure(status) => Box::new(FailureRedactor::new(task, *status)),
             Self::Lines => Box::new(Lines::new(task)),
             Self::Sequence => Box::new(Sequence::new(task)),
             Self::Texts => Box::new(Loose::new(task)),
@@ -253,7 +262,8 @@ impl Format {
     /// Whether its reader refuses JSON of any other form, so that a body of this type needs no look at its first bytes.
     pub fn is_sure(&self) -> bool {
         match self {
-            Self::Json | Self::Lines | Self::Sequence | Self::Texts | Self::Wrapped | Self::Events => true,
+            Self::Json | Self::Ascii | Self::Failure(_) | Self::Lines | Self::Sequence | Self::Texts => true,
+            Self::Wrapped | Self::Events => true,
             Self::Table { .. } | Self::Form | Self::Multipart { .. } | Self::Xml => false,
             Self::Properties(_) | Self::Text(_) | Self::Html(_) => false,
             Self::Graphql(_) => true,
@@ -265,7 +275,13 @@ impl Format {
         match self {
             Self::Events => Pace::Events,
             Self::Lines | Self::Sequence => Pace::Records,
-            Self::Json | Self::Texts | Self::Wrapped | Self::Xml | Self::Text(_) => Pace::Document,
+            Self::Json
+            | Self::Ascii
+            | Self::Failure(_)
+            | Self::Texts
+            | Self::Wrapped
+            | Self::Xml
+            | Self::Text(_) => Pace::Document,
             Self::Table { .. } | Self::Form | Self::Multipart { .. } => Pace::Document,
             Self::Properties(_) | Self::Graphql(_) => Pace::Document,
             Self::Html(_) => Pace::Page,

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use emit::Emitter;
 pub(super) use names::may_be_found;
-pub(super) use scan::{next_char, unescape};
+pub(super) use scan::unescape;
 pub(super) use utf8::Utf8;
 
 use super::{Answers, Audience, Plan, RedactError, Tally, Task, keys::Keys, nested::Inside};

@@ -110,9 +110,9 @@ impl Judge {
         self.task.plan.hides(visible) || self.relates()
     }
 
-    /// Whether a text that is kept and begins so must be looked at, whatever it is called.
+    /// Whether a text that is kept must be looked at, whatever it is called.
     pub(super) fn may_hold(&self, text: &[u8], visible: CategorySet) -> bool {
-        text.first().is_some_and(|&first| nested::may_begin(first)) && self.may_hide(visible)
+        nested::may_hold(text) && self.may_hide(visible)
     }
 
     /// What is left of a text that is kept, where these categories are visible: it could be a document, or a free text.
@@ -122,9 +122,8 @@ impl Judge {
             return Left::Same;
         }
         let Task { plan, key, audience } = &self.task;
-        let (today, state, free) = (audience.today, field.state(), field.is_free_text());
-        let related = self.relates().then_some(audience);
-        let inside = Inside { plan, key, today, visible, related, state, free, level: 0 };
+        let (today, free) = (audience.today, field.is_free_text());
+        let inside = self.inside(field, visible);
         let (nested, tally) = inside.read(text);
         if nested != Nested::Text {
             self.tally.add(&tally);
@@ -138,6 +137,24 @@ impl Judge {
             Nested::Redacted(document) => Left::Instead(document),
             Nested::Unreadable => Left::Nothing,
         }
+    }
+
+    /// Where a text of this field stands.
+    fn inside(&self, field: Field, visible: CategorySet) -> Inside<'_> {
+        let Task { plan, key, audience } = &self.task;
+        let (today, state, free) = (audience.today, field.state(), field.is_free_text());
+        let related = self.relates().then_some(audience);
+        Inside { plan, key, today, visible, related, state, free, level: 0 }
+    }
+
+    /// Whether a text that is longer than what is read of one may leave as far as this, its beginning, shows.
+    pub(super) fn begins_harmlessly(&self, text: &[u8], field: Field, visible: CategorySet) -> bool {
+        self.inside(field, visible).begins_harmlessly(&String::from_utf8_lossy(text))
+    }
+
+    /// The same of another piece of it.
+    pub(super) fn is_harmless(&self, piece: &[u8], field: Field, visible: CategorySet) -> bool {
+        self.inside(field, visible).is_harmless(&String::from_utf8_lossy(piece))
     }
 
     /// A text of a page, of which the route's paths say nothing, where these categories are visible: it could be a document of

@@ -54,20 +54,52 @@ struct Seen {
     /// A bit for each byte of them.
     bits: u32,
     key: Key,
+    /// What the plan said of its value, and at which state around it.
+    around: u32,
+    said: (u64, u32),
     length: u8,
     next: u8,
     first: u8,
 }
+
+/// No state of a plan.
+const NOWHERE: u32 = u32::MAX;
 
 impl Seen {
     const NONE: Self = Self {
         text: [0xFF; LONGEST + 1],
         bits: u32::MAX,
         key: Key { symbol: 0, step: Step::UNKNOWN },
+        around: NOWHERE,
+        said: (0, 0),
         length: 0,
         next: 0,
         first: 0,
     };
+}
+
+/// A key that was expected and came.
+pub(in crate::redact) struct Expected<'a>(&'a mut Seen);
+
+impl Expected<'_> {
+    pub(in crate::redact) fn length(&self) -> usize {
+        self.0.length.into()
+    }
+
+    pub(in crate::redact) fn key(&self) -> Key {
+        self.0.key
+    }
+
+    /// What was said of its value the last time, if that was at the same state.
+    #[inline(always)]
+    pub(in crate::redact) fn said(&self, around: u32) -> Option<(u64, u32)> {
+        (self.0.around == around).then_some(self.0.said)
+    }
+
+    /// What is said of its value wherever the state around it is this one.
+    pub(in crate::redact) fn say(&mut self, around: u32, said: (u64, u32)) {
+        (self.0.around, self.0.said) = (around, said);
+    }
 }
 
 /// A cache from raw keys to symbols.
@@ -86,20 +118,20 @@ impl Default for Keys {
 }
 
 impl Keys {
-    /// The length and meaning of the key that begins at `at`, if it is the expected one, closing quote and all.
+    /// The key that begins at `at`, if it is the expected one, closing quote and all.
     #[inline(always)]
     pub(in crate::redact) fn expected(
-        &self,
+        &mut self,
         link: &mut Link,
         input: &[u8],
         at: usize,
-    ) -> Option<(usize, Key)> {
+    ) -> Option<Expected<'_>> {
         let before = self.seen.get(usize::from(link.0))?;
         let number = if link.1 { before.first } else { before.next };
-        let key = self.seen.get(usize::from(number))?;
-        if equal(input.get(at..at + LONGEST + 1)?.first_chunk()?, &key.text) & key.bits == key.bits {
+        let seen = self.seen.get_mut(usize::from(number))?;
+        if equal(input.get(at..at + LONGEST + 1)?.first_chunk()?, &seen.text) & seen.bits == seen.bits {
             *link = Link(number, false);
-            Some((key.length.into(), key.key))
+            Some(Expected(seen))
         } else {
             None
         }
@@ -148,6 +180,8 @@ impl Keys {
             text: [0; _],
             bits: bits(key.len()),
             key: Key::of(key, plan),
+            around: NOWHERE,
+            said: (0, 0),
             length: key.len() as u8,
             next: 0,
             first: 0,
@@ -222,7 +256,7 @@ mod tests {
                 let text = format!("{key}\":{}", "\"".repeat(40));
                 let known = Key::of(key.as_bytes(), &plan);
                 if let Some(found) = keys.expected(&mut link, text.as_bytes(), 0) {
-                    assert_eq!(found, (key.len(), known), "{key} in round {round}");
+                    assert_eq!((found.length(), found.key()), (key.len(), known), "{key} in round {round}");
                 } else {
                     assert_eq!(keys.look_up(key.as_bytes(), &mut link, &plan), known, "{key}");
                 }
@@ -245,11 +279,11 @@ mod tests {
             keys.look_up(key.as_bytes(), &mut link, &plan);
             keys.look_up(key.as_bytes(), &mut link, &plan);
             let text = format!("{key}\"{}", " ".repeat(40)).into_bytes();
-            assert_eq!(keys.expected(&mut link.clone(), &text, 0).map(|found| found.0), Some(length));
+            assert_eq!(keys.expected(&mut link.clone(), &text, 0).map(|found| found.length()), Some(length));
             for at in 0..=length {
                 let mut other = text.clone();
                 other[at] ^= 1;
-                assert_eq!(keys.expected(&mut link.clone(), &other, 0), None, "{length} {at}");
+                assert!(keys.expected(&mut link.clone(), &other, 0).is_none(), "{length} {at}");
             }
         }
     }

@@ -25,11 +25,11 @@ pub use bodies::{
 };
 pub use graphql::aliases_change_nothing;
 pub use pages::{
-    no_canary_survives_in_a_broken_page, no_canary_survives_in_a_page, page_chunking_never_shows,
-    page_without_names_is_identical,
+    a_hidden_value_stands_nowhere_in_a_page, no_canary_survives_in_a_broken_page,
+    no_canary_survives_in_a_page, page_chunking_never_shows, page_without_names_is_identical,
 };
 pub use requests::{nothing_hidden_is_asked_for, nothing_hidden_is_written};
-pub use wrappings::{chunking_never_shows_in_any_wrapping, wrappings_change_nothing};
+pub use wrappings::{chunking_never_shows_in_any_wrapping, encodings_hide_nothing, wrappings_change_nothing};
 
 use super::{Audience, Plan};
 use crate::policy::set::PersonalData;

@@ -16,11 +16,13 @@
 //! [`MAX_HELD`]); beyond them a document is refused rather than half understood.
 
 mod action;
+mod ascii;
 mod audience;
 mod charset;
 pub mod detect;
 mod error;
 mod events;
+mod failure;
 #[cfg(test)]
 mod fixture;
 mod form;

@@ -1,18 +1,25 @@
-//! A JSON document inside a text: a string of JSON, a cell, a form value, an element, a field of a multipart form.
+//! A document inside a text: a string of JSON, a cell, a form value, an element, a field of a multipart form.
 //!
-//! It is read as if it stood there itself: the route's paths lead into it, then the charter's names count. What nobody
+//! JSON is read as if it stood there itself: the route's paths lead into it, then the charter's names count. What nobody
 //! classified in it was classified with the text. A text that begins as a document and is none passes as a text, unless a
-//! reader who is not strict could find a field in it that is hidden ([`lenient`]).
+//! reader who is not strict could find a field in it that is hidden ([`lenient`]), or it is one of another format with such
+//! a field ([`formats`]).
 
+mod encoded;
+mod formats;
 mod lenient;
+mod pairs;
+mod signs;
+mod tags;
 
 pub(super) use lenient::unescaped;
+pub(super) use signs::{is_suspect, may_hold};
 
 use std::sync::Arc;
 
 use jiff::civil::Date;
 
-use super::{Audience, JsonRedactor, RedactError, Tally, json::next_char, plan::Plan};
+use super::{Audience, JsonRedactor, RedactError, Tally, plan::Plan};
 use crate::policy::set::CategorySet;
 use crate::secret::DomainKey;
 
@@ -74,56 +81,28 @@ const MAY_BEGIN: [bool; 256] = {
 
 /// Whether a text that begins so is worth a look.
 #[inline(always)]
-pub(super) fn may_begin(first: u8) -> bool {
+fn may_begin(first: u8) -> bool {
     MAY_BEGIN[usize::from(first)]
 }
 
-/// Whether the raw text of a JSON string that begins so is worth a look; a quote is its end.
-#[inline(always)]
-pub(super) fn may_begin_raw(first: u8) -> bool {
-    first == b'\\' || (may_begin(first) && first != b'"')
-}
-
-/// Whether a text could be read as a document.
+/// Whether a text could be read as a document. In front may stand white space, what cannot be seen, a bracket and a comment.
+/// A quote begins a document in a document.
 pub(super) fn begins(text: &str) -> bool {
-    begins_with(text).unwrap_or(false)
-}
-
-/// The same of a text that may go on; `None` where its beginning does not tell yet.
-pub(super) fn begins_with(text: &str) -> Option<bool> {
-    begins_so(text.char_indices())
-}
-
-/// The same of the raw text of a JSON string; `None` where its beginning does not tell yet.
-pub(super) fn begins_raw(raw: &[u8]) -> Option<bool> {
-    let (mut at, mut ends) = (0, false);
-    let begins = begins_so(std::iter::from_fn(|| {
-        let rest = raw.get(at..)?;
-        ends = rest.first() == Some(&b'"');
-        let (char, length) = next_char(rest).filter(|_| !ends)?;
-        at += length;
-        Some((at - length, char))
-    }));
-    begins.or(ends.then_some(false))
-}
-
-/// In front may stand white space, what cannot be seen, a bracket and a comment. A quote begins a document in a document.
-fn begins_so(chars: impl Iterator<Item = (usize, char)>) -> Option<bool> {
     let mut slash = false;
-    for (at, char) in chars {
+    for (at, char) in text.char_indices() {
         match char {
-            _ if slash => return Some(matches!(char, '/' | '*')),
-            '{' | '[' | '"' => return Some(true),
+            _ if slash => return matches!(char, '/' | '*'),
+            '{' | '[' | '"' => return true,
             '/' => slash = true,
             '(' => {}
-            _ if !is_blank(char) => return Some(false),
+            _ if !is_blank(char) => return false,
             _ => {}
         }
         if at > FRONT {
-            return Some(true);
+            return true;
         }
     }
-    None
+    false
 }
 
 /// White space, and what cannot be seen.
@@ -154,11 +133,32 @@ impl Inside<'_> {
 
     /// The same of a text of any length.
     pub(super) fn read_any(&self, text: &str) -> (Nested, Tally) {
+        if !may_hold(text.as_bytes()) {
+            return (Nested::Text, Tally::default());
+        }
+        match self.json(text) {
+            (Nested::Text, _) => self.foreign(text),
+            read => read,
+        }
+    }
+
+    /// Whether a text that is longer than what is read of one may leave as far as this, its beginning, shows.
+    pub(super) fn begins_harmlessly(&self, text: &str) -> bool {
+        let harmless = |nested: &Nested| matches!(nested, Nested::Text | Nested::Same);
+        !begins(text) && !encoded::begins(text) && harmless(&self.foreign(text).0)
+    }
+
+    /// The same of another piece of it.
+    pub(super) fn is_harmless(&self, piece: &str) -> bool {
+        !may_hold(piece.as_bytes()) || matches!(self.among(piece).0, Nested::Text | Nested::Same)
+    }
+
+    fn json(&self, text: &str) -> (Nested, Tally) {
         if !begins(text) {
             return (Nested::Text, Tally::default());
         }
         let document = text.trim_matches(is_blank);
-        if self.level == MAX_LEVEL {
+        if self.level >= MAX_LEVEL {
             return unreadable();
         }
         match self.redact(document) {
@@ -178,6 +178,22 @@ impl Inside<'_> {
         redactor.finish(&mut out)?;
         let out = String::from_utf8(out).map_err(|_| RedactError::NotUtf8)?;
         Ok((out, redactor.tally().clone()))
+    }
+}
+
+impl Plan {
+    /// Whether a text that stands in no document shows what these categories do not: it is one, in any format and behind any
+    /// encoding, with a hidden name. Parameters of addresses do not count.
+    pub fn shows(self: &Arc<Self>, visible: CategorySet, key: &Arc<DomainKey>, text: &str) -> bool {
+        // Where no path leads, and so no record stands.
+        let (today, state, related, free) = (None, 0, None, false);
+        let inside = Inside { plan: self, key, today, visible, related, state, free, level: 0 };
+        if !self.hides(visible) || !may_hold(text.as_bytes()) {
+            return false;
+        }
+        let left = pairs::without_parameters(text, &|name| self.hides_name(name, visible));
+        let text = left.as_deref().unwrap_or(text);
+        matches!(inside.read(text).0, Nested::Redacted(_) | Nested::Unreadable)
     }
 }
 

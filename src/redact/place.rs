@@ -6,7 +6,9 @@
 use std::sync::Arc;
 
 use super::keys::{Key, Keys};
-use super::plan::{CATEGORY, FREE_TEXT, Facts, GROUP, Kept, NOT_PERSONAL, Plan, RECORD, SUBJECT};
+use super::plan::{
+    CATEGORY, FREE_TEXT, Facts, GROUP, INNER_GROUP, INNER_SUBJECT, Kept, NOT_PERSONAL, Plan, RECORD, SUBJECT,
+};
 use crate::policy::set::{CategoryId, Step, Trail};
 
 /// What the plan says of a value.
@@ -21,6 +23,9 @@ pub(super) struct Field {
 }
 
 impl Field {
+    /// A text without a name, in which anything may stand.
+    pub(super) const FREE_TEXT: Self = Self { state: 0, class: FREE_TEXT, flags: 0, step: Step::ELEMENT };
+
     /// The plan's state at it.
     pub(super) fn state(self) -> u32 {
         self.state
@@ -44,6 +49,21 @@ impl Field {
     /// It says which group the record belongs to.
     pub(super) fn is_group(self) -> bool {
         self.flags & GROUP != 0
+    }
+
+    /// It says whose an object around it is that stands in a record.
+    pub(super) fn is_inner_subject(self) -> bool {
+        self.flags & INNER_SUBJECT != 0
+    }
+
+    /// It says to which group such an object belongs.
+    pub(super) fn is_inner_group(self) -> bool {
+        self.flags & INNER_GROUP != 0
+    }
+
+    /// It says whose the record or an object in it is, or to which group that belongs.
+    pub(super) fn relates(self) -> bool {
+        self.flags & (SUBJECT | GROUP | INNER_SUBJECT | INNER_GROUP) != 0
     }
 
     /// If it has members, it is one person's record.

@@ -2,6 +2,7 @@
 
 mod automaton;
 mod names;
+mod people;
 
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use automaton::Automaton;
 pub(super) use automaton::{Facts, Kept};
 use names::Names;
 pub(super) use names::Symbol;
+use people::People;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -19,7 +21,7 @@ use super::action::{Kind, Means, Remedy};
 use super::detect::{Detectors, Span};
 use crate::policy::set::{
     CategoryId, CategorySet, Charter, Classification, DetectorKind, DetectorKinds, FieldClass, Lexicon,
-    PersonalData, Sees, Segment, Step, Unknown,
+    PersonalData, Sees, Segment, Step, Unknown, fold_field_name,
 };
 use crate::secret::DomainKey;
 
@@ -47,6 +49,10 @@ pub(super) const ALIVE: u8 = 8;
 pub(super) const TOLD: u8 = 16;
 /// The route speaks of the member's name, or it has none.
 pub(super) const NAMED: u8 = 32;
+/// The value says whose an object around it is that stands in a record.
+pub(super) const INNER_SUBJECT: u8 = 64;
+/// The value says to which group such an object belongs.
+pub(super) const INNER_GROUP: u8 = 128;
 
 /// One route's policy for documents: where personal fields are, and what hides them.
 ///
@@ -85,7 +91,10 @@ pub struct Plan {
     lexicon: Arc<Lexicon>,
     /// Categories that rules of the route give to members of a name, by its folded form.
     named: HashMap<u32, CategorySet>,
+    /// Last bytes of the names that mean a category, one bit for each.
+    tails: [u64; 4],
     has_records: bool,
+    people: People,
     has_free_text: bool,
     subject_is_one: bool,
     record_bytes: usize,
@@ -102,7 +111,8 @@ impl Plan {
             PersonalData::Undeclared | PersonalData::Exempt { .. } => None,
         };
         let mut names = Names::of(charter);
-        let automaton = Automaton::compile(data, &mut names);
+        let people = data.map(People::of).unwrap_or_default();
+        let automaton = Automaton::compile(data, &people, &mut names);
         let mut categories = CategorySet::default();
         let mut all = CategorySet::default();
         for (index, category) in (0..64).zip(&charter.categories) {
@@ -123,15 +133,23 @@ impl Plan {
             }
         }
         let mut named: HashMap<u32, CategorySet> = HashMap::new();
+        let mut tails = [0; 4];
+        let mut end = |name: &str| {
+            let last = fold_field_name(name).bytes().next_back().unwrap_or_default();
+            tails[usize::from(last >> 6)] |= 1_u64 << (last & 63);
+        };
+        charter.categories.iter().flat_map(|category| &category.fields).for_each(|name| end(name));
         for field in data.iter().flat_map(|data| &data.fields) {
             if let (FieldClass::Category(category), Some(Segment::Name(name))) =
                 (field.class, field.path.segments.last())
             {
+                end(name);
                 named.entry(names.learn(name).1).or_default().insert(category);
             }
         }
         Self {
             named,
+            tails,
             names,
             automaton,
             remedies: charter.categories.iter().map(Remedy::of).collect(),
@@ -145,6 +163,7 @@ impl Plan {
             has_records: data.is_some_and(|data| {
                 !data.records.is_empty() && (data.subject.is_some() || data.group.is_some())
             }),
+            people,
             has_free_text: data
                 .is_some_and(|data| data.fields.iter().any(|field| field.class == FieldClass::FreeText)),
             subject_is_one: data.and_then(|data| data.subject.as_ref()).is_some_and(|path| {
@@ -207,6 +226,25 @@ impl Plan {
         categories.0 & !visible.0 != 0
     }
 
+    /// Whether a hidden name could stand in front of a colon or an equals sign, by its last byte alone: nearly all that stand
+    /// in texts are those of addresses and times.
+    pub(super) fn may_hide_in_front(&self, text: &str) -> bool {
+        let bytes = text.as_bytes();
+        let may_end = |byte: u8| self.tails[usize::from(byte >> 6)] & (1 << (byte & 63)) != 0;
+        memchr::memchr2_iter(b':', b'=', bytes).any(|at| {
+            if bytes[at..].starts_with(b"://") {
+                return false;
+            }
+            let is_around = |byte: &&u8| **byte <= b' ' || b"\"'`\\)]?-_*".contains(*byte);
+            match bytes[..at].iter().rev().find(|byte| !is_around(byte)) {
+                None => false,
+                // An escape, a comment, a letter of several bytes, of which folding may make another.
+                Some(b'/' | 0x7F..) => true,
+                Some(&last) => may_end(last.to_ascii_lowercase()),
+            }
+        }) || memchr::memchr(b'\\', bytes).is_some_and(|_| memchr::memchr2(b':', b'=', bytes).is_some())
+    }
+
     /// The category of what a detector finds in a name that nobody knows: one that these may not see, if there is one, and
     /// the strictest of those.
     pub(super) fn found_in_name(&self, name: &[u8], visible: CategorySet) -> Option<CategoryId> {
@@ -254,6 +292,11 @@ impl Plan {
 
     pub(super) fn has_records(&self) -> bool {
         self.has_records
+    }
+
+    /// How far an object in a record that is another person's stands from what says so.
+    pub(super) fn people(&self) -> &People {
+        &self.people
     }
 
     pub(super) fn record_bytes(&self) -> u64 {
@@ -354,6 +397,11 @@ impl Plan {
     #[inline(always)]
     pub(super) fn enter_record(&self, state: u32, kept: &mut Kept, depth: usize) -> u32 {
         self.automaton.enter(state, kept, depth)
+    }
+
+    /// Whether a state means the same in every document.
+    pub(super) fn is_computed(&self, state: u32) -> bool {
+        self.automaton.is_computed(state)
     }
 
     #[inline(always)]

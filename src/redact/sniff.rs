@@ -12,6 +12,8 @@ mod wide;
 
 pub(super) use json::{begins_as_json, keys};
 pub use magic::{Opaque, may_be_unmarked};
+pub(super) use markup::is_html;
+pub(super) use rows::names_columns;
 
 use std::borrow::Cow;
 

@@ -2,20 +2,22 @@
 //!
 //! A row is read as an element of the root array, a column as its member. Rows are judged whole, so that nothing leaves
 //! of one that is malformed, and whose it is may stand in its last column. Columns stay where they are: what goes leaves
-//! an empty cell.
+//! an empty cell. Lines above the names of the columns are titles where that is plain.
 
 mod dialect;
 mod row;
+mod titles;
 
 use std::borrow::Cow;
 
 pub use row::MAX_COLUMNS;
 use row::{Cell, Dialect, Ends, Row};
+use titles::Titles;
 
 use super::judge::{Judge, Left, Refused, Verdict};
 use super::place::{Named, Place};
 use super::whose::Whose;
-use super::{Redact, RedactError, Tally, Task};
+use super::{Redact, RedactError, Tally, Task, nested};
 use crate::policy::set::CategorySet;
 
 /// Longest row, in bytes, where nothing depends on whose it is; elsewhere `record_bytes` of the route is the bound.
@@ -73,6 +75,7 @@ struct Rows {
     alike_from: u32,
     suspected: u32,
     started: bool,
+    titles: Titles,
     row: Row,
 }
 
@@ -102,6 +105,7 @@ impl TableRedactor {
             alike_from,
             suspected: SUSPECTED,
             started: false,
+            titles: Titles::default(),
             row: Row::default(),
         };
         Self { refused: Refused::default(), rows, held: Vec::new(), ends: Ends::default() }
@@ -134,7 +138,7 @@ impl Redact for TableRedactor {
                     return Err(RedactError::TooLong);
                 }
                 if end.is_some() {
-                    rows.take(held, out)?;
+                    rows.next(held, out)?;
                     held.clear();
                 }
             }
@@ -146,9 +150,9 @@ impl Redact for TableRedactor {
         let Self { refused, rows, held, .. } = self;
         let result = Refused::guard(refused, || {
             if !held.is_empty() {
-                rows.take(held, out)?;
+                rows.next(held, out)?;
             }
-            Ok(())
+            rows.first_counts(out)
         });
         refused.end();
         result
@@ -189,7 +193,12 @@ impl Rows {
         Ok(rest)
     }
 
-    /// One row that was held, with its end of line if it has one.
+    /// The next row, with its end of line if it has one.
+    fn next(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), RedactError> {
+        if self.dialect.is_none() && self.holds(bytes, out)? { Ok(()) } else { self.take(bytes, out) }
+    }
+
+    /// One row that was held.
     fn take(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), RedactError> {
         let text = std::str::from_utf8(bytes).map_err(|_| RedactError::NotUtf8)?;
         let mark = if self.started { 0 } else { text.len() - text.trim_start_matches('\u{feff}').len() };
@@ -322,7 +331,8 @@ impl Rows {
         let visible = self.visible(row, text);
         let mut edit = Edit::new(row, text, out);
         for (&cell, column) in row.cells.iter().zip(&self.columns) {
-            if !column.minded && !row.may_nest {
+            let may_nest = row.may_nest && nested::may_hold(&text.as_bytes()[cell.start..cell.end]);
+            if !column.minded && !may_nest {
                 continue;
             }
             let field = column.named.field;
@@ -359,6 +369,9 @@ impl Rows {
         }
         if self.suspected > 0 {
             self.suspected -= 1;
+            if self.is_header_of_others(row, text) {
+                return Err(RedactError::Malformed);
+            }
             let names = self.is_header(row, text) || self.is_header_below(row, text);
             if !self.judge.denies() && self.header == Header::Present && names {
                 return Err(RedactError::Malformed);
@@ -384,6 +397,24 @@ impl Rows {
         self.place.leave();
         let unnamed = !self.columns.iter().any(|column| column.named.field.is_personal());
         elsewhere && (named > 1 || unnamed)
+    }
+
+    /// Whether a row of one cell is the names of columns for who splits it otherwise: the first row was none of this table.
+    fn is_header_of_others(&mut self, row: &Row, text: &str) -> bool {
+        let [cell] = row.cells[..] else { return false };
+        // Where nobody named the separator, one column is one that cannot be split.
+        if cell.quoted || self.columns.len() == 1 && self.separator.is_none() {
+            return false;
+        }
+        let line = value(text, cell);
+        let element = self.place.element(self.index);
+        self.place.enter(element, true);
+        let named = dialect::split(&line).any(|name| {
+            let name = name.trim_matches(['"', ' ']);
+            may_be_name(name) && self.place.knows(name) && self.place.resolve(name).field.is_personal()
+        });
+        self.place.leave();
+        named
     }
 
     /// Whether names stand below each other: `nom;Jean`, then `email;jean@x.fr`.

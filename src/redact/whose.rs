@@ -40,6 +40,30 @@ enum Subject {
 }
 
 impl Whose {
+    /// Somebody, or several, are named.
+    pub(super) fn is_named(&self) -> bool {
+        !matches!(self.subject, Subject::Unknown)
+    }
+
+    /// What the audience sees of an object in a record, or in another such object, of which they see this: no more than
+    /// of both, unless both are of one person.
+    pub(super) fn visible_inside(
+        &self,
+        around: Option<&Self>,
+        visible: CategorySet,
+        audience: &Audience,
+    ) -> CategorySet {
+        let is_same = match (&self.subject, around.map(|around| &around.subject)) {
+            (Subject::Unknown, _) => true,
+            // Where several may be named, none is remembered.
+            (Subject::Named { text, .. }, Some(Subject::Named { text: around, .. })) => {
+                text == around && !text.is_empty()
+            }
+            _ => false,
+        };
+        if is_same { visible } else { visible.intersection(self.visible(audience)) }
+    }
+
     /// A subject or group field of the record; `None` where it has no text to compare.
     pub(super) fn named(
         &mut self,
@@ -91,5 +115,39 @@ impl Whose {
             visible = visible.union(sees.group);
         }
         visible
+    }
+}
+
+/// An object that names somebody, in a record that ended.
+pub(super) trait Inside {
+    /// Where it begins and ends.
+    fn extent(&self) -> (u64, u64);
+    /// Whom it names.
+    fn whose(&self) -> &Whose;
+}
+
+/// What is visible in each of these, in the order of their places: they stand in a record of this person, in which this is
+/// visible. `each` is given what is visible around it, and in it.
+pub(super) fn settle<T: Inside>(
+    people: &mut [T],
+    record: &Whose,
+    visible: CategorySet,
+    audience: &Audience,
+    mut each: impl FnMut(&T, CategorySet, CategorySet),
+) {
+    people.sort_unstable_by_key(|person| person.extent().0);
+    let mut around: Vec<(&T, CategorySet)> = Vec::new();
+    for person in &*people {
+        let (begin, _) = person.extent();
+        while around.last().is_some_and(|(outer, _)| outer.extent().1 <= begin) {
+            around.pop();
+        }
+        let (outer, outside) =
+            around.last().map_or((record, visible), |(outer, visible)| (outer.whose(), *visible));
+        let inside = person.whose().visible_inside(Some(outer), outside, audience);
+        each(person, outside, inside);
+        if person.whose().is_named() {
+            around.push((person, inside));
+        }
     }
 }

@@ -3,8 +3,10 @@
 //! An element is a member of the element around it, named without its prefix; an attribute is a member of its element.
 //! Where an attribute names what its element holds (`<Attribute Name="mail">`), the content is a member of that name as
 //! well, and the strictest word counts. Comments and processing instructions are left out: they can hold anything.
-//! A DOCTYPE is refused, for it can declare entities; so is all that is not well-formed.
+//! So is a DOCTYPE that only names what it is of; one with a subset of its own is refused, for it can declare entities, and so is
+//! all that is not well-formed.
 
+mod doctype;
 mod emit;
 mod intake;
 #[cfg(test)]

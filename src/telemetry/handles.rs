@@ -246,12 +246,13 @@ impl UpstreamMetrics {
 pub struct ProviderMetrics {
     provider: SharedString,
     outcomes: Cached<&'static str>,
+    reasons: Cached<&'static str>,
 }
 
 impl ProviderMetrics {
     /// The handles of a provider.
     pub fn new(provider: &IdentityProvider) -> Self {
-        Self { provider: provider.name.clone().into(), outcomes: Cached::new() }
+        Self { provider: provider.name.clone().into(), outcomes: Cached::new(), reasons: Cached::new() }
     }
 
     /// Counts what the provider said; the outcome is the name of an enum's variant.
@@ -259,6 +260,21 @@ impl ProviderMetrics {
         self.outcomes.add(outcome, 1, || {
             names::IDENTITY.counter([self.provider.clone(), SharedString::const_str(outcome)])
         });
+    }
+
+    /// Counts why a credential was not accepted; the reason is the name of an enum's variant.
+    pub fn refused(&self, reason: &'static str) {
+        self.reasons.add(reason, 1, || {
+            names::IDENTITY_REFUSED.counter([self.provider.clone(), SharedString::const_str(reason)])
+        });
+    }
+
+    /// Tells how the provider's keys stand.
+    pub fn keys(&self, usable: usize, age: Option<Duration>) {
+        names::IDENTITY_KEYS.gauge([self.provider.clone()]).set(usable as f64);
+        if let Some(age) = age {
+            names::IDENTITY_KEYS_AGE.gauge([self.provider.clone()]).set(age.as_secs_f64());
+        }
     }
 }
 

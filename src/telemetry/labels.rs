@@ -136,6 +136,8 @@ labels! {
         Method = "method",
         /// An account or address has used up its attempts (429).
         Throttled = "throttled",
+        /// A quota has no room (429).
+        Quota = "quota",
         /// The route wants a known caller (401).
         Unauthenticated = "unauthenticated",
         /// Nobody could say who the caller is, because the provider does not answer (503).
@@ -178,6 +180,18 @@ labels! {
         Network = "network",
         /// All unknown devices of a route together, while its alarm is raised.
         Route = "route",
+        /// What a quota counts by, over time.
+        Quota = "quota",
+        /// What a quota counts by, at a time.
+        Concurrency = "concurrency",
+    }
+
+    /// What became of a request that a quota had no room for.
+    QuotaOutcome {
+        /// It was answered 429.
+        Refused = "refused",
+        /// It went on: the quota only counts.
+        Shadow = "shadow",
     }
 
     /// What went wrong with an upstream.

@@ -127,6 +127,8 @@ table! {
         "1 while unusually many attempts on a route fail, until an attempt shows otherwise.";
     LOGIN_ALARM_WOULD_REFUSE = Counter "rempart_login_alarm_would_refuse_total" [route]
         "Attempts that the limit of a raised alarm would have refused, had it been enforced.";
+    QUOTA_EXCEEDED = Counter "rempart_quota_exceeded_total" [quota, outcome]
+        "Requests that a quota had no room for: answered 429, or let through by one that only counts.";
     LIMIT_STORE_FAILURES = Counter "rempart_limit_store_failures_total" []
         "Questions to the shared counter store that had no answer, so that stricter local counters decided.";
     LIMIT_OVERFLOWS = Counter "rempart_limit_overflows_total" [scope]
@@ -145,6 +147,12 @@ table! {
 
     IDENTITY = Counter "rempart_identity_total" [provider, outcome]
         "What identity providers said about callers.";
+    IDENTITY_REFUSED = Counter "rempart_identity_refused_total" [provider, reason]
+        "Credentials that were not accepted, by reason.";
+    IDENTITY_KEYS = Gauge "rempart_identity_keys" [provider]
+        "Keys that can verify a provider's tokens at present, counted once for each algorithm; 0 while there are none, or only old ones.";
+    IDENTITY_KEYS_AGE = Gauge "rempart_identity_keys_age_seconds" [provider]
+        "How long ago a provider's keys were fetched.";
     POLICY_RELOADS = Counter "rempart_policy_reloads_total" [outcome]
         "Attempts to load the policy again.";
     POLICY_LAST_RELOAD_SUCCESSFUL = Gauge "rempart_policy_last_reload_successful" []
@@ -223,6 +231,7 @@ mod tests {
             "category",
             "direction",
             "provider",
+            "quota",
         ]);
         for metric in METRICS {
             for label in metric.labels {

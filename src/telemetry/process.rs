@@ -7,10 +7,12 @@ use metrics::SharedString;
 
 use super::{
     labels::{
-        ConnectionRefusal, HandshakeOutcome, RefusalReason, ReloadOutcome, Scope, TimeoutPhase, TlsVersion,
+        ConnectionRefusal, HandshakeOutcome, QuotaOutcome, RefusalReason, ReloadOutcome, Scope, TimeoutPhase,
+        TlsVersion,
     },
     names,
 };
+use crate::policy::set::Quota;
 
 /// Counts an exchange that the gateway answered by itself.
 pub fn request_refused(reason: RefusalReason) {
@@ -62,6 +64,12 @@ pub fn login_alarm(route: &str, raised: bool) {
 /// Counts an attempt that only an enforced alarm would have refused.
 pub fn login_alarm_would_refuse(route: &str) {
     names::LOGIN_ALARM_WOULD_REFUSE.counter([SharedString::from(route.to_owned())]).increment(1);
+}
+
+/// Counts a request that a quota had no room for.
+pub fn quota_exceeded(quota: &Quota, outcome: QuotaOutcome) {
+    let outcome = SharedString::const_str(outcome.as_str());
+    names::QUOTA_EXCEEDED.counter([quota.name.clone().into(), outcome]).increment(1);
 }
 
 /// Says whether the counter store answers.

@@ -37,7 +37,7 @@ fn they_are_sound_beside_the_shipped_policies() {
     let examples = files("examples");
     let names: BTreeSet<_> = examples.iter().map(|(name, _)| &**name).collect();
     // Each has a test of its own, here or with its kind.
-    assert_eq!(names, BTreeSet::from(["graphql.yaml", "pages.yaml", "sockets.yaml"]));
+    assert_eq!(names, BTreeSet::from(["assets.yaml", "graphql.yaml", "pages.yaml", "sockets.yaml"]));
     let routes =
         files("routes").into_iter().chain(examples).map(|(name, text)| (format!("routes/{name}"), text));
     let sources = [read("charter.yaml"), read("gateway.yaml")].into_iter().chain(routes);
@@ -121,6 +121,38 @@ async fn pages_are_read_by_their_columns() {
     }
     assert_eq!(site.get("anonymous", Ask::get("/classes")).await.status, StatusCode::UNAUTHORIZED);
     stop(site.gateway).await;
+}
+
+#[tokio::test]
+async fn what_is_the_same_for_everybody_is_not_lost() {
+    let texts = json!({ "email": "Adresse e-mail", "form": { "full_name": "Nom complet", "errors": { "score": "Trop haut" } } });
+    let manifest = json!({ "short_name": "École", "name": "Mon école", "email": "a@x.fr", "shortcuts": [{ "short_name": "Cours" }] });
+    let ajax = json!([{ "error": false, "data": { "courses": [{ "id": 2, "fullname": "Mathématiques 6e", "shortname": "MATH6" }],
+        "users": [{ "id": 7, "fullname": "Anna Roux" }] } }]);
+    let blocks = json!({ "root": "b1", "blocks": { "b1": { "display_name": "Semaine 1", "author": { "display_name": "Anna Roux" } } } });
+    for (path, sent, hidden) in [
+        ("/static/app/fr.json", &texts, &[][..]),
+        ("/locales/fr.json", &texts, &[]),
+        ("/openapi.json", &texts, &[]),
+        ("/manifest.json", &manifest, &["a@x.fr"]),
+        ("/lib/ajax/service.php", &ajax, &["Anna Roux"]),
+        ("/api/courses/v1/blocks/", &blocks, &["Anna Roux"]),
+    ] {
+        let site = Site::start("assets", Answer::json(sent));
+        let reply = site.get("anonymous", Ask::get(path)).await;
+        assert_eq!(reply.status, StatusCode::OK, "{path}");
+        if hidden.is_empty() {
+            assert_eq!(reply.json(), *sent, "{path}");
+        }
+        let text = reply.text();
+        for gone in hidden {
+            assert!(!text.contains(gone), "{path}: {text}");
+        }
+        for kept in ["École", "Cours", "Mathématiques 6e", "MATH6", "Semaine 1"] {
+            assert_eq!(text.contains(kept), sent.to_string().contains(kept), "{path}: {text}");
+        }
+        stop(site.gateway).await;
+    }
 }
 
 #[tokio::test]

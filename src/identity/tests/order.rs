@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::{
     identity::{Caller, Credentials, FetchError, Outcome, Recall, RejectReason as R, fixture::*},
-    policy::set::{KeySource, ProviderId, ProviderKind},
+    policy::set::{IntrospectionSettings, KeySource, ProviderId, ProviderKind, TokenSource},
 };
 
 fn both() -> Room {
@@ -37,6 +37,70 @@ async fn the_first_credential_present_decides_for_good_or_ill() {
         assert_eq!(identified.outcome, expected, "{name}");
         assert_eq!(identified.provider, provider.map(ProviderId), "{name}");
         assert_eq!(platform.asked(), asked, "{name}");
+    }
+}
+
+/// A signed token, then one that only its issuer can read, then the platform's session.
+#[tokio::test]
+async fn three_kinds_in_a_stated_order() {
+    let three = || {
+        let inline = KeySource::Inline(key_set(&[P256.jwk()]).into_bytes());
+        let opaque = IntrospectionSettings { token: TokenSource::Cookie("token".into()), ..introspection() };
+        Room::new(vec![
+            provider("id", ProviderKind::Jwt(jwt(inline))),
+            provider("opaque", ProviderKind::Introspection(opaque)),
+            provider("platform", ProviderKind::ForwardAuth(endpoint())),
+        ])
+    };
+    let none = HeaderMap::new();
+    let good = bearer(&P256.token());
+    let stale = bearer(&P256.sign(&P256.header(), &good_but("exp", 1.into())));
+    let forged = bearer(&NEXT_P256.sign(&P256.header(), &good_but("role", "true".into())));
+    let active = good_but("active", true.into()).to_string();
+    let inactive = r#"{"active":false,"role":"teacher"}"#;
+    let learner = json!({"role": "learner"}).to_string();
+    let (token, session) = (("token", "t"), ("session", "s"));
+    for (name, headers, sent, answers, expected, decided, asked) in [
+        ("nothing", &none, vec![], vec![], Outcome::Absent, None, 0),
+        ("all", &good, vec![token, session], vec![], Outcome::Accepted, Some(0), 0),
+        ("expired", &stale, vec![token, session], vec![], Outcome::Rejected(R::Expired), Some(0), 0),
+        ("forged", &forged, vec![token, session], vec![], Outcome::Rejected(R::BadSignature), Some(0), 0),
+        ("opaque", &none, vec![token, session], vec![answer(200, &active)], Outcome::Accepted, Some(1), 1),
+        (
+            "opaque, revoked",
+            &none,
+            vec![token, session],
+            vec![answer(200, inactive)],
+            Outcome::Rejected(R::InactiveToken),
+            Some(1),
+            1,
+        ),
+        (
+            "opaque, its issuer away",
+            &none,
+            vec![token, session],
+            vec![Err(FetchError::Unreachable)],
+            Outcome::Unavailable,
+            Some(1),
+            1,
+        ),
+        ("session", &none, vec![session], vec![answer(200, &learner)], Outcome::Accepted, Some(2), 1),
+        (
+            "session, refused",
+            &none,
+            vec![session],
+            vec![answer(401, "")],
+            Outcome::Rejected(R::SessionRefused),
+            Some(2),
+            1,
+        ),
+    ] {
+        let source = Platform::new(answers);
+        let identified = three().identify(headers, &cookies(&sent), &source, noon()).await;
+        assert_least_unless_accepted(&identified);
+        assert_eq!(identified.outcome, expected, "{name}");
+        assert_eq!(identified.provider, decided.map(ProviderId), "{name}");
+        assert_eq!(source.asked(), asked, "{name}");
     }
 }
 

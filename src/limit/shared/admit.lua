@@ -1,17 +1,18 @@
 -- (Behind guard.lua.) One attempt, counted by every rate and for every account, or by none.
 -- KEYS: rates, then accounts. ARGV: now (-1 for this server's clock), number of rates, then for each rate: interval,
 -- tolerance (-1: nothing), then for each account its rule.
--- Answer: allowed, now, then for each rate its TAT afterwards, then for each account: allowed, day, wait, row, count,
+-- Answer: allowed, now, then for each rate: whether it had room, its TAT afterwards, then for each account: allowed, day, wait, row, count,
 -- reset, epoch.
 local rates = tonumber(ARGV[2])
 local allowed = 1
-local tats, standings = {}, {}
+local tats, rooms, standings = {}, {}, {}
 for i = 1, rates do
   local interval, tolerance = tonumber(ARGV[1 + 2 * i]), tonumber(ARGV[2 + 2 * i])
   local tat = tonumber(redis.call('GET', KEYS[i]) or now)
   -- As in take.lua.
   tat = math.min(math.max(tat, now), now + math.max(tolerance, 0) + interval)
-  if tat - tolerance > now then allowed = 0 end
+  rooms[i] = tat - tolerance <= now and 1 or 0
+  if rooms[i] == 0 then allowed = 0 end
   tats[i] = tat
 end
 for i = rates + 1, #KEYS do
@@ -33,6 +34,7 @@ for i = 1, rates do
     tats[i] = tats[i] + tonumber(ARGV[1 + 2 * i])
     redis.call('SET', KEYS[i], string.format('%.0f', tats[i]), 'PX', math.ceil((tats[i] - now) / 1000))
   end
+  answer[#answer + 1] = rooms[i]
   answer[#answer + 1] = tats[i]
 end
 for _, one in ipairs(standings) do

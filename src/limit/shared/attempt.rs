@@ -1,10 +1,14 @@
 //! Attempts at accounts in Redis: one script counts, one says what became of it.
+//!
+//! In a cluster all keys of a script must be in one slot. An address is counted with many accounts, a second factor by its
+//! account and by its sessions, and a counter must have one name whoever asks for it. So all of them have the same hash tag
+//! and stand on one server: attempts are few beside requests, and stay exact however many replicas ask.
 
 use std::sync::{Arc, LazyLock};
 
 use redis::Script;
 
-use super::{Answer, NoAnswer, Redis, redis_key, signed};
+use super::{NoAnswer, Redis, Told, named, signed};
 use crate::limit::{
     CounterKey,
     guard::{Outcome, Rule, Standing, Ticket},
@@ -28,22 +32,22 @@ impl Redis {
         rates: &[(CounterKey, Pace)],
         guards: &[(CounterKey, Rule)],
         now: i64,
-    ) -> Result<(Answer, Vec<Standing>), NoAnswer> {
+    ) -> Result<(Vec<Told>, Vec<Standing>), NoAnswer> {
         let mut call = ADMIT.prepare_invoke();
         call.arg(now).arg(rates.len());
         for (key, pace) in rates {
             let tolerance = if pace.count == 0 { -1 } else { signed(pace.tolerance()) };
-            call.key(redis_key(key)).arg(signed(pace.interval)).arg(tolerance);
+            call.key(attempt_key(key)).arg(signed(pace.interval)).arg(tolerance);
         }
         for (key, rule) in guards {
-            call.key(redis_key(key));
+            call.key(attempt_key(key));
             for number in rule_arguments(*rule) {
                 call.arg(number);
             }
         }
         let answer: Vec<u64> = self.invoke(&call).await?;
         let [allowed, now, rest @ ..] = answer.as_slice() else { return Err(NoAnswer) };
-        let (until, standings) = rest.split_at_checked(rates.len()).ok_or(NoAnswer)?;
+        let (told, standings) = rest.split_at_checked(2 * rates.len()).ok_or(NoAnswer)?;
         if standings.len() != guards.len() * NUMBERS {
             return Err(NoAnswer);
         }
@@ -60,8 +64,13 @@ impl Redis {
                 ticket: Ticket { at: *now, epoch: number(epoch) },
             }
         });
-        let answer = Answer { allowed: *allowed == 1, now: *now, until: until.to_vec() };
-        Ok((answer, standings.collect()))
+        let told = told.as_chunks::<2>().0.iter().map(|&[room, until]| Told {
+            allowed: room == 1,
+            taken: *allowed == 1,
+            until,
+            ahead: until.saturating_sub(*now),
+        });
+        Ok((told.collect(), standings.collect()))
     }
 
     /// Says what became of an attempt; the rates given back come with their TAT when it was counted.
@@ -75,10 +84,10 @@ impl Redis {
         let mut call = SETTLE.prepare_invoke();
         call.arg(now).arg(rates.len()).arg(outcome.as_str());
         for (key, pace, until) in rates {
-            call.key(redis_key(key)).arg(signed(pace.interval)).arg(signed(*until));
+            call.key(attempt_key(key)).arg(signed(pace.interval)).arg(signed(*until));
         }
         for (key, rule, ticket) in guards {
-            call.key(redis_key(key));
+            call.key(attempt_key(key));
             for number in rule_arguments(*rule) {
                 call.arg(number);
             }
@@ -91,10 +100,14 @@ impl Redis {
     pub(in crate::limit) async fn forget(self: &Arc<Self>, keys: &[CounterKey]) -> Result<(), NoAnswer> {
         let mut call = FORGET.prepare_invoke();
         for key in keys {
-            call.key(redis_key(key));
+            call.key(attempt_key(key));
         }
         self.invoke::<u64>(&call).await.map(|_| ())
     }
+}
+
+fn attempt_key(key: &CounterKey) -> String {
+    named("rempart:{login}:", key)
 }
 
 /// As `guard.lua` reads it.

@@ -12,43 +12,52 @@ use ipnet::IpNet;
 use super::{
     certificate,
     context::{At, Context, Names},
-    identity, upstreams,
+    identity, quotas, store, upstreams,
 };
 use crate::{
     policy::{
         document::{
             Amount, GatewayDocument, GatewayFile, JournalDocument, LimitsDocument, ListenDocument,
-            RedisDocument, StoreDocument, TimeoutsDocument, WordOr,
+            TimeoutsDocument, WordOr,
         },
         set::{
-            AddressMode, ClientLimits, GatewaySettings, Hsts, JournalSettings, JournalTarget, Listen, Store,
+            AddressMode, ClientLimits, GatewaySettings, Hsts, JournalSettings, JournalTarget, Listen,
             Timeouts,
         },
     },
-    secret::{MasterSecret, Sensitive},
+    secret::MasterSecret,
 };
 
 /// ASVS 3.4.1.
 const YEAR: Duration = Duration::from_secs(365 * 86_400);
 const MILLISECOND: Duration = Duration::from_millis(1);
-const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 
-/// Compiles the settings; with them the names of upstreams and identity providers, for routes.
+/// What routes may refer to.
+pub(super) struct GatewayNames {
+    pub(super) upstreams: Names,
+    pub(super) providers: Names,
+    pub(super) quotas: Names,
+}
+
+/// Compiles the settings; with them the names, for routes.
 pub(super) fn compile(
     context: &mut Context<'_>,
     file: Option<&(At, GatewayFile)>,
     recipients: &Names,
-) -> (Option<GatewaySettings>, Names, Names) {
-    let unknown = || Names { list: Vec::new(), incomplete: true };
-    let Some((root, file)) = file else { return (None, unknown(), unknown()) };
+) -> (Option<GatewaySettings>, GatewayNames) {
+    let unknown = || {
+        let names = || Names { list: Vec::new(), incomplete: true };
+        GatewayNames { upstreams: names(), providers: names(), quotas: names() }
+    };
+    let Some((root, file)) = file else { return (None, unknown()) };
     let Some(document) = context.need(root, "gateway", &file.gateway, "the file starts with `gateway:`")
     else {
-        return (None, unknown(), unknown());
+        return (None, unknown());
     };
     let at = root.key("gateway");
     let listen = listen(context, &at, document);
@@ -62,6 +71,11 @@ pub(super) fn compile(
     };
     let workers =
         document.workers.map(|workers| context.within(&at.key("workers"), workers as u64, 1..=1024) as usize);
+    let quotas = quotas::compile(context, &at, &document.quotas, &providers);
+    let quota_names = Names {
+        list: quotas.iter().map(|quota| quota.name.clone()).collect(),
+        incomplete: context.dropped(&at.key("quotas")),
+    };
     let settings = GatewaySettings {
         workers,
         certificates: certificate::compile(context, &at, document),
@@ -78,7 +92,8 @@ pub(super) fn compile(
             document.timeouts.as_deref().unwrap_or(&TimeoutsDocument::default()),
         ),
         providers,
-        store: store(context, &at.key("store"), document.store.as_ref()),
+        store: store::compile(context, &at.key("store"), document.store.as_ref()),
+        quotas,
         secret: secret(context, &at, document),
         journal: journal(context, &at.key("journal"), document.journal.as_deref()),
         upstreams,
@@ -89,7 +104,8 @@ pub(super) fn compile(
             public_https_port: 443,
         }),
     };
-    (Some(settings), upstream_names, provider_names)
+    let names = GatewayNames { upstreams: upstream_names, providers: provider_names, quotas: quota_names };
+    (Some(settings), names)
 }
 
 fn listen(context: &mut Context<'_>, at: &At, document: &GatewayDocument) -> Option<Listen> {
@@ -161,24 +177,34 @@ fn trusted_proxies(context: &mut Context<'_>, at: &At, document: &GatewayDocumen
     let mut networks: Vec<IpNet> = Vec::new();
     for (index, text) in document.trusted_proxies.iter().flatten().enumerate() {
         let (Some(text), at) = (text, at.item(index)) else { continue };
-        let Some(network) =
-            text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
-        else {
-            let help = "a network such as `10.0.0.0/8` or `fd00::/8`, or one address";
-            context.error(&at, format!("`{text}` is not a network"), help);
-            continue;
-        };
-        if network.prefix_len() == 0 {
-            let help =
-                "name the networks of your own proxies; everybody else could then invent a client address";
-            context.error(&at, format!("`{text}` would believe every client"), help);
-        } else if network.trunc() != network {
-            let help = format!("did you mean `{}`?", network.trunc());
-            context.error(&at, format!("`{text}` has bits behind its prefix"), help);
-        }
-        networks.push(network.trunc());
+        let everybody = "would believe every client";
+        let help = "name the networks of your own proxies; everybody else could then invent a client address";
+        networks.extend(network(context, &at, text, everybody, help));
     }
     networks
+}
+
+/// A network, or one address; all of them are none.
+pub(super) fn network(
+    context: &mut Context<'_>,
+    at: &At,
+    text: &str,
+    everybody: &str,
+    instead: &str,
+) -> Option<IpNet> {
+    let Some(network) = text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+    else {
+        let help = "a network such as `10.0.0.0/8` or `fd00::/8`, or one address";
+        context.error(at, format!("`{text}` is not a network"), help);
+        return None;
+    };
+    if network.prefix_len() == 0 {
+        context.error(at, format!("`{text}` {everybody}"), instead);
+    } else if network.trunc() != network {
+        let help = format!("did you mean `{}`?", network.trunc());
+        context.error(at, format!("`{text}` has bits behind its prefix"), help);
+    }
+    Some(network.trunc())
 }
 
 fn limits(context: &mut Context<'_>, at: &At, written: &LimitsDocument) -> ClientLimits {
@@ -215,87 +241,6 @@ fn timeouts(context: &mut Context<'_>, at: &At, written: &TimeoutsDocument) -> T
         drain: one("drain", &written.drain, 30, Duration::ZERO),
         drain_delay: one("drain_delay", &written.drain_delay, 0, Duration::ZERO),
     }
-}
-
-fn store(context: &mut Context<'_>, at: &At, written: Option<&WordOr<StoreDocument>>) -> Store {
-    let redis = match written {
-        None => return Store::Memory,
-        Some(WordOr::Word(word)) => {
-            if word != "memory" {
-                context.error(at, format!("`{word}` is not a store"), "`memory`, or `{ redis: { … } }`");
-            }
-            return Store::Memory;
-        }
-        Some(WordOr::Mapping(store)) => &store.redis,
-    };
-    let Some(redis) =
-        context.need(at, "redis", redis, "`store: { redis: { url: …, replicas: 2 } }`, or `memory`")
-    else {
-        return Store::Memory;
-    };
-    let at = at.key("redis");
-    let url = redis_url(context, &at, redis).unwrap_or_default();
-    let timeout = context.duration(
-        &at.key("timeout"),
-        &redis.timeout,
-        Duration::from_millis(50),
-        MILLISECOND..=SECOND * 5,
-    );
-    let help = "how many replicas share the store: each takes its part of the limits while the store is away";
-    let replicas = match context.need(&at, "replicas", &redis.replicas, help) {
-        Some(&replicas) => context.within(&at.key("replicas"), replicas.into(), 1..=10_000) as u32,
-        None => 1,
-    };
-    Store::Redis { url: Sensitive::new(url), timeout, replicas }
-}
-
-fn redis_url(context: &mut Context<'_>, at: &At, redis: &RedisDocument) -> Option<String> {
-    let help = "an address such as `redis://redis:6379/0`; with a password, keep it in a file: `url_file: …`";
-    match (&redis.url, &redis.url_file) {
-        (Some(_), Some(_)) => {
-            context.error_at_key(&at.key("url_file"), "`url` and `url_file` exclude each other", help);
-            None
-        }
-        (Some(url), None) => {
-            if url.contains('@') {
-                // Not shown: whatever stands before the `@` is a credential.
-                let message = "a password does not belong into a policy file";
-                context.secret_error(
-                    &at.key("url"),
-                    message,
-                    "keep the whole address in a file: `url_file: …`",
-                );
-                return None;
-            }
-            sound_redis_url(context, &at.key("url"), url)
-        }
-        (None, Some(file)) => {
-            let at = at.key("url_file");
-            let bytes = context.file(&at, file)?;
-            let Ok(url) = std::str::from_utf8(&bytes) else {
-                context.error(&at, format!("`{file}` is not text"), help);
-                return None;
-            };
-            sound_redis_url(context, &at, url.trim())
-        }
-        (None, None) => {
-            if !context.dropped(&at.key("url")) && !context.dropped(&at.key("url_file")) {
-                context.error_at_key(at, "`url` is missing", help);
-            }
-            None
-        }
-    }
-}
-
-fn sound_redis_url(context: &mut Context<'_>, at: &At, url: &str) -> Option<String> {
-    use redis::IntoConnectionInfo as _;
-    // The reason is not quoted: it may quote the address.
-    if !url.starts_with("redis://") || url.into_connection_info().is_err() {
-        let help = "`redis://host:port/database`; TLS to the store is for a sidecar";
-        context.secret_error(at, "the store's address is not understood", help);
-        return None;
-    }
-    Some(url.to_owned())
 }
 
 fn secret(context: &mut Context<'_>, at: &At, document: &GatewayDocument) -> Option<MasterSecret> {

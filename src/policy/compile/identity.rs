@@ -6,19 +6,22 @@ use serde_json::Value;
 
 use super::{
     context::{At, Context, Names},
-    forward_auth, upstreams,
+    forward_auth, introspection,
+    oidc::{self, Scope, Written},
 };
 use crate::policy::{
-    document::{ClaimsDocument, JwksDocument, JwtDocument, List, ProviderDocument, Section},
+    document::{ClaimsDocument, JwksDocument, JwtDocument, List, ProviderDocument, Section, WordOr},
     set::{
-        ClaimPaths, HostHeader, IdentityProvider, JsonPath, JwtSettings, KeySource, ProviderKind,
-        RecipientId, TokenSource, Upstream, UpstreamId, UpstreamTls,
+        ClaimPaths, IdentityProvider, JsonPath, JwtSettings, KeySource, ProviderKind, RecipientId, Renewal,
+        TokenSource, Upstream,
     },
 };
 
 /// The algorithms whose verification key is no secret. HS* would make every verifier a signer; `none` signs nothing.
 const ALGORITHMS: [&str; 9] =
     ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"];
+/// The ways in which a provider may be asked.
+const KINDS: [&str; 3] = ["jwt", "forward_auth", "introspection"];
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -79,22 +82,32 @@ fn kind(
     upstreams: &mut Vec<Upstream>,
     declared: &Names,
 ) -> Option<ProviderKind> {
-    match (&entry.jwt, &entry.forward_auth) {
-        (Some(jwt), None) => {
-            self::jwt(context, &at.key("jwt"), jwt, name, upstreams, declared).map(ProviderKind::Jwt)
+    match (&entry.jwt, &entry.forward_auth, &entry.introspection) {
+        (Some(jwt), None, None) => {
+            let mut scope = Scope { provider: name, what: "keys", upstreams, declared };
+            self::jwt(context, &at.key("jwt"), jwt, &mut scope).map(ProviderKind::Jwt)
         }
-        (None, Some(forward)) => forward_auth::compile(context, &at.key("forward_auth"), forward, declared)
-            .map(ProviderKind::ForwardAuth),
-        (Some(_), Some(_)) => {
-            let help = "declare two providers; routes ask them in order";
-            context.error_at_key(&at.key("forward_auth"), "a provider is asked in one way", help);
-            None
+        (None, Some(forward), None) => {
+            forward_auth::compile(context, &at.key("forward_auth"), forward, declared)
+                .map(ProviderKind::ForwardAuth)
         }
-        (None, None) => {
-            if !context.dropped(&at.key("jwt")) && !context.dropped(&at.key("forward_auth")) {
-                let help = "`jwt: { … }` for signed tokens, `forward_auth: { … }` for a session endpoint";
+        (None, None, Some(written)) => {
+            let at = at.key("introspection");
+            let mut scope = Scope { provider: name, what: "answers", upstreams, declared };
+            introspection::compile(context, &at, written, &mut scope).map(ProviderKind::Introspection)
+        }
+        (None, None, None) => {
+            if !KINDS.iter().any(|kind| context.dropped(&at.key(kind))) {
+                let help = "`jwt: { … }` for signed tokens, `introspection: { … }` for those that only their \
+                            issuer can read, `forward_auth: { … }` for a session endpoint";
                 context.error(at, "nothing says how this provider is asked", help);
             }
+            None
+        }
+        (_, forward, introspection) => {
+            let help = "declare one provider for each; routes ask them in order";
+            let second = if introspection.is_some() && forward.is_none() { KINDS[2] } else { KINDS[1] };
+            context.error_at_key(&at.key(second), "a provider is asked in one way", help);
             None
         }
     }
@@ -111,6 +124,7 @@ fn claim_paths(context: &mut Context<'_>, at: &At, claims: &ClaimsDocument) -> C
         role: path("role", &claims.role),
         groups: path("groups", &claims.groups),
         wards: path("wards", &claims.wards),
+        quota: path("quota", &claims.quota),
     };
     context.need(at, "role", &claims.role, "where the caller's roles are: `role: $.roles[*]`");
     paths
@@ -138,14 +152,7 @@ fn roles(
     roles
 }
 
-fn jwt(
-    context: &mut Context<'_>,
-    at: &At,
-    jwt: &JwtDocument,
-    name: &str,
-    upstreams: &mut Vec<Upstream>,
-    declared: &Names,
-) -> Option<JwtSettings> {
+fn jwt(context: &mut Context<'_>, at: &At, jwt: &JwtDocument, scope: &mut Scope<'_>) -> Option<JwtSettings> {
     let issuer = context.text(at, "issuer", &jwt.issuer, "the required `iss` of tokens").map(str::to_owned);
     let help = "the accepted `aud` of tokens: without it a token made for another service would do";
     context.need(at, "audience", &jwt.audience, help);
@@ -159,9 +166,10 @@ fn jwt(
     if jwt.audience.as_ref().is_some_and(|texts| texts.items.is_empty()) {
         context.error(&at.key("audience"), "there is no audience", help);
     }
-    let help = "where the keys are: `jwks: { file: … }`, `{ url: … }` or `{ upstream: …, path: … }`";
+    let help =
+        "where the keys are: `jwks: discovery`, `{ file: … }`, `{ url: … }` or `{ upstream: …, path: … }`";
     let keys = match context.need(at, "jwks", &jwt.jwks, help) {
-        Some(jwks) => self::jwks(context, &at.key("jwks"), jwks, name, upstreams, declared),
+        Some(jwks) => self::jwks(context, &at.key("jwks"), jwks, (&at.key("issuer"), &issuer), scope),
         None => None,
     };
     let token = match &jwt.cookie {
@@ -203,69 +211,68 @@ fn algorithms(context: &mut Context<'_>, at: &At, jwt: &JwtDocument) -> Vec<Stri
 fn jwks(
     context: &mut Context<'_>,
     at: &At,
-    jwks: &JwksDocument,
-    provider: &str,
-    upstreams: &mut Vec<Upstream>,
-    declared: &Names,
+    written: &WordOr<JwksDocument>,
+    (issuer_at, issuer): (&At, &Option<String>),
+    scope: &mut Scope<'_>,
 ) -> Option<KeySource> {
-    match jwks {
-        JwksDocument { file: Some(file), url: None, upstream: None, path: None } => {
-            let at = at.key("file");
-            // In a check without the file there is nothing to hold against the provider.
-            let Some(bytes) = context.file(&at, file) else { return Some(KeySource::Inline(Vec::new())) };
-            match sound_key_set(&bytes) {
-                Ok(()) => Some(KeySource::Inline(bytes)),
-                Err((message, help)) => {
-                    context.error(&at, format!("`{file}` {message}"), help);
-                    None
-                }
-            }
+    let by_word = JwksDocument { discovery: Some(true), ..JwksDocument::default() };
+    let jwks = match written {
+        WordOr::Mapping(jwks) => jwks,
+        WordOr::Word(word) => {
+            context.choice(at, "a place of keys", word, &[("discovery", ())])?;
+            &by_word
         }
-        JwksDocument { file: None, url: Some(url), upstream: None, path: None } => {
-            remote_keys(context, &at.key("url"), url, provider, upstreams)
-        }
-        JwksDocument { file: None, url: None, upstream: Some(upstream), path: Some(path) } => {
-            let place =
-                context.refer(&at.key("upstream"), declared, "upstream", "gateway.upstreams", upstream);
-            let path = request_path(context, &at.key("path"), path);
-            Some(KeySource::Remote { upstream: UpstreamId(place? as u16), path: path? })
-        }
-        _ => {
-            if !["file", "url", "upstream", "path"].iter().any(|field| context.dropped(&at.key(field))) {
-                let help = "`{ file: … }`, `{ url: … }` or `{ upstream: …, path: … }`";
-                context.error(at, "one place of keys is needed", help);
-            }
+    };
+    if let JwksDocument { file: Some(file), url: None, upstream: None, path: None, discovery: None, .. } =
+        jwks
+    {
+        return key_file(context, at, jwks, file);
+    }
+    if jwks.file.is_some() {
+        let help = "`discovery`, `{ file: … }`, `{ url: … }` or `{ upstream: …, path: … }`";
+        context.error(at, "one place of keys is needed", help);
+        return None;
+    }
+    let place = Written {
+        url: &jwks.url,
+        upstream: &jwks.upstream,
+        path: &jwks.path,
+        discovery: jwks.discovery.unwrap_or(false),
+        origins: &jwks.origins,
+        issuer,
+    };
+    let place = oidc::located(context, at, issuer_at, &place, scope);
+    let default = Renewal::default();
+    let refresh = context.duration(&at.key("refresh"), &jwks.refresh, default.refresh, SECOND..=MINUTE * 60);
+    let least = default.expires.max(refresh * 2);
+    let expires = context.duration(&at.key("expires"), &jwks.expires, least, SECOND..=MINUTE * 60 * 24);
+    if expires < refresh * 2 {
+        let help = "at least twice `refresh`: keys are to be renewed well before they end";
+        context.error(&at.key("expires"), "keys would end before they are renewed", help);
+    }
+    Some(KeySource::Remote { place: place?, renewal: Renewal { refresh, expires } })
+}
+
+fn key_file(context: &mut Context<'_>, at: &At, jwks: &JwksDocument, file: &str) -> Option<KeySource> {
+    let idle = [
+        ("refresh", jwks.refresh.is_some()),
+        ("expires", jwks.expires.is_some()),
+        ("origins", jwks.origins.is_some()),
+    ];
+    for (field, _) in idle.into_iter().filter(|(_, written)| *written) {
+        let help = "a file is read with the policy, and again when the policy is loaded again";
+        context.error_at_key(&at.key(field), format!("`{field}` means nothing beside `file`"), help);
+    }
+    let at = at.key("file");
+    // In a check without the file there is nothing to hold against the provider.
+    let Some(bytes) = context.file(&at, file) else { return Some(KeySource::Inline(Vec::new())) };
+    match sound_key_set(&bytes) {
+        Ok(()) => Some(KeySource::Inline(bytes)),
+        Err((message, help)) => {
+            context.error(&at, format!("`{file}` {message}"), help);
             None
         }
     }
-}
-
-fn remote_keys(
-    context: &mut Context<'_>,
-    at: &At,
-    url: &str,
-    provider: &str,
-    upstreams: &mut Vec<Upstream>,
-) -> Option<KeySource> {
-    let Some((tls, endpoint, path)) = upstreams::origin(url).filter(|(_, _, path)| path.starts_with('/'))
-    else {
-        let help = "an address such as `https://idp.example.fr/realms/school/keys`";
-        context.secret_error(at, "this address of keys is not understood", help);
-        return None;
-    };
-    if !tls {
-        let help = "who can change the keys on their way can be anybody: use `https://`";
-        context.finding(at, "the keys are fetched without encryption", help);
-    }
-    let path = request_path(context, at, path)?;
-    let mut upstream = upstreams::public(
-        &format!("{provider}.keys"),
-        vec![endpoint],
-        tls.then_some(UpstreamTls { ca: None, server_name: None }),
-    );
-    upstream.host = HostHeader::Endpoint;
-    upstreams.push(upstream);
-    Some(KeySource::Remote { upstream: UpstreamId((upstreams.len() - 1) as u16), path })
 }
 
 /// A JSON Web Key Set (RFC 7517) of public keys.

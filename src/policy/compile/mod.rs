@@ -15,11 +15,15 @@ mod device_cookie;
 mod forward_auth;
 mod gateway;
 mod identity;
+mod introspection;
 mod lexicon;
+mod oidc;
 mod paths;
 mod personal_data;
 mod presets;
+mod quotas;
 mod routes;
+mod store;
 mod upstreams;
 mod websocket;
 
@@ -66,11 +70,16 @@ pub fn inspect(sources: &Sources, options: &Options) -> (Option<PolicySet>, Repo
     let route_files = open_routes(&mut context);
 
     let (mut charter, names) = charter::compile(&mut context, charter_file.as_ref());
-    let (gateway, upstreams, providers) =
-        gateway::compile(&mut context, gateway_file.as_ref(), &names.recipients);
+    let (gateway, gateway_names) = gateway::compile(&mut context, gateway_file.as_ref(), &names.recipients);
     let cookies = charter.as_ref().map(|charter| charter.cookies.clone()).unwrap_or_default();
-    let scope =
-        routes::Scope { charter: &names, upstreams: &upstreams, providers: &providers, cookies: &cookies };
+    let scope = routes::Scope {
+        charter: &names,
+        upstreams: &gateway_names.upstreams,
+        providers: &gateway_names.providers,
+        cookies: &cookies,
+        quotas: &gateway_names.quotas,
+        quota_keys: gateway.iter().flat_map(|gateway| &gateway.quotas).map(|quota| &quota.by).collect(),
+    };
     let routes = routes::compile(&mut context, &route_files, &scope);
     if let Some(charter) = &mut charter {
         device_cookie::keep_for_the_gateway(&mut charter.cookies, &routes);

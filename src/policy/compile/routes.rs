@@ -14,12 +14,14 @@ use super::{
 use crate::policy::{
     document::{MatchDocument, RouteDocument, RoutesFile},
     set::{
-        CookieRule, HostPattern, PersonalData, ProviderId, PurposeId, RelaxedPaths, RouteId, RouteMatch,
-        RoutePolicy, UpstreamId,
+        CookieRule, HostPattern, IdentityUnavailable, PersonalData, ProviderId, PurposeId, QuotaId, QuotaKey,
+        RelaxedPaths, RouteId, RouteMatch, RoutePolicy, UpstreamId,
     },
 };
 
 const MIB: u64 = 1 << 20;
+/// Most quotas of one route.
+const QUOTAS_MAX: usize = 8;
 const METHODS: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"];
 
 /// What routes may refer to.
@@ -29,6 +31,9 @@ pub(super) struct Scope<'a> {
     pub(super) providers: &'a Names,
     /// Cookies that the charter lists.
     pub(super) cookies: &'a [CookieRule],
+    pub(super) quotas: &'a Names,
+    /// What they count by.
+    pub(super) quota_keys: Vec<&'a QuotaKey>,
 }
 
 /// Compiles every route of every file.
@@ -136,6 +141,7 @@ fn route(
         purpose: PurposeId(purpose as u8),
         identity: identity(context, at, entry, scope),
         require_identity: entry.require_identity.unwrap_or(false),
+        identity_unavailable: identity_unavailable(context, &at.key("identity_unavailable"), entry),
         authentication: entry
             .authentication
             .as_deref()
@@ -143,6 +149,7 @@ fn route(
         personal_data,
         presets,
         way_back,
+        quotas: quotas(context, &at.key("quotas"), entry, scope),
         relaxed_paths: relaxed_paths(context, &at.key("relaxed_paths"), entry),
         websocket,
         body_bytes,
@@ -252,6 +259,43 @@ fn identity(context: &mut Context<'_>, at: &At, entry: &RouteDocument, scope: &S
         context.error_at_key(&at.key("require_identity"), "nobody is asked who the caller is", help);
     }
     providers
+}
+
+fn quotas(context: &mut Context<'_>, at: &At, entry: &RouteDocument, scope: &Scope<'_>) -> Vec<QuotaId> {
+    let mut quotas = Vec::new();
+    for (index, name) in entry.quotas.iter().flatten().enumerate() {
+        let (Some(name), at) = (name, at.item(index)) else { continue };
+        let place = context.refer(&at, scope.quotas, "quota", "gateway.quotas", name);
+        let Some(quota) = place.map(|place| QuotaId(place as u8)) else { continue };
+        if quotas.contains(&quota) {
+            context.error(&at, format!("`{name}` is listed twice"), None);
+        }
+        quotas.push(quota);
+    }
+    let counts = |wanted: fn(&QuotaKey) -> bool| {
+        quotas.iter().any(|id| scope.quota_keys.get(usize::from(id.0)).is_some_and(|key| wanted(key)))
+    };
+    if counts(|key| matches!(key, QuotaKey::Header(_))) && !counts(|key| *key == QuotaKey::Address) {
+        let help = "name a quota by `address` beside it";
+        context.finding(at, "whoever makes up another value of the header has another counter", help);
+    }
+    if quotas.len() > QUOTAS_MAX {
+        context.error(at, "there are more than eight quotas", "each of them is asked for every request");
+    }
+    quotas
+}
+
+fn identity_unavailable(context: &mut Context<'_>, at: &At, entry: &RouteDocument) -> IdentityUnavailable {
+    let required = entry.require_identity == Some(true);
+    let default = if required { IdentityUnavailable::Refuse } else { IdentityUnavailable::Anonymous };
+    let Some(text) = &entry.identity_unavailable else { return default };
+    let table = [("anonymous", IdentityUnavailable::Anonymous), ("refuse", IdentityUnavailable::Refuse)];
+    let chosen = context.choice(at, "an answer to a source that is away", text, &table);
+    if required && chosen == Some(IdentityUnavailable::Anonymous) {
+        let help = "remove the line: who requires an identity answers 503 while none can be had";
+        context.error_at_key(at, "`require_identity` lets nobody in as anonymous", help);
+    }
+    chosen.unwrap_or(default)
 }
 
 fn relaxed_paths(context: &mut Context<'_>, at: &At, entry: &RouteDocument) -> RelaxedPaths {

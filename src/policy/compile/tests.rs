@@ -1,5 +1,7 @@
 //! The language as its users meet it: shipped policies, bad inputs with their reports, and laws.
 
+mod oidc;
+
 use std::{fs, path::Path, time::SystemTime};
 
 use proptest::prelude::*;
@@ -8,8 +10,8 @@ use super::{Options, compile, inspect};
 use crate::policy::{
     report::Report,
     set::{
-        Action, CategoryId, FieldRule, HostPattern, KeySource, PersonalData, PolicySet, Step, Store,
-        TokenSource, Unknown,
+        Action, CategoryId, FieldRule, HostPattern, KeySource, Located, PersonalData, Place, PolicySet, Step,
+        Store, TokenSource, Unknown,
     },
     source::{self, Sources},
 };
@@ -196,7 +198,9 @@ fn an_address_of_keys_becomes_an_upstream() {
         "cookie: token, jwks: { url: 'https://sso.example.fr/keys?x=1' }",
     );
     let crate::policy::set::ProviderKind::Jwt(jwt) = &set.gateway.providers[0].kind else { panic!("jwt") };
-    let KeySource::Remote { upstream, path } = &jwt.keys else { panic!("remote") };
+    let KeySource::Remote { place: Located::Fixed(Place { upstream, path, .. }), .. } = &jwt.keys else {
+        panic!("remote")
+    };
     let upstream = &set.gateway.upstreams[usize::from(upstream.0)];
     assert_eq!((path.as_str(), upstream.name.as_str()), ("/keys?x=1", "sso.keys"));
     assert_eq!((upstream.endpoints[0].host.as_str(), upstream.endpoints[0].port), ("sso.example.fr", 443));
@@ -543,6 +547,143 @@ fn every_mistake_is_named() {
             "store: { redis: { url: 'redis://r:6379/0' } }\n  secret:",
             "`replicas` is missing",
         ),
+        (
+            gateway,
+            "secret:",
+            "store: { redis: { url: 'redis://r', sentinel: { master: m, nodes: [s:26379] }, replicas: 1 } }\n  secret:",
+            "`url` and `sentinel` exclude each other",
+        ),
+        (gateway, "secret:", "store: { redis: { replicas: 1 } }\n  secret:", "`url` is missing"),
+        (
+            gateway,
+            "secret:",
+            "store: { redis: { url: 'rediss://r/#insecure', replicas: 1 } }\n  secret:",
+            "is not understood",
+        ),
+        (
+            gateway,
+            "secret:",
+            "store: { redis: { url: 'redis://r', replicas: 1, tls: {} } }\n  secret:",
+            "the address is not `rediss://`",
+        ),
+        (
+            gateway,
+            "secret:",
+            "store: { redis: { url: 'redis://r', replicas: 1, user: u } }\n  secret:",
+            "`user` has no password",
+        ),
+        (
+            gateway,
+            "secret:",
+            "store: { redis: { url: 'rediss://r', replicas: 1, tls: { ca: tls.key } } }\n  secret:",
+            "holds no trusted roots",
+        ),
+        (
+            gateway,
+            "secret:",
+            "store: { redis: { url: 'rediss://r', replicas: 1, tls: { certificate: tls.crt } } }\n  secret:",
+            "stands without `key`",
+        ),
+        (
+            gateway,
+            "secret:",
+            "store: { redis: { url: 'rediss://r', replicas: 1, tls: { certificate: tls.crt, key: other.key } } }\n  secret:",
+            "is not the key of",
+        ),
+        (
+            gateway,
+            "secret:",
+            "store: { redis: { sentinel: { master: m, nodes: [] }, replicas: 1 } }\n  secret:",
+            "no node is named",
+        ),
+        (
+            gateway,
+            "secret:",
+            "store: { redis: { sentinel: { nodes: [s:26379] }, replicas: 1 } }\n  secret:",
+            "`master` is missing",
+        ),
+        (
+            gateway,
+            "secret:",
+            "store: { redis: { cluster: [redis], replicas: 1 } }\n  secret:",
+            "is not a node",
+        ),
+        (
+            gateway,
+            "secret:",
+            "store: { redis: { cluster: ['a:hunter2@r:6379'], replicas: 1 } }\n  secret:",
+            "a password does not belong",
+        ),
+        (
+            gateway,
+            "secret:",
+            "store: { redis: { cluster: [r:6379, r:6379], replicas: 1 } }\n  secret:",
+            "is listed twice",
+        ),
+        (gateway, "secret:", "quotas: { api: { count: 5, per: 1 min } }\n  secret:", "`by` is missing"),
+        (
+            gateway,
+            "secret:",
+            "quotas: { api: { by: adress, count: 5, per: 1 min } }\n  secret:",
+            "`adress` is not something to count by",
+        ),
+        (gateway, "secret:", "quotas: { api: { by: address } }\n  secret:", "the quota limits nothing"),
+        (gateway, "secret:", "quotas: { api: { by: address, count: 5 } }\n  secret:", "`per` is missing"),
+        (gateway, "secret:", "quotas: { api: { by: address, per: 1 min } }\n  secret:", "`count` is missing"),
+        (
+            gateway,
+            "secret:",
+            "quotas: { api: { by: address, count: 0, per: 1 min } }\n  secret:",
+            "0 is out of bounds",
+        ),
+        (
+            gateway,
+            "secret:",
+            "quotas: { api: { by: address, count: 5, per: 1 min, burst: 0 } }\n  secret:",
+            "0 is out of bounds",
+        ),
+        (
+            gateway,
+            "secret:",
+            "quotas: { api: { by: address, burst: 5, concurrency: 2 } }\n  secret:",
+            "`count` is missing",
+        ),
+        (
+            gateway,
+            "secret:",
+            "quotas: { api: { by: claim, count: 5, per: 1 min } }\n  secret:",
+            "no identity provider says what to count by",
+        ),
+        (
+            gateway,
+            "secret:",
+            "quotas: { api: { by: { header: 'a b' }, count: 5, per: 1 min } }\n  secret:",
+            "is not the name of a header",
+        ),
+        (
+            gateway,
+            "secret:",
+            "quotas: { api: { by: { header: Cookie }, count: 5, per: 1 min } }\n  secret:",
+            "does not say whose request it is",
+        ),
+        (
+            gateway,
+            "secret:",
+            "quotas: { api: { by: address, count: 5, per: 1 min, exempt: [0.0.0.0/0] } }\n  secret:",
+            "would exempt everybody",
+        ),
+        (
+            gateway,
+            "secret:",
+            "quotas: { api: { by: address, count: 5, per: 1 min, exempt: [10.1.0.0/8] } }\n  secret:",
+            "has bits behind its prefix",
+        ),
+        (
+            gateway,
+            "secret:",
+            "quotas: { 'a b': { by: address, count: 5, per: 1 min } }\n  secret:",
+            "cannot be a name",
+        ),
         (gateway, "secret:", "timeouts: { idle: 0 s }\n  secret:", "is out of bounds"),
         (gateway, "secret:", "limits: { header_count: 3 }\n  secret:", "3 is out of bounds"),
         (gateway, "secret:", "journal: { to: { file: access.log } }\n  secret:", "is relative"),
@@ -766,4 +907,95 @@ fn a_device_cookie_needs_its_line_in_the_charter_and_check_says_which() {
         (cookie.life.as_secs(), cookie.same_site),
         (90 * 86_400, crate::policy::set::SameSite::Strict)
     );
+}
+
+#[test]
+fn a_burst_is_what_may_come_at_once() {
+    let quotas = |written: &str| {
+        let written = format!("quotas: {{ api: {{ by: address, {written} }} }}\n  secret:");
+        let (set, report) = small("gateway.yaml", "secret:", &written);
+        set.unwrap_or_else(|| panic!("{report}")).gateway.quotas.swap_remove(0)
+    };
+    for (written, count, millis) in [
+        ("count: 600, per: 1 min", 600, 60_000),
+        ("count: 600, per: 1 min, burst: 100", 100, 10_000),
+        ("count: 5, per: 1 h, burst: 10", 10, 7_200_000),
+    ] {
+        let rate = quotas(written).rate.unwrap();
+        assert_eq!((rate.count, rate.per.as_millis()), (count, millis), "{written}");
+    }
+    let quota = quotas("concurrency: 3, shadow: true, exempt: [10.0.0.0/8, 192.0.2.1]");
+    assert!(quota.rate.is_none() && quota.concurrency == Some(3) && quota.shadow);
+    for (address, exempt) in [
+        ("10.1.2.3", true),
+        ("::ffff:10.1.2.3", true),
+        ("192.0.2.1", true),
+        ("192.0.2.2", false),
+        ("::1", false),
+    ] {
+        assert_eq!(quota.exempts(address.parse().unwrap()), exempt, "{address}");
+    }
+}
+
+#[test]
+fn routes_name_quotas_that_are_there() {
+    let (gateway, route) = ("gateway.yaml", "routes/all.yaml");
+    let files = |quotas: &str| {
+        let charter = include_str!("../../demo/policies/charter.yaml").to_owned();
+        let written = "gateway:
+  listen: { https: '[::]:8443', admin: '127.0.0.1:9090' }
+  certificates: [{ names: [ecole.example.fr], chain: /tls.crt, key: /tls.key }]
+  quotas:
+    keys: { by: { header: X-Api-Key }, count: 5, per: 1 min }
+    api: { by: address, count: 5, per: 1 min }
+  upstreams: { platform: { endpoints: 'http://platform:8080' } }
+";
+        let routes = format!(
+            "routes:
+  - {{ name: all, owner: team, match: {{ host: '*', path: / }}, upstream: platform, purpose: account, quotas: {quotas} }}
+"
+        );
+        let files = [
+            ("charter.yaml".to_owned(), charter),
+            (gateway.into(), written.to_owned()),
+            (route.into(), routes),
+        ];
+        inspect(&Sources::from_memory(files), &CHECK)
+    };
+    let (set, _) = files("[api, keys]");
+    assert_eq!(set.unwrap().routes[0].quotas.iter().map(|id| id.0).collect::<Vec<_>>(), [1, 0]);
+    for (quotas, message) in [
+        ("[ape]", "there is no quota `ape`"),
+        ("[api, api]", "`api` is listed twice"),
+        ("api", "found the text"),
+    ] {
+        let (set, report) = files(quotas);
+        assert!(
+            set.is_none() && report.errors.iter().any(|error| error.message.contains(message)),
+            "{report}"
+        );
+        assert!(report.errors.iter().all(|error| error.file == route && error.line > 0), "{report}");
+    }
+    let (set, report) = files("[keys]");
+    let finding = |text: &str| report.findings.iter().any(|finding| finding.message.contains(text));
+    assert!(set.is_some() && finding("makes up another value"), "{report}");
+}
+
+#[test]
+fn every_kind_of_redis_is_understood() {
+    for written in [
+        "{ url: 'redis://redis:6379/0', replicas: 2 }",
+        "{ url: 'rediss://redis', tls: { ca: tls.crt, certificate: tls.crt, key: tls.key }, user: rempart, \
+         password_file: secret, replicas: 2 }",
+        "{ sentinel: { master: m, nodes: ['s-0:26379', '[::1]:26379'], user: s, password_file: secret }, tls: {}, \
+         replicas: 2 }",
+        "{ cluster: 'redis:6379', password_file: secret, replicas: 2 }",
+    ] {
+        let written = format!("store: {{ redis: {written} }}\n  secret:");
+        let (set, report) = small("gateway.yaml", "secret:", &written);
+        let set = set.unwrap_or_else(|| panic!("{report}"));
+        assert!(matches!(set.gateway.store, Store::Redis(_)), "{written}");
+        let shown = format!("{:?}", set.gateway.store);
+        assert!(!shown.contains("0123456789") && !shown.contains("PRIVATE"), "{shown}");
+    }
 }

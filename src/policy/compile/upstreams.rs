@@ -140,7 +140,17 @@ fn tls(
 
 fn roots(context: &mut Context<'_>, at: &At, file: &str) -> Option<Vec<CertificateDer<'static>>> {
     let bytes = context.file(at, file)?;
-    let roots: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
+    trusted_roots(context, at, file, &bytes)
+}
+
+/// The trusted roots of a PEM file.
+pub(super) fn trusted_roots(
+    context: &mut Context<'_>,
+    at: &At,
+    file: &str,
+    bytes: &[u8],
+) -> Option<Vec<CertificateDer<'static>>> {
+    let roots: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(bytes).collect();
     let usable = roots.ok().filter(|roots| {
         let mut store = rustls::RootCertStore::empty();
         !roots.is_empty() && roots.iter().all(|root| store.add(root.clone()).is_ok())

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Amount, Entries, List, Section, Texts, WordOr};
+use super::{Amount, Entries, IntrospectionDocument, JwksDocument, List, Section, Texts, WordOr};
 
 /// The file.
 #[derive(Debug, Default, Deserialize)]
@@ -31,6 +31,8 @@ pub(crate) struct GatewayDocument {
     pub(crate) identity: Option<List<Section<ProviderDocument>>>,
     /// `memory`, or `{ redis: … }`. Default: `memory`.
     pub(crate) store: Option<WordOr<StoreDocument>>,
+    /// Limits on requests, by name, 64 at most. Default: none.
+    pub(crate) quotas: Option<Entries<Section<QuotaDocument>>>,
     /// Default: a random one per process, with a finding.
     pub(crate) secret: Option<Section<SecretDocument>>,
     pub(crate) journal: Option<Section<JournalDocument>>,
@@ -114,7 +116,7 @@ pub(crate) struct TimeoutsDocument {
     pub(crate) drain_delay: Option<Amount>,
 }
 
-/// `gateway.identity[]`: `jwt` or `forward_auth`.
+/// `gateway.identity[]`: `jwt`, `forward_auth` or `introspection`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct ProviderDocument {
@@ -122,6 +124,7 @@ pub(crate) struct ProviderDocument {
     pub(crate) name: Option<String>,
     pub(crate) jwt: Option<Section<JwtDocument>>,
     pub(crate) forward_auth: Option<Section<ForwardAuthDocument>>,
+    pub(crate) introspection: Option<Section<IntrospectionDocument>>,
     /// Where the answer says what. Mandatory.
     pub(crate) claims: Option<Section<ClaimsDocument>>,
     /// Text of a role → recipient of the charter. Mandatory.
@@ -140,6 +143,8 @@ pub(crate) struct ClaimsDocument {
     pub(crate) groups: Option<String>,
     /// Children the caller answers for. Default: none.
     pub(crate) wards: Option<String>,
+    /// What quotas by `claim` count by, one text. Default: none.
+    pub(crate) quota: Option<String>,
 }
 
 /// `jwt`
@@ -150,26 +155,14 @@ pub(crate) struct JwtDocument {
     pub(crate) issuer: Option<String>,
     /// Accepted `aud`, one or several. Mandatory.
     pub(crate) audience: Option<Texts>,
-    /// Where the keys are. Mandatory.
-    pub(crate) jwks: Option<Section<JwksDocument>>,
+    /// Where the keys are: `discovery`, or a section. Mandatory.
+    pub(crate) jwks: Option<WordOr<JwksDocument>>,
     /// Name of the cookie that holds the token. Default: `Authorization: Bearer`.
     pub(crate) cookie: Option<String>,
     /// Tolerance on `exp` and `nbf`, at most 5 min. Default: 30 s.
     pub(crate) skew: Option<Amount>,
     /// RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA. Default: all of these.
     pub(crate) algorithms: Option<List<String>>,
-}
-
-/// `jwks`: one of `file`, `url`, or `upstream` with `path`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct JwksDocument {
-    pub(crate) file: Option<String>,
-    /// An upstream is declared for its origin, with public roots.
-    pub(crate) url: Option<String>,
-    /// For private roots or several endpoints.
-    pub(crate) upstream: Option<String>,
-    pub(crate) path: Option<String>,
 }
 
 /// `forward_auth`
@@ -209,14 +202,79 @@ pub(crate) struct StoreDocument {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct RedisDocument {
-    /// `redis://host:6379/0`, without a password.
+    /// `redis://host:6379/0`, or `rediss://…` for TLS; without a password.
     pub(crate) url: Option<String>,
-    /// A file that holds the address, password included. One of the two is mandatory.
+    /// A file that holds the address, password included.
     pub(crate) url_file: Option<String>,
+    /// The master that sentinels know.
+    pub(crate) sentinel: Option<Section<SentinelDocument>>,
+    /// Nodes of a cluster, `host:6379`. One of these four is mandatory.
+    pub(crate) cluster: Option<Texts>,
+    /// ACL user. Default: that of the address, or `default`.
+    pub(crate) user: Option<String>,
+    /// A file that holds the password. Default: that of the address, or none.
+    pub(crate) password_file: Option<String>,
+    /// TLS to every server. Default: none, or with `rediss://` the public roots.
+    pub(crate) tls: Option<Section<RedisTlsDocument>>,
     /// Longest wait before local counters decide, at most 5 s. Default: 50 ms.
     pub(crate) timeout: Option<Amount>,
     /// Replicas of the gateway that share it. Mandatory.
     pub(crate) replicas: Option<u32>,
+}
+
+/// `gateway.store.redis.sentinel`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct SentinelDocument {
+    /// Its name among the sentinels. Mandatory.
+    pub(crate) master: Option<String>,
+    /// `host:26379`, all of them. Mandatory.
+    pub(crate) nodes: Option<Texts>,
+    /// ACL user on the sentinels. Default: `default`.
+    pub(crate) user: Option<String>,
+    /// A file that holds the password on the sentinels. Default: none.
+    pub(crate) password_file: Option<String>,
+}
+
+/// `gateway.store.redis.tls`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RedisTlsDocument {
+    /// PEM file of trusted roots. Default: the public ones.
+    pub(crate) ca: Option<String>,
+    /// PEM file of the gateway's own certificate, with `key`. Default: none.
+    pub(crate) certificate: Option<String>,
+    /// PEM file of its key.
+    pub(crate) key: Option<String>,
+}
+
+/// `gateway.quotas.NAME`: `count` with `per`, or `concurrency`, or both.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct QuotaDocument {
+    /// Whose requests are counted together: `address`, `subject`, `recipient`, `claim`, or `{ header: NAME }`. Who has no such
+    /// thing is counted by address. Mandatory.
+    pub(crate) by: Option<WordOr<QuotaKeyDocument>>,
+    /// Requests over the period; they come back one by one.
+    pub(crate) count: Option<u32>,
+    /// The period.
+    pub(crate) per: Option<Amount>,
+    /// Requests that may come at once. Default: `count`.
+    pub(crate) burst: Option<u32>,
+    /// Requests under way at a time, on each replica.
+    pub(crate) concurrency: Option<u32>,
+    /// Whether it only counts. Default: false.
+    pub(crate) shadow: Option<bool>,
+    /// Networks whose requests are not counted. Default: none.
+    pub(crate) exempt: Option<List<String>>,
+}
+
+/// `gateway.quotas.NAME.by` where it is more than a word.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct QuotaKeyDocument {
+    /// A request header. Mandatory.
+    pub(crate) header: Option<String>,
 }
 
 /// `gateway.secret`

@@ -36,10 +36,15 @@ pub(crate) struct RouteDocument {
     pub(crate) identity: Option<List<String>>,
     /// Whether an unknown caller gets 401 rather than the least view. Default: false.
     pub(crate) require_identity: Option<bool>,
+    /// What becomes of a caller whose credential cannot be checked because its source does not answer: `anonymous`, or
+    /// `refuse` with 503. Default: `refuse` where `require_identity` is true, otherwise `anonymous`.
+    pub(crate) identity_unavailable: Option<String>,
     /// What is personal in the answers. Default: the charter's field names count at any depth.
     pub(crate) personal_data: Option<Section<PersonalDataDocument>>,
     /// Protection of accounts, where the route checks a credential.
     pub(crate) authentication: Option<Section<AuthenticationDocument>>,
+    /// Limits on its requests: names of `gateway.quotas`, eight at most. Default: none.
+    pub(crate) quotas: Option<List<String>>,
     /// Ambiguous paths accepted all the same: `encoded_slash`, `backslash`, `empty_segment`, `path_parameters`.
     /// Default: none.
     pub(crate) relaxed_paths: Option<List<String>>,

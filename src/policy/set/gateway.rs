@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use ipnet::IpNet;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use super::{JsonPath, RecipientId};
+use super::{IntrospectionSettings, JsonPath, Located, Quota, RecipientId, Renewal, Store};
 use crate::secret::{MasterSecret, Sensitive};
 
 /// `gateway.yaml`, compiled.
@@ -29,6 +29,8 @@ pub struct GatewaySettings {
     pub providers: Vec<IdentityProvider>,
     /// Where counters live.
     pub store: Store,
+    /// Named limits on requests; a [`super::QuotaId`] is a place here.
+    pub quotas: Vec<Quota>,
     /// The deployment's secret; `None` when the file names none, and a random one per process is used.
     pub secret: Option<MasterSecret>,
     /// The access journal.
@@ -125,7 +127,7 @@ pub struct IdentityProvider {
     pub roles: Vec<(String, RecipientId)>,
 }
 
-/// Where an answer (JWT claims, or the JSON of a session endpoint) says what. Absolute paths.
+/// Where an answer (JWT claims, or the JSON of a session or introspection endpoint) says what. Absolute paths.
 #[derive(Clone, Debug, Default)]
 pub struct ClaimPaths {
     /// The caller's own identifier, compared with records' subjects.
@@ -136,6 +138,8 @@ pub struct ClaimPaths {
     pub groups: Option<JsonPath>,
     /// Children the caller answers for.
     pub wards: Option<JsonPath>,
+    /// What quotas by claim count by, such as a tenant.
+    pub quota: Option<JsonPath>,
 }
 
 /// How a provider is asked.
@@ -145,6 +149,8 @@ pub enum ProviderKind {
     Jwt(JwtSettings),
     /// The platform's own session endpoint.
     ForwardAuth(ForwardAuthSettings),
+    /// The issuer's word on a token (RFC 7662).
+    Introspection(IntrospectionSettings),
 }
 
 /// How tokens are verified.
@@ -169,12 +175,12 @@ pub struct JwtSettings {
 pub enum KeySource {
     /// The bytes of a file, read when the policy was loaded.
     Inline(Vec<u8>),
-    /// Fetched from an upstream (one is declared for an URL's origin).
+    /// Fetched, again and again.
     Remote {
-        /// Which.
-        upstream: UpstreamId,
-        /// Path and query.
-        path: String,
+        /// Where from.
+        place: Located,
+        /// How often.
+        renewal: Renewal,
     },
 }
 
@@ -210,22 +216,6 @@ pub struct ForwardAuthSettings {
     pub cache: Duration,
     /// Most answers kept at a time.
     pub cache_entries: usize,
-}
-
-/// Where counters live.
-#[derive(Debug)]
-pub enum Store {
-    /// In this process.
-    Memory,
-    /// Shared over replicas.
-    Redis {
-        /// `redis://…`; may hold a password.
-        url: Sensitive<String>,
-        /// Longest wait for an answer before local counters decide.
-        timeout: Duration,
-        /// Replicas sharing it: local limits are divided by this while it is gone.
-        replicas: u32,
-    },
 }
 
 /// The access journal (charter 6).

@@ -8,16 +8,22 @@ mod charter;
 mod detector;
 mod gateway;
 mod lexicon;
+mod oidc;
 mod path;
+mod quota;
 mod route;
+mod store;
 
 pub use authentication::*;
 pub use charter::*;
 pub use detector::*;
 pub use gateway::*;
 pub use lexicon::*;
+pub use oidc::*;
 pub use path::*;
+pub use quota::*;
 pub use route::*;
+pub use store::*;
 
 use std::sync::Arc;
 

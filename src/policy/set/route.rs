@@ -2,7 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Authentication, CategoryId, CategorySet, JsonPath, Lexicon, ProviderId, PurposeId, UpstreamId};
+use super::{
+    Authentication, CategoryId, CategorySet, JsonPath, Lexicon, ProviderId, PurposeId, QuotaId, UpstreamId,
+};
 
 /// The place of a route in [`super::PolicySet::routes`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -27,6 +29,8 @@ pub struct RoutePolicy {
     pub identity: Vec<ProviderId>,
     /// Whether an unknown caller gets 401 instead of the least view.
     pub require_identity: bool,
+    /// What becomes of a caller whose credential cannot be checked, because its source does not answer.
+    pub identity_unavailable: IdentityUnavailable,
     /// What is personal in its responses.
     pub personal_data: PersonalData,
     /// The presets that are part of it, for those who read what a policy is made of.
@@ -35,6 +39,8 @@ pub struct RoutePolicy {
     pub way_back: WayBack,
     /// Protection of accounts, where the route checks a credential.
     pub authentication: Option<Authentication>,
+    /// Limits on its requests, each once.
+    pub quotas: Vec<QuotaId>,
     /// Ambiguous paths that this route accepts all the same.
     pub relaxed_paths: RelaxedPaths,
     /// What becomes of a WebSocket.
@@ -43,6 +49,15 @@ pub struct RoutePolicy {
     pub body_bytes: Option<u64>,
     /// Time to the response head, where it differs from the upstream's.
     pub response_timeout: Option<Duration>,
+}
+
+/// What becomes of a caller whose credential is there and cannot be checked. Never what it was worth before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IdentityUnavailable {
+    /// The unknown caller's least view.
+    Anonymous,
+    /// 503.
+    Refuse,
 }
 
 /// Which requests a route takes.

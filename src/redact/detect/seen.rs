@@ -25,7 +25,8 @@ const COMMON: &str = " alors amie anglais annee aout april aucun aussi autre aut
     pierre place plus point porte pour pourquoi premier prof professeur quand quatre quel quelle quoi rose rouge roux \
     rien samedi sans sera ses sept simple soir sont sous sport student suivi sujet teacher test texte tous tout toute \
     toutes travail tres trois true false user vert veut vendredi vers victoire ville vingt violette vous votre vrai \
-    unknown anonymous anonyme admin name nomme prenom ";
+    unknown anonymous anonyme admin name nomme prenom absent absente acquis feminin masculin male female present presente \
+    reussi termine valide ";
 
 /// Values of fields that were redacted earlier in a document. Holds at most 1024 of them, as hashes: a few dozen
 /// kilobytes, and no personal value.

@@ -1,6 +1,8 @@
 //! What of a tag may leave: its attributes, judged one by one.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use percent_encoding::percent_decode_str;
 
@@ -9,6 +11,7 @@ use super::grid::NAMING;
 use super::page::Page;
 use super::prose::scrubbed;
 use super::tag::{Attribute, Tag};
+use crate::policy::set::CategoryId;
 use crate::redact::RedactError;
 use crate::redact::judge::Verdict;
 use crate::redact::nested::{Nested, begins, is_document, unescaped};
@@ -23,6 +26,8 @@ pub(super) enum Manner {
     Open,
     /// What the element holds is hidden: so is every attribute that could repeat it.
     Hidden,
+    /// Its text is hidden: what a reader is shown beside it goes.
+    Shown,
 }
 
 /// An attribute that holds the value of its element.
@@ -38,9 +43,14 @@ pub(super) struct Worth {
     pub(super) verdict: Verdict,
     /// Its owner said that it is not personal: nothing is looked for in it.
     pub(super) quiet: bool,
+    /// It is personal, and for this reader.
+    pub(super) is_own: bool,
 }
 
 impl Worth {
+    /// Nothing is known of it, and it stays.
+    pub(super) const KEPT: Self = Self { verdict: Verdict::Keep, quiet: false, is_own: false };
+
     pub(super) fn manner(self) -> Manner {
         if self.verdict == Verdict::Keep { Manner::Open } else { Manner::Hidden }
     }
@@ -54,41 +64,74 @@ enum Change {
 }
 
 /// Attributes of HTML that hold no value of a person, and those that say how an element looks: of a hidden one they stay.
-const SAFE: &str = " accept align aria-describedby aria-invalid aria-label aria-labelledby aria-required autocomplete \
+const SAFE: List = List(
+    1 << 0,
+    " accept align aria-describedby aria-invalid aria-label aria-labelledby aria-required autocomplete \
     autofocus bgcolor border cellpadding cellspacing class cols colspan dir disabled for form formnovalidate headers height \
     hidden id inputmode itemprop itemscope itemtype lang list max maxlength method min minlength multiple name novalidate \
     pattern placeholder readonly required role rows rowspan scope size span spellcheck step style tabindex type valign \
-    width wrap ";
+    width wrap ",
+);
 
 /// Names of attributes that are HTML's own, beside those of [`SAFE`]: they are no names of fields.
-const STANDARD: &str = " abbr accept-charset accesskey action alt as async background charset checked cite color content \
+const STANDARD: List = List(
+    1 << 1,
+    " abbr accept-charset accesskey action alt as async background charset checked cite color content \
     contenteditable controls coords crossorigin data datetime decoding default defer download draggable enctype \
     enterkeyhint fetchpriority formaction formenctype formmethod formtarget href hreflang http-equiv imagesizes \
     imagesrcset integrity is ismap itemid itemref kind label link loading loop low high media muted nomodule nonce open \
     optimum ping playsinline poster preload prefix property rel rev reversed sandbox selected shape sizes slot src srcdoc \
-    srclang srcset start summary target text title translate usemap value vlink xmlns ";
+    srclang srcset start summary target text title translate usemap value vlink xmlns ",
+);
 
 /// Attributes in which an address stands.
-const ADDRESSES: &str = " action background cite content data formaction href imagesrcset longdesc ping poster src srcset \
-    xlink:href ";
+const ADDRESSES: List = List(
+    1 << 2,
+    " action background cite content data formaction href imagesrcset longdesc ping poster src srcset \
+    xlink:href ",
+);
 
 /// What figures are drawn with: rows of digits that no person has.
-const DRAWN: &str = " d points viewbox transform values path integrity nonce keytimes keysplines ";
+const DRAWN: List =
+    List(1 << 3, " d points viewbox transform values path integrity nonce keytimes keysplines ");
+
+/// Attributes that hold a page together, whatever words they share with a value.
+const WIRES: List = List(
+    1 << 4,
+    " aria-controls aria-describedby aria-labelledby aria-owns autocomplete class for form headers id itemprop \
+    itemtype lang list media method name pattern property rel role sandbox scope sizes slot style target type usemap ",
+);
 
 /// Attributes whose meaning must not depend on who reads: readers take the first of two, or the last.
-const TELLING: &str = " name id type value itemprop property data-field autocomplete content charset http-equiv checked \
-    selected colspan rowspan scope headers src href srcdoc ";
+const TELLING: List = List(
+    1 << 5,
+    " name id type value itemprop property data-field autocomplete content charset http-equiv checked \
+    selected colspan rowspan scope headers src href srcdoc ",
+);
 
-fn is_one_of(list: &str, name: &str) -> bool {
-    let mut rest = list;
-    while let Some(at) = rest.find(name) {
-        let end = at + name.len();
-        if at > 0 && rest.as_bytes()[at - 1] == b' ' && rest.as_bytes().get(end) == Some(&b' ') {
-            return true;
-        }
-        rest = &rest[end..];
+/// Attributes in which a sentence may stand.
+const SAID: List =
+    List(1 << 6, " title alt aria-label aria-description placeholder label summary content value ");
+
+/// Attributes of HTML and of frameworks that are none of a field, beside those of [`SAFE`] and [`STANDARD`].
+const OTHERS: List =
+    List(1 << 7, " autocapitalize autocorrect capture dirname results v-bind v-cloak v-if v-show ");
+
+/// Names of attributes, and the bit that stands for them.
+#[derive(Clone, Copy)]
+struct List(u8, &'static str);
+
+/// The lists in which a name is: each attribute of a page is asked for by all of them.
+static LISTS: LazyLock<HashMap<&'static str, u8>> = LazyLock::new(|| {
+    let mut lists = HashMap::new();
+    for List(bit, names) in [SAFE, STANDARD, ADDRESSES, DRAWN, WIRES, TELLING, SAID, OTHERS] {
+        names.split_ascii_whitespace().for_each(|name| *lists.entry(name).or_default() |= bit);
     }
-    false
+    lists
+});
+
+fn is_one_of(List(bit, _): List, name: &str) -> bool {
+    LISTS.get(name).is_some_and(|bits| bits & bit != 0)
 }
 
 /// Whether an attribute may not be there twice.
@@ -152,21 +195,23 @@ impl Page {
     ) -> Result<Change, RedactError> {
         let name = raw[attribute.name.clone()].to_ascii_lowercase();
         let name = std::str::from_utf8(&name).unwrap_or_default();
-        if name.len() > 5 && scrubbed(name, &mut self.looking()).is_some() {
+        if name.len() > 5 && scrubbed(name, &mut self.looking_at_code()).is_some() {
             return Ok(Change::Gone);
         }
-        if let Some(Value { name: holder, worth: Worth { verdict, quiet } }) = value
+        if let Some(Value { name: holder, worth: Worth { verdict, quiet, is_own } }) = value
             && name.as_bytes() == holder
         {
             let text = decoded(&raw[attribute.value.clone().unwrap_or_default()], Within::Attribute);
             return Ok(match verdict {
                 _ if text.is_empty() && attribute.value.is_some() => Change::None,
                 Verdict::Keep if quiet => Change::None,
-                Verdict::Keep => self.text_change(name, &text),
-                Verdict::Hide(category) => match self.judge.stand_in(category, &text) {
-                    Some(stand_in) => Change::To(stand_in.into_owned()),
-                    None => Change::Gone,
-                },
+                Verdict::Keep => {
+                    let own = std::mem::replace(&mut self.own, is_own);
+                    let change = self.text_change(name, &text);
+                    self.own = own;
+                    change
+                }
+                Verdict::Hide(category) => self.stand_in(category, &text),
                 Verdict::Drop => Change::Gone,
             });
         }
@@ -178,6 +223,9 @@ impl Page {
             // The name of what is hidden stays, if it is one.
             let is_label = NAMING.contains(&name.as_bytes()) && self.is_known(&text);
             return Ok(if is_label { Change::None } else { Change::Gone });
+        }
+        if manner == Manner::Shown && repeats(name.as_bytes()) {
+            return Ok(Change::Gone);
         }
         if text.is_empty() {
             return Ok(Change::None);
@@ -192,10 +240,7 @@ impl Page {
             let bare = bare.trim_start_matches("v-bind:").trim_end_matches([']', ')']);
             if let Some(category) = self.hidden(bare) {
                 self.tally.redacted(category);
-                return Ok(match self.judge.stand_in(category, &text) {
-                    Some(stand_in) => Change::To(stand_in.into_owned()),
-                    None => Change::Gone,
-                });
+                return Ok(self.stand_in(category, &text));
             }
         }
         // A value by a misspelt name is a value all the same.
@@ -204,6 +249,14 @@ impl Page {
             return Ok(Change::Gone);
         }
         Ok(self.text_change(name, &text))
+    }
+
+    fn stand_in(&mut self, category: CategoryId, text: &str) -> Change {
+        self.memory.note(category, text.trim());
+        match self.judge.stand_in(category, text) {
+            Some(stand_in) => Change::To(stand_in.into_owned()),
+            None => Change::Gone,
+        }
     }
 
     /// What becomes of a text in an attribute in which anything may stand.
@@ -246,9 +299,17 @@ impl Page {
         } else if (name.starts_with("on") || is_code(&text)) && self.mentions(&text) {
             return Change::Gone;
         }
+        if is_said(name)
+            && let Some(left) = self.without_values(&text)
+        {
+            text = Cow::Owned(left);
+            changed = true;
+        }
         let looked_at =
             if is_one_of(ADDRESSES, name) { without_densities(&text) } else { Cow::Borrowed(&*text) };
-        if let Some(left) = scrubbed(&looked_at, &mut self.looking()) {
+        let is_code = name.starts_with("on") || is_one_of(WIRES, name);
+        let mut look = if is_code { self.looking_at_code() } else { self.looking() };
+        if let Some(left) = scrubbed(&looked_at, &mut look) {
             text = Cow::Owned(left);
             changed = true;
         }
@@ -326,6 +387,20 @@ impl Page {
     }
 }
 
+/// Whether an attribute shows what its element does.
+pub(super) fn repeats(name: &[u8]) -> bool {
+    name.starts_with(b"data-")
+        || matches!(
+            name,
+            b"title" | b"alt" | b"aria-label" | b"aria-description" | b"content" | b"value" | b"datetime"
+        )
+}
+
+/// Whether a sentence may stand in an attribute.
+fn is_said(name: &str) -> bool {
+    name.starts_with("data-") || is_one_of(SAID, name)
+}
+
 /// Whether an attribute may be named like a field: those that platforms and custom elements make up.
 fn is_field_name(tag: &Tag, name: &str) -> bool {
     if tag.name.contains(&b'-') {
@@ -363,7 +438,6 @@ fn is_field(tag: &Tag) -> bool {
 /// Whether an attribute's name is neither of HTML nor of a framework.
 fn is_made_up(tag: &Tag, name: &str) -> bool {
     const PREFIXES: [&str; 7] = ["on", "data-", "ng-", "hx-", "x-", "v-model", "v-on"];
-    const OTHERS: &str = " autocapitalize autocorrect capture dirname results v-bind v-cloak v-if v-show ";
     is_field_name(tag, name)
         && !PREFIXES.iter().any(|prefix| name.starts_with(prefix))
         && !is_one_of(OTHERS, name)

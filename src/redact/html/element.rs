@@ -1,5 +1,8 @@
 //! What an element is by its name alone (WHATWG HTML 13.1.2, 13.2.6). Names are in lower case here.
 
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
 /// An element whose content is text to its own end tag, whatever stands in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Raw {
@@ -201,10 +204,10 @@ const KNOWN: &str = " a abbr acronym address applet area article aside audio b b
     rt rtc ruby s samp script search section select shadow slot small source spacer span strike strong style sub summary sup \
     svg table tbody td template textarea tfoot th thead time title tr track tt u ul var video wbr xmp ";
 
+static NAMES: LazyLock<HashSet<&'static str>> = LazyLock::new(|| KNOWN.split_ascii_whitespace().collect());
+
 /// Whether it is an element of HTML, one that a page made up by the rules (`x-tree`), or one of another vocabulary (`o:p`).
 pub(super) fn is_known(name: &[u8]) -> bool {
     let made_up = name.iter().skip(1).any(|byte| matches!(byte, b'-' | b':'));
-    made_up
-        || std::str::from_utf8(name)
-            .is_ok_and(|name| KNOWN.split_ascii_whitespace().any(|known| known == name))
+    made_up || std::str::from_utf8(name).is_ok_and(|name| NAMES.contains(name))
 }

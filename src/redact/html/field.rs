@@ -1,10 +1,11 @@
 //! What an element's attributes say of its value: form fields, `<meta>`, and elements that name what they hold.
 
 use super::attributes::{Manner, Value, Worth, value_of};
-use super::element::{Raw, is_void};
+use super::element::{Raw, is_inline, is_void};
 use super::grid::field_names;
 use super::lexer::Next;
 use super::page::{Frame, Open, Page};
+use super::shown::Scope;
 use super::tag::Tag;
 use crate::policy::set::CategoryId;
 use crate::redact::judge::Verdict;
@@ -30,11 +31,34 @@ impl Page {
         let mut known = named.iter().map(|named| named.field).filter(|field| field.is_known()).peekable();
         let is_known = known.peek().is_some();
         let is_quiet = is_known && known.all(Field::is_not_personal);
+        let label = self.label_of(tag, raw);
+        if let Some(category) = label.filter(|_| !is_known && self.swallow.is_none()) {
+            self.tally.redacted(category);
+            return Worth { verdict: Verdict::Hide(category), ..Worth::KEPT };
+        }
         if self.swallow.is_some() {
             self.spoil();
-            return Worth { verdict: Verdict::Keep, quiet: is_quiet };
+            return Worth { quiet: is_quiet, ..Worth::KEPT };
         }
-        Worth { verdict: self.verdict(&named, is_known), quiet: is_quiet }
+        let verdict = self.verdict(&named, is_known);
+        let is_own = verdict == Verdict::Keep && named.iter().any(|named| named.field.is_personal());
+        Worth { verdict, quiet: is_quiet, is_own }
+    }
+
+    /// The category that a label gives to a form field: its own, or the line in front of it.
+    fn label_of(&mut self, tag: &Tag, raw: &[u8]) -> Option<CategoryId> {
+        let kind = value_of(tag, raw, b"type").unwrap_or_default().trim().to_ascii_lowercase();
+        if !matches!(&tag.name[..], b"input" | b"textarea" | b"select" | b"output") || kind == "hidden" {
+            return None;
+        }
+        let pending = match &*kind {
+            // Several stand behind one name.
+            "radio" | "checkbox" => self.pending,
+            _ => self.pending.take(),
+        };
+        let visible = self.visible;
+        let pending = pending.map(|pending| pending.category).filter(|one| !visible.contains(*one));
+        self.named_by_label(tag, raw).or(pending)
     }
 
     /// Whether an element names what it holds, and that is hidden.
@@ -90,16 +114,23 @@ impl Page {
     /// An element that is none of a table, a list or a choice.
     pub(super) fn plain(&mut self, tag: &Tag, raw: &[u8], out: &mut Vec<u8>) -> Result<Next, RedactError> {
         let name = &tag.name[..];
+        if matches!(name, b"input" | b"textarea" | b"output" | b"button") {
+            // The line in front of it may be its name.
+            self.flush(out);
+        }
+        self.settle(name, true);
         if let Some(kind) = Raw::of(name) {
             self.spoil();
-            let worth = match kind {
-                Raw::Textarea => self.field(tag, raw, &FIELD),
-                _ => Worth { verdict: Verdict::Keep, quiet: false },
-            };
+            let around = (kind == Raw::Textarea).then(|| self.enter_field(tag, raw));
+            let worth = around.map_or(Worth::KEPT, |_| self.field(tag, raw, &FIELD));
+            let visible = self.visible;
             let is_json =
                 value_of(tag, raw, b"type").is_some_and(|kind| kind.to_ascii_lowercase().contains("json"));
             self.leave(tag, raw, worth.manner(), None, out)?;
-            self.open = Some(Open { raw: kind, text: Vec::new(), worth, is_json });
+            if let Some(around) = around {
+                self.leave_field(around);
+            }
+            self.open = Some(Open { raw: kind, text: Vec::new(), worth, visible, is_json });
             return Ok(Next::Raw(kind));
         }
         match name {
@@ -119,14 +150,17 @@ impl Page {
                     || (name == b"button" && !named);
                 let has_value =
                     value_of(tag, raw, b"value").is_some() || matches!(&*kind, "checkbox" | "radio");
+                let around = self.enter_field(tag, raw);
                 let worth = match self.field_category(tag, raw) {
-                    None if is_button || !has_value => Worth { verdict: Verdict::Keep, quiet: false },
+                    None if is_button || !has_value => Worth::KEPT,
                     _ => self.field(tag, raw, &FIELD),
                 };
                 self.leave(tag, raw, worth.manner(), Some(Value { name: b"value", worth }), out)?;
+                self.leave_field(around);
                 self.nest(name);
                 return Ok(Next::Content);
             }
+            b"form" => self.open_form(),
             _ => {}
         }
         let value = match value_of(tag, raw, b"value") {
@@ -142,23 +176,62 @@ impl Page {
             None => None,
         };
         let named = match name {
-            b"output" => self.field_category(tag, raw),
+            b"output" => {
+                let around = self.enter_field(tag, raw);
+                let category = self.field_category(tag, raw);
+                self.leave_field(around);
+                category
+            }
             _ => self.names_hidden(tag, raw),
         };
         if named.is_some() {
             self.spoil();
         }
         let Some(category) = named.filter(|_| self.swallow.is_none()) else {
-            let manner = value.map_or(Manner::Open, |value| value.worth.manner());
-            self.leave(tag, raw, manner, value, out)?;
-            self.nest(name);
-            return Ok(Next::Content);
+            return self.show(tag, raw, value, out);
         };
         self.tally.redacted(category);
         self.leave(tag, raw, Manner::Hidden, value, out)?;
         if !is_void(name) {
             self.begin_swallow(Verdict::Hide(category), out);
             self.frames.push(Frame::Hidden(vec![name.to_vec()]));
+        }
+        Ok(Next::Content)
+    }
+
+    /// An element that does not name what it holds by the attributes that are there for it: its class may, or what it leads to.
+    fn show(
+        &mut self,
+        tag: &Tag,
+        raw: &[u8],
+        value: Option<Value>,
+        out: &mut Vec<u8>,
+    ) -> Result<Next, RedactError> {
+        let name = &tag.name[..];
+        let looks = self.swallow.is_none() && !self.quiet && shows_value(name);
+        let class = if looks {
+            self.named_by_label(tag, raw).or_else(|| self.named_by_class(tag, raw))
+        } else {
+            None
+        };
+        let link = if looks && class.is_none() { self.links_to_person(tag, raw) } else { None };
+        let picture = if looks && class.is_none() { self.pictures(tag, raw) } else { None };
+        let manner = match value.map_or(Manner::Open, |value| value.worth.manner()) {
+            Manner::Open if name == b"img" && class.or(picture).is_some() => Manner::Hidden,
+            Manner::Open if class.or(link).is_some() => Manner::Shown,
+            manner => manner,
+        };
+        if let Some(category) = class.or(picture).filter(|_| manner == Manner::Hidden) {
+            self.tally.redacted(category);
+        }
+        self.leave(tag, raw, manner, value, out)?;
+        self.nest(name);
+        if let Some(category) = class.or(link) {
+            if is_inline(name) {
+                self.prose.mark(category, link.is_some());
+            } else if self.scope.is_none() && name != b"img" {
+                self.scope = Some(Scope::new(name, category));
+            }
         }
         Ok(Next::Content)
     }
@@ -182,6 +255,27 @@ impl Page {
             .filter_map(|name| value_of(tag, raw, name))
             .find_map(|text| field_names(&text).iter().find_map(|name| self.hidden(name)))
     }
+}
+
+/// Whether an element shows a value, where its class names one: no part of a page's frame, and no name of a field.
+fn shows_value(name: &[u8]) -> bool {
+    let is_text = is_inline(name) && name != b"label";
+    is_text
+        || matches!(
+            name,
+            b"div"
+                | b"p"
+                | b"li"
+                | b"h1"
+                | b"h2"
+                | b"h3"
+                | b"h4"
+                | b"h5"
+                | b"h6"
+                | b"address"
+                | b"img"
+                | b"pre"
+        )
 }
 
 /// Names of `<meta>` that say how a page is shown, and nothing of anybody.

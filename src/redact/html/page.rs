@@ -4,11 +4,17 @@
 //! grammar is strict, for where a cell or a field ends decides what is hidden; everything else is text between tags, however
 //! sloppy, and goes through the detectors.
 
+use std::collections::HashMap;
+
+use super::again::{Known, Memory};
 use super::attributes::Worth;
 use super::element::{Raw, is_inline};
 use super::entity::escape;
+use super::form::Form;
 use super::grid::{Gathered, Spelt, Table};
+use super::line::{End, Pending};
 use super::prose::{Look, Prose};
+use super::shown::{Classes, Scope};
 use super::tag::Tag;
 use crate::policy::set::{CategoryId, CategorySet};
 use crate::redact::action::Remedy;
@@ -74,6 +80,8 @@ pub(super) struct Hold {
     pub(super) table: Box<Table>,
     pub(super) tally: Tally,
     pub(super) judged: Tally,
+    /// How many values had been noted.
+    pub(super) noted: usize,
 }
 
 /// A raw element that is open.
@@ -82,6 +90,8 @@ pub(super) struct Open {
     pub(super) raw: Raw,
     pub(super) text: Vec<u8>,
     pub(super) worth: Worth,
+    /// How it is judged, and its own form.
+    pub(super) visible: CategorySet,
     /// A script whose type says JSON.
     pub(super) is_json: bool,
 }
@@ -109,14 +119,32 @@ pub(super) struct Page {
     /// A row is read again, and whether it was found not to fit its table.
     pub(super) again: bool,
     pub(super) misfit: bool,
+    pub(super) memory: Memory,
+    pub(super) form: Option<Form>,
+    /// What is visible in each form, where the page was read before.
+    pub(super) forms: Vec<CategorySet>,
+    /// The text that comes is somebody's own: their name is no find in it.
+    pub(super) own: bool,
+    /// Something of what is looked for is hidden.
+    pub(super) hides: bool,
+    /// A name that ended its line.
+    pub(super) pending: Option<Pending>,
+    /// An element that names what it shows.
+    pub(super) scope: Option<Scope>,
+    /// The last block that began is a `div`, which says nothing of what stands in it.
+    pub(super) is_box: bool,
+    pub(super) classes: Classes,
+    /// Categories that labels gave to elements, by their `id`.
+    pub(super) labelled: HashMap<String, CategoryId>,
     /// Text since the last tag, as far as it could be the rest of a broken one.
     pub(super) line: Vec<u8>,
 }
 
 impl Page {
-    pub(super) fn new(task: Task, charset: Charset) -> Self {
+    pub(super) fn new(task: Task, charset: Charset, mut memory: Memory) -> Self {
         let visible = task.audience.sees.any;
         let kinds = task.plan.detected(visible);
+        let hides = task.plan.hides(visible);
         let mut place = Place::new(task.plan.clone());
         let root = place.root();
         place.enter(root, true);
@@ -141,6 +169,16 @@ impl Page {
             again: false,
             misfit: false,
             line: Vec::new(),
+            hides,
+            forms: std::mem::take(&mut memory.known.forms),
+            memory,
+            form: None,
+            own: false,
+            pending: None,
+            scope: None,
+            is_box: false,
+            classes: Classes::default(),
+            labelled: HashMap::new(),
         }
     }
 
@@ -157,7 +195,18 @@ impl Page {
             return Err(RedactError::Truncated);
         }
         self.flush(out);
+        self.close_form();
         Ok(())
+    }
+
+    /// What must be known to read the page again, if it must be.
+    pub(super) fn must_be_read_again(&mut self) -> Option<Known> {
+        self.memory.again(self.judge.task.audience.sees.any)
+    }
+
+    /// Whether anything of a page depends on what stands behind it.
+    pub(super) fn may_be_read_again(&self) -> bool {
+        self.hides || self.relates
     }
 
     #[cfg(test)]
@@ -169,7 +218,18 @@ impl Page {
 
     /// What detectors need.
     pub(super) fn looking(&mut self) -> Look<'_> {
-        Look { kinds: self.kinds, task: &self.judge.task, tally: &mut self.tally }
+        Look {
+            kinds: self.kinds,
+            looks: !self.own && !self.quiet,
+            task: &self.judge.task,
+            tally: &mut self.tally,
+            memory: &mut self.memory,
+        }
+    }
+
+    /// The same for code and for what holds a page together: a value that it shares a word with is no find in it.
+    pub(super) fn looking_at_code(&mut self) -> Look<'_> {
+        Look { looks: false, ..self.looking() }
     }
 
     /// Whether scripts may be the reason that this is not read as markup.
@@ -201,16 +261,21 @@ impl Page {
         self.place.resolve(name.trim()).field.is_known()
     }
 
-    /// What happens to a value of these names. The strictest word counts.
-    pub(super) fn verdict(&mut self, named: &[Named], known: bool) -> Verdict {
+    /// The field of these names that is hidden by the strictest word, if one is.
+    pub(super) fn strictest(&self, named: &[Named]) -> Option<Field> {
         let visible = self.visible;
         let hides = |field: &Field| field.category().is_some_and(|category| !visible.contains(category));
         let removes = |field: &Field| {
             let remedy = field.category().map(|category| self.judge.task.plan.remedy(category));
             matches!(remedy, Some(Remedy::Remove))
         };
-        let hidden = named.iter().map(|named| named.field).filter(hides).min_by_key(|field| !removes(field));
-        match hidden {
+        named.iter().map(|named| named.field).filter(hides).min_by_key(|field| !removes(field))
+    }
+
+    /// What happens to a value of these names. The strictest word counts.
+    pub(super) fn verdict(&mut self, named: &[Named], known: bool) -> Verdict {
+        let visible = self.visible;
+        match self.strictest(named) {
             Some(field) => self.judge.judge(field, visible),
             None if known => Verdict::Keep,
             None => {
@@ -224,6 +289,7 @@ impl Page {
         self.visible = visible;
         self.quiet = false;
         self.kinds = self.judge.task.plan.detected(visible);
+        self.hides = self.judge.task.plan.hides(visible);
     }
 
     /// Where bytes go.
@@ -242,7 +308,13 @@ impl Page {
         out: &mut Vec<u8>,
         step: impl FnOnce(&mut Prose, &mut Look<'_>, &mut Vec<u8>),
     ) {
-        let mut look = Look { kinds: self.kinds, task: &self.judge.task, tally: &mut self.tally };
+        let mut look = Look {
+            kinds: self.kinds,
+            looks: !self.own && !self.quiet,
+            task: &self.judge.task,
+            tally: &mut self.tally,
+            memory: &mut self.memory,
+        };
         debug_assert!(
             self.swallow.as_ref().is_none_or(|swallow| swallow.kept.is_some() || self.prose.is_empty())
         );
@@ -260,11 +332,38 @@ impl Page {
         }
     }
 
+    /// Takes text as it is written.
+    pub(super) fn add_text(&mut self, mut text: &[u8], out: &mut Vec<u8>) {
+        while !text.is_empty() {
+            let (now, later) = text.split_at(text.len().min(self.prose.room()));
+            self.prose(out, |prose, _, _| prose.text(now));
+            text = later;
+            self.make_room(out);
+        }
+    }
+
+    /// Takes a tag, or what stands for a comment, within a line.
+    pub(super) fn add_tag(&mut self, tag: &[u8], out: &mut Vec<u8>) {
+        self.prose(out, |prose, _, _| prose.tag(tag));
+        self.make_room(out);
+    }
+
+    /// The first part of a long line leaves.
+    fn make_room(&mut self, out: &mut Vec<u8>) {
+        if self.prose.is_long() {
+            self.judge_line(End::None);
+            self.prose(out, Prose::part);
+        }
+    }
+
     /// The run of text ends.
     pub(super) fn flush(&mut self, out: &mut Vec<u8>) {
-        if !self.quiet
-            && let Some(text) = self.prose.document()
-        {
+        self.end_line(End::Block, out);
+    }
+
+    fn end_line(&mut self, end: End, out: &mut Vec<u8>) {
+        let text = if self.quiet { None } else { self.prose.document() };
+        if let Some(text) = text {
             let document = match self.judge.nested(&text, self.visible) {
                 Nested::Same => None,
                 Nested::Redacted(document) => Some(document),
@@ -273,6 +372,8 @@ impl Page {
             if let Some(document) = document {
                 self.prose.replace(&document);
             }
+        } else {
+            self.judge_line(end);
         }
         self.prose(out, Prose::finish);
     }
@@ -280,10 +381,11 @@ impl Page {
     /// Writes a tag: within a line, or at the end of one.
     pub(super) fn mark(&mut self, name: &[u8], bytes: &[u8], out: &mut Vec<u8>) {
         if is_inline(name) {
-            self.prose(out, |prose, look, out| prose.tag(bytes, look, out));
+            self.add_tag(bytes, out);
             return;
         }
-        self.flush(out);
+        self.end_line(if name == b"br" { End::Break } else { End::Block }, out);
+        self.is_box = name == b"div" && !bytes.starts_with(b"</");
         self.write(bytes, out);
         if let Some(swallow) = &mut self.swallow {
             swallow.text.part();
@@ -329,7 +431,9 @@ impl Page {
         match verdict {
             Verdict::Hide(category) if !text.is_overlong() => {
                 let mut bytes = Vec::new();
-                if let Some(stand_in) = self.judge.stand_in(category, &text.value()) {
+                let value = text.value();
+                self.memory.note(category, &value);
+                if let Some(stand_in) = self.judge.stand_in(category, &value) {
                     escape(&stand_in, &mut bytes);
                 }
                 self.write(&bytes, out);

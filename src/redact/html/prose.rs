@@ -3,7 +3,14 @@
 //! A run is the text of one line of the page, with the tags that stand within it: `06 12 <b>34 56</b> 78` is one number.
 //! It is read twice, with its tags taken for nothing and for spaces, since `Tél.<b>06…</b>` is two words.
 
+use std::cmp::Reverse;
+use std::ops::Range;
+
+use super::again::Memory;
+use super::attributes::repeats;
 use super::entity::{Within, decoded, escape, reference};
+use super::tag::{Tag, is_blank};
+use crate::policy::set::CategoryId;
 use crate::redact::Tally;
 use crate::redact::Task;
 use crate::redact::action::Means;
@@ -22,6 +29,14 @@ pub(super) struct Prose {
     raw: Vec<u8>,
     /// Where tags stand in it.
     tags: Vec<(usize, usize)>,
+    /// Elements in it whose text is of a category that is hidden.
+    marks: Vec<Mark>,
+    /// A hidden value goes on from here.
+    open: Option<(usize, CategoryId)>,
+    /// Its beginning was forgotten.
+    is_cut: bool,
+    /// Bytes of text.
+    texts: usize,
     /// What has left of it.
     left: usize,
     room: Vec<u8>,
@@ -29,47 +44,259 @@ pub(super) struct Prose {
     found: Vec<Found>,
 }
 
+/// An element of a run that names what it shows.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mark {
+    /// Where its tag stands.
+    at: usize,
+    pub(super) category: CategoryId,
+    /// It is a link.
+    pub(super) is_link: bool,
+}
+
+/// The name of an element that stands within a line: none is longer.
+type Name = [u8; 8];
+
+fn packed(name: &[u8]) -> Name {
+    let mut packed = Name::default();
+    packed.iter_mut().zip(name).for_each(|(to, byte)| *to = byte.to_ascii_lowercase());
+    packed
+}
+
+/// A run as it is read.
+pub(super) struct Line {
+    pub(super) text: String,
+    pieces: Vec<Piece>,
+    /// Its tags, as far as they have not left: where they stand in the run, and in the text.
+    tags: Vec<(usize, usize)>,
+    pub(super) edges: Vec<usize>,
+    /// The names of the elements, and whether they end.
+    elements: Vec<(Name, bool)>,
+    /// It begins where the line does.
+    pub(super) is_whole: bool,
+    /// A hidden value goes on from here.
+    pub(super) open: Option<(usize, CategoryId)>,
+}
+
+impl Line {
+    /// Where a part of the text stands in the run.
+    pub(super) fn place(&self, part: Range<usize>) -> Range<usize> {
+        place(&self.pieces, part.start).0..place(&self.pieces, part.end.saturating_sub(1).max(part.start)).1
+    }
+
+    /// Whether the first text stands in one of these elements.
+    pub(super) fn starts_in(&self, names: &[&str]) -> bool {
+        let first = self.text.len() - self.text.trim_start().len();
+        let before = self.edges.iter().zip(&self.elements).take_while(|(edge, _)| **edge <= first);
+        before
+            .filter(|(_, (name, is_end))| !is_end && names.iter().any(|one| packed(one.as_bytes()) == *name))
+            .count()
+            > 0
+    }
+
+    /// The text of the element that the tag with this number begins.
+    pub(super) fn element(&self, number: usize) -> Range<usize> {
+        let (name, _) = &self.elements[number];
+        let mut depth = 0_usize;
+        for (at, (other, is_end)) in self.elements.iter().enumerate().skip(number) {
+            if other == name {
+                depth = if *is_end { depth.saturating_sub(1) } else { depth + 1 };
+            }
+            if depth == 0 {
+                return self.edges[number]..self.edges[at];
+            }
+        }
+        self.edges[number]..self.text.len()
+    }
+
+    /// The text of a marked element, without the white space around it.
+    pub(super) fn inside(&self, mark: Mark) -> Option<Range<usize>> {
+        let number = self.tags.iter().position(|(from, _)| *from == mark.at)?;
+        let part = self.element(number);
+        let text = &self.text[part.clone()];
+        let from = part.start + (text.len() - text.trim_start().len());
+        Some(from..(part.start + text.trim_end().len()).max(from))
+    }
+}
+
 /// Something that was found, by its place in the run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug)]
 struct Found {
     from: usize,
     to: usize,
-    kind: crate::redact::detect::Kind,
+    category: CategoryId,
 }
 
 /// Who looks, and where stand-ins and counts go.
 pub(super) struct Look<'a> {
     pub(super) kinds: Kinds,
+    /// Whether hidden values are looked for, too.
+    pub(super) looks: bool,
     pub(super) task: &'a Task,
     pub(super) tally: &'a mut Tally,
+    pub(super) memory: &'a mut Memory,
+}
+
+impl Look<'_> {
+    /// Finds what must not leave of a text: begin, end and category of each.
+    fn find(&mut self, text: &[u8], spans: &mut Vec<Span>, mut found: impl FnMut(usize, usize, CategoryId)) {
+        spans.clear();
+        Detectors::new(self.kinds).find(text, spans);
+        for span in spans.iter().filter(|span| span.start < span.end) {
+            if let Some(category) = self.task.plan.category_of(span.kind) {
+                found(span.start, span.end, category);
+            }
+        }
+        if !self.looks {
+            return;
+        }
+        self.memory.say(text);
+        if let Some(seen) = self.memory.seen() {
+            seen.find(text, |start, end, tag| {
+                if let Ok(category) = u8::try_from(tag) {
+                    found(start, end, CategoryId(category));
+                }
+            });
+        }
+    }
 }
 
 impl Prose {
+    /// How much more text it takes before a part of it must leave.
+    pub(super) fn room(&self) -> usize {
+        LONGEST.saturating_sub(self.raw.len()).max(1)
+    }
+
+    /// Whether a part of it must leave.
+    pub(super) fn is_long(&self) -> bool {
+        self.raw.len() >= LONGEST
+    }
+
     /// Takes text as it is written.
-    pub(super) fn text(&mut self, mut text: &[u8], look: &mut Look<'_>, out: &mut Vec<u8>) {
-        while !text.is_empty() {
-            let room = LONGEST.saturating_sub(self.raw.len()).max(1);
-            let (now, later) = text.split_at(text.len().min(room));
-            self.raw.extend_from_slice(now);
-            text = later;
-            if self.raw.len() >= LONGEST {
-                self.part(look, out);
-            }
-        }
+    pub(super) fn text(&mut self, text: &[u8]) {
+        self.raw.extend_from_slice(text);
+        self.texts += text.len();
     }
 
     /// Takes a tag, or what stands for a comment, that does not end the run.
-    pub(super) fn tag(&mut self, tag: &[u8], look: &mut Look<'_>, out: &mut Vec<u8>) {
-        if self.raw.is_empty() {
-            out.extend_from_slice(tag);
+    pub(super) fn tag(&mut self, tag: &[u8]) {
+        if tag.is_empty() {
             return;
         }
         let from = self.raw.len();
         self.raw.extend_from_slice(tag);
         self.tags.push((from, self.raw.len()));
-        if self.raw.len() >= LONGEST {
-            self.part(look, out);
+    }
+
+    /// The element that the last tag began shows a value of this category.
+    pub(super) fn mark(&mut self, category: CategoryId, is_link: bool) {
+        if let Some(&(at, _)) = self.tags.last() {
+            self.marks.push(Mark { at, category, is_link });
         }
+    }
+
+    pub(super) fn marks(&self) -> Vec<Mark> {
+        self.marks.clone()
+    }
+
+    /// Whether there is text in it.
+    pub(super) fn has_text(&self) -> bool {
+        self.texts > 0
+    }
+
+    /// Whether values of it are known to be hidden.
+    pub(super) fn waits(&self) -> bool {
+        !self.marks.is_empty() || self.open.is_some()
+    }
+
+    /// Whether names may stand in it.
+    pub(super) fn may_name(&self, short: usize) -> bool {
+        !self.tags.is_empty()
+            || self.texts <= short
+            || memchr::memchr3(b':', b'=', b'&', &self.raw).is_some()
+            || memchr::memmem::find(&self.raw, "：".as_bytes()).is_some()
+    }
+
+    /// What has not left of it, as it is read.
+    pub(super) fn line(&self) -> Option<Line> {
+        let raw = &self.raw;
+        let first = self.tags.partition_point(|(from, _)| *from < self.left);
+        let tags = self.tags[first..].to_vec();
+        let (mut text, mut pieces) = (Vec::with_capacity(self.texts), Vec::new());
+        read(raw, self.left, &tags, b"", &mut text, &mut pieces);
+        let text = String::from_utf8(text).ok()?;
+        let at = |place: usize| {
+            let piece = pieces.partition_point(|piece: &Piece| piece.to <= place && piece.from < raw.len());
+            pieces.get(piece).map_or(text.len(), |piece| {
+                let inside = if piece.is_whole { 0 } else { place.saturating_sub(piece.from) };
+                piece.begin + inside
+            })
+        };
+        let edges = tags.iter().map(|(from, _)| at(*from)).collect();
+        let elements = tags.iter().map(|(from, to)| element(&raw[*from..*to])).collect();
+        let open = self.open.map(|(from, category)| (at(from), category));
+        let is_whole = !self.is_cut && self.left == 0;
+        Some(Line { text, pieces, tags, edges, elements, is_whole, open })
+    }
+
+    /// The tags of a line that begin elements of this name, with their numbers.
+    pub(super) fn starts_of(&self, name: &[u8], line: &Line) -> Vec<(usize, Vec<u8>)> {
+        let elements = line.elements.iter().enumerate();
+        let name = packed(name);
+        let starts = elements.filter(|(_, (other, is_end))| *other == name && !is_end);
+        starts
+            .map(|(number, _)| (number, self.raw[line.tags[number].0..line.tags[number].1].to_vec()))
+            .collect()
+    }
+
+    /// Puts other texts in the place of these parts, in which nothing is looked for any more. The tags in them stay, behind
+    /// them, without what could repeat the value.
+    pub(super) fn substitute(&mut self, parts: &[(Range<usize>, Vec<u8>)]) {
+        let (old, old_tags) = (std::mem::take(&mut self.raw), std::mem::take(&mut self.tags));
+        let mut marks = std::mem::take(&mut self.marks).into_iter().peekable();
+        let mut tags = old_tags.iter().copied().peekable();
+        let mut at = 0;
+        let end = (old.len()..old.len(), Vec::new());
+        for (part, stand_in) in parts.iter().chain([&end]) {
+            // From here on nothing stands between tags and the value.
+            let close = old_tags.iter().rev().skip_while(|(from, _)| *from >= part.start);
+            let close = close.fold(part.start, |close, &(from, to)| {
+                let apart = to <= close && old[to..close].iter().all(|byte| is_blank(*byte));
+                if apart && !part.is_empty() { from } else { close }
+            });
+            while let Some((from, to)) = tags.next_if(|(from, _)| *from < part.start) {
+                self.raw.extend_from_slice(&old[at..from]);
+                let start = self.raw.len();
+                if from >= close {
+                    bare(&old[from..to], &mut self.raw);
+                } else {
+                    self.raw.extend_from_slice(&old[from..to]);
+                }
+                self.tags.push((start, self.raw.len()));
+                while let Some(mark) = marks.next_if(|mark| mark.at <= from) {
+                    self.marks.push(Mark { at: start, ..mark });
+                }
+                at = to;
+            }
+            self.raw.extend_from_slice(&old[at..part.start]);
+            if !stand_in.is_empty() {
+                let start = self.raw.len();
+                self.raw.extend_from_slice(stand_in);
+                self.tags.push((start, self.raw.len()));
+            }
+            while let Some((from, to)) = tags.next_if(|(from, _)| *from < part.end) {
+                let start = self.raw.len();
+                bare(&old[from..to], &mut self.raw);
+                self.tags.push((start, self.raw.len()));
+                while marks.next_if(|mark| mark.at <= from).is_some() {}
+            }
+            at = part.end;
+        }
+    }
+
+    /// The value at its end goes on, where this is its category.
+    pub(super) fn go_on(&mut self, category: Option<CategoryId>) {
+        self.open = category.map(|category| (self.raw.len(), category));
     }
 
     /// The run ends: what may leave of it does.
@@ -77,11 +304,16 @@ impl Prose {
         if self.raw.is_empty() {
             return;
         }
-        self.look(look.kinds);
+        if self.texts == 0 {
+            self.found.clear();
+        } else {
+            self.look(look);
+        }
         self.give(self.raw.len(), look, out);
         self.raw.clear();
         self.tags.clear();
-        self.left = 0;
+        self.marks.clear();
+        (self.left, self.texts, self.open, self.is_cut) = (0, 0, None, false);
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -94,7 +326,7 @@ impl Prose {
             return None;
         }
         let mut text = Vec::with_capacity(self.raw.len());
-        read(&self.raw, &self.tags, b"", &mut text, &mut Vec::new());
+        read(&self.raw, 0, &self.tags, b"", &mut text, &mut Vec::new());
         String::from_utf8(text).ok().filter(|text| is_document(text))
     }
 
@@ -112,8 +344,8 @@ impl Prose {
     }
 
     /// The run is long: its first part leaves.
-    fn part(&mut self, look: &mut Look<'_>, out: &mut Vec<u8>) {
-        self.look(look.kinds);
+    pub(super) fn part(&mut self, look: &mut Look<'_>, out: &mut Vec<u8>) {
+        self.look(look);
         let mut safe = self.raw.len().saturating_sub(OVERLAP);
         if let Some(crossing) = self.found.iter().find(|found| found.from < safe && safe < found.to) {
             safe = crossing.from;
@@ -139,6 +371,15 @@ impl Prose {
         }
         self.raw.drain(..forgotten);
         self.left -= forgotten;
+        self.is_cut |= forgotten > 0;
+        self.marks.retain_mut(|mark| {
+            let stays = mark.at >= forgotten;
+            mark.at = mark.at.saturating_sub(forgotten);
+            stays
+        });
+        if let Some((from, _)) = &mut self.open {
+            *from = from.saturating_sub(forgotten);
+        }
         self.tags.retain_mut(|(from, to)| {
             *from = from.saturating_sub(forgotten);
             *to = to.saturating_sub(forgotten);
@@ -147,14 +388,13 @@ impl Prose {
     }
 
     /// Finds what is in the run, by its place in it.
-    fn look(&mut self, kinds: Kinds) {
+    fn look(&mut self, look: &mut Look<'_>) {
         self.found.clear();
         let Self { raw, tags, room, spans, found, .. } = self;
         let is_plain = tags.is_empty() && memchr::memchr(b'&', raw).is_none();
         if is_plain {
-            spans.clear();
-            Detectors::new(kinds).find(raw, spans);
-            found.extend(spans.iter().map(|span| Found { from: span.start, to: span.end, kind: span.kind }));
+            look.find(raw, spans, |from, to, category| found.push(Found { from, to, category }));
+            found.sort_unstable_by_key(|found| (found.from, Reverse(found.to)));
             return;
         }
         let mut places = Vec::new();
@@ -162,17 +402,14 @@ impl Prose {
         for between in readings {
             room.clear();
             places.clear();
-            read(raw, tags, between, room, &mut places);
-            spans.clear();
-            Detectors::new(kinds).find(room, spans);
+            read(raw, 0, tags, between, room, &mut places);
             // A span ends behind the last character that it holds.
-            found.extend(spans.iter().filter(|span| span.start < span.end).map(|span| Found {
-                from: place(&places, span.start).0,
-                to: place(&places, span.end - 1).1,
-                kind: span.kind,
-            }));
+            look.find(room, spans, |start, end, category| {
+                let (from, to) = (place(&places, start).0, place(&places, end - 1).1);
+                found.push(Found { from, to, category });
+            });
         }
-        found.sort_unstable();
+        found.sort_unstable_by_key(|found| (found.from, Reverse(found.to)));
     }
 
     /// Writes the run up to here.
@@ -197,9 +434,7 @@ impl Prose {
             let mut stand_in = String::new();
             let means = Means { key: &look.task.key, today: look.task.audience.today };
             let value = decoded(&value, Within::Text);
-            if let Some(category) = look.task.plan.category_of(found.kind) {
-                push_stand_in(&look.task.plan, means, category, &value, look.tally, &mut stand_in);
-            }
+            push_stand_in(&look.task.plan, means, found.category, &value, look.tally, &mut stand_in);
             escape(&stand_in, out);
             tags.for_each(|&(tag, end)| out.extend_from_slice(&self.raw[tag..end]));
         }
@@ -215,70 +450,112 @@ impl Prose {
     }
 }
 
-/// The text of a run. `places` says where pieces of it stand: begin in the text, begin and end in the run; a piece whose two
-/// lengths differ is one character.
+/// A piece of a run's text.
+#[derive(Clone, Copy, Default)]
+struct Piece {
+    /// Where it begins in the text.
+    begin: usize,
+    /// Where it stands in the run.
+    from: usize,
+    to: usize,
+    /// It is written otherwise than it is read: a reference, a tag. It stays whole.
+    is_whole: bool,
+}
+
+/// The text of a run, from a place in it on. `pieces` says where it stands.
 fn read(
     raw: &[u8],
+    from: usize,
     tags: &[(usize, usize)],
     between: &[u8],
     text: &mut Vec<u8>,
-    places: &mut Vec<(usize, usize, usize)>,
+    pieces: &mut Vec<Piece>,
 ) {
     let mut tags = tags.iter().copied().peekable();
-    let mut at = 0;
+    let mut at = from;
     while at < raw.len() {
         if let Some(&(from, to)) = tags.peek()
             && from == at
         {
             tags.next();
             if !between.is_empty() {
-                places.push((text.len(), from, to));
+                pieces.push(Piece { begin: text.len(), from, to, is_whole: true });
                 text.extend_from_slice(between);
             }
             at = to;
             continue;
         }
         let end = tags.peek().map_or(raw.len(), |(from, _)| *from);
+        let (begin, from) = (text.len(), at);
         if raw[at] == b'&' {
-            let (character, length) = reference(&raw[at..end], Within::Text);
-            let width = if length == 1 { 1 } else { length };
-            places.push((text.len(), at, at + width));
-            text.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
-            at += width;
+            let (meant, length) = reference(&raw[at..end], Within::Text);
+            meant.push(text);
+            at += length;
+            pieces.push(Piece { begin, from, to: at, is_whole: true });
         } else {
-            let stop = memchr::memchr(b'&', &raw[at..end]).map_or(end, |place| at + place);
-            places.push((text.len(), at, stop));
-            text.extend_from_slice(&raw[at..stop]);
-            at = stop;
+            at = memchr::memchr(b'&', &raw[at..end]).map_or(end, |place| at + place);
+            text.extend_from_slice(&raw[from..at]);
+            pieces.push(Piece { begin, from, to: at, is_whole: false });
         }
     }
-    places.push((text.len(), raw.len(), raw.len()));
+    pieces.push(Piece { begin: text.len(), from: raw.len(), to: raw.len(), is_whole: true });
 }
 
 /// Where in the run the character at this place of the text stands.
-fn place(places: &[(usize, usize, usize)], at: usize) -> (usize, usize) {
-    let piece = places.partition_point(|(begin, ..)| *begin <= at).saturating_sub(1);
-    let (begin, from, to) = places.get(piece).copied().unwrap_or_default();
-    let length = places.get(piece + 1).map_or(0, |(next, ..)| next - begin);
-    if length == to - from { (from + at - begin, from + at - begin + 1) } else { (from, to) }
+fn place(pieces: &[Piece], at: usize) -> (usize, usize) {
+    let piece = pieces.partition_point(|piece| piece.begin <= at).saturating_sub(1);
+    let Piece { begin, from, to, is_whole } = pieces.get(piece).copied().unwrap_or_default();
+    if is_whole { (from, to) } else { (from + at - begin, from + at - begin + 1) }
+}
+
+/// The element of a tag, and whether it ends there; what is no tag is of none.
+fn element(tag: &[u8]) -> (Name, bool) {
+    let (rest, is_end) = match tag {
+        [b'<', b'/', rest @ ..] => (rest, true),
+        [b'<', rest @ ..] => (rest, false),
+        _ => (&b""[..], false),
+    };
+    let length = rest.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'-').count();
+    (packed(&rest[..length]), is_end)
+}
+
+/// Writes a tag without the attributes that could repeat what its element shows.
+fn bare(raw: &[u8], out: &mut Vec<u8>) {
+    let mut tag = Tag::default();
+    if !raw.starts_with(b"<") || raw.starts_with(b"</") || tag.read(raw, false).is_err() {
+        return out.extend_from_slice(raw);
+    }
+    let mut from = 0;
+    for attribute in &tag.attributes {
+        if repeats(&raw[attribute.name.clone()].to_ascii_lowercase()) {
+            out.extend_from_slice(&raw[from..attribute.from]);
+            from = attribute.to;
+        }
+    }
+    out.extend_from_slice(&raw[from..]);
 }
 
 /// A value without what detectors find in it; `None` where nothing is.
 pub(super) fn scrubbed(value: &str, look: &mut Look<'_>) -> Option<String> {
-    let mut spans = Vec::new();
-    Detectors::new(look.kinds).find(value.as_bytes(), &mut spans);
-    if spans.is_empty() {
+    let mut found = Vec::new();
+    look.find(value.as_bytes(), &mut Vec::new(), |start, end, category| {
+        found.push((start, Reverse(end), category))
+    });
+    if found.is_empty() {
         return None;
     }
+    found.sort_unstable();
     let means = Means { key: &look.task.key, today: look.task.audience.today };
     let mut left = String::with_capacity(value.len());
     let mut from = 0;
-    for Span { start, end, kind } in spans {
+    for (start, Reverse(end), category) in found {
+        let start = start.max(from);
+        if start >= end {
+            continue;
+        }
         left.push_str(value.get(from..start).unwrap_or_default());
         let found = value.get(start..end).unwrap_or_default();
-        if let Some(category) = look.task.plan.category_of(kind) {
-            push_stand_in(&look.task.plan, means, category, found, look.tally, &mut left);
-        }
+        push_stand_in(&look.task.plan, means, category, found, look.tally, &mut left);
         from = end;
     }
     left.push_str(value.get(from..).unwrap_or_default());

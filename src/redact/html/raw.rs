@@ -15,7 +15,7 @@ pub(super) const MAX_SCRIPT: usize = 4 * 1024 * 1024;
 impl Page {
     /// A raw element ends: what may leave of its text.
     pub(super) fn close_raw(&mut self, out: &mut Vec<u8>) -> Result<(), RedactError> {
-        let Some(Open { raw, text, worth, is_json }) = self.open.take() else { return Ok(()) };
+        let Some(Open { raw, text, worth, visible, is_json }) = self.open.take() else { return Ok(()) };
         // The end tag of a field that was broken would make the rest of the page its value.
         if matches!(raw, Raw::Title | Raw::Textarea | Raw::Style) && holds_structure(&text) {
             return Err(RedactError::Malformed);
@@ -25,13 +25,20 @@ impl Page {
             Raw::Script => self.script(&text, is_json, out),
             Raw::Style => {
                 let text = String::from_utf8_lossy(&text);
-                let left = scrubbed(&text, &mut self.looking());
+                let left = scrubbed(&text, &mut self.looking_at_code());
                 // A stand-in must not end the element.
                 let left = left.map(|left| left.replace('<', " "));
                 self.flush(out);
                 self.write(left.as_deref().unwrap_or(&text).as_bytes(), out);
             }
-            Raw::Title | Raw::Textarea => self.reference_text(raw, &text, worth, out),
+            Raw::Title | Raw::Textarea => {
+                // What stands in front of it is not the field's.
+                self.flush(out);
+                let around = self.see(visible);
+                self.own = worth.is_own;
+                self.reference_text(raw, &text, worth, out);
+                self.leave_field(around);
+            }
         }
         Ok(())
     }
@@ -51,6 +58,7 @@ impl Page {
         let mut left = Vec::new();
         match worth.verdict {
             Verdict::Hide(category) if !text.is_empty() => {
+                self.memory.note(category, value.trim());
                 if let Some(stand_in) = self.judge.stand_in(category, value.trim()) {
                     escape(&stand_in, &mut left);
                 }
@@ -68,6 +76,10 @@ impl Page {
                     Nested::Redacted(document) => Some(document),
                     Nested::Text | Nested::Unreadable if self.mentions(&value) => Some(String::new()),
                     Nested::Text | Nested::Unreadable => None,
+                };
+                let document = match document {
+                    None if !worth.quiet => self.without_values(&value),
+                    document => document,
                 };
                 let text_left = document.as_deref().unwrap_or(&value);
                 let left_of = match worth.quiet {
@@ -108,7 +120,11 @@ impl Page {
             Some(None)
         };
         let Some(document) = left else { return };
-        let left = scrubbed(document.as_deref().unwrap_or(&text), &mut self.looking());
+        let text_left = document.as_deref().unwrap_or(&text);
+        let left = match is_json || is_document(&text) {
+            true => scrubbed(text_left, &mut self.looking()),
+            false => scrubbed(text_left, &mut self.looking_at_code()),
+        };
         match left.or(document) {
             // Outside of texts no JSON has it; in them it must not end the element.
             Some(document) => self.write(document.replace('<', "\\u003c").as_bytes(), out),

@@ -33,7 +33,7 @@ impl Page {
         } else {
             self.flush(out);
         }
-        self.quiet = false;
+        (self.quiet, self.own) = (false, false);
         self.kinds = self.judge.task.plan.detected(self.visible);
         if cell.is_head {
             names.extend(self.in_cell(cell.own.clone())?);
@@ -74,9 +74,10 @@ impl Page {
                 out.extend_from_slice(&hold.out);
             } else {
                 // The guess was wrong: the row is read again, as what it is.
-                let Hold { raw, table, tally, judged, .. } = *hold;
+                let Hold { raw, table, tally, judged, noted, .. } = *hold;
                 self.tally = tally;
                 self.judge.set_tally(judged);
+                self.memory.forget(noted);
                 if let Some(frame) = self.frames.last_mut() {
                     *frame = Frame::Table(table);
                 }
@@ -176,6 +177,7 @@ impl Page {
                 table,
                 tally: self.tally.clone(),
                 judged: self.judge.tally().clone(),
+                noted: self.memory.mark(),
             }));
         }
         let index = self.table()?.index;
@@ -188,6 +190,7 @@ impl Page {
 
     /// Keeps what was read of a row that is held.
     pub(super) fn keep(&mut self, raw: &[u8]) -> Result<(), RedactError> {
+        self.count_form(raw.len());
         let Some(hold) = &mut self.hold else { return Ok(()) };
         hold.raw.extend_from_slice(raw);
         if hold.raw.len() > MAX_ROW { Err(RedactError::TooLong) } else { Ok(()) }
@@ -195,6 +198,18 @@ impl Page {
 
     /// A cell begins: how its tag is written.
     pub(super) fn open_cell(&mut self, tag: &Tag, raw: &[u8]) -> Result<Verdict, RedactError> {
+        let around = self.enter_form();
+        let verdict = self.judge_cell(tag, raw);
+        let (kinds, quiet, own) = (self.kinds, self.quiet, self.own);
+        self.leave_field(around);
+        if quiet {
+            (self.kinds, self.quiet) = (kinds, quiet);
+        }
+        self.own = own;
+        verdict
+    }
+
+    fn judge_cell(&mut self, tag: &Tag, raw: &[u8]) -> Result<Verdict, RedactError> {
         let index = self.table()?.index;
         let (fields, is_head) = self.in_row(index, |table, place| {
             table.open_cell(tag, raw)?;
@@ -203,6 +218,13 @@ impl Page {
         })??;
         if self.swallow.is_some() {
             return Ok(Verdict::Keep);
+        }
+        if !is_head
+            && !fields.known
+            && let Some(category) = self.named_by_class(tag, raw)
+        {
+            self.tally.redacted(category);
+            return Ok(Verdict::Hide(category));
         }
         let visible = self.visible;
         let hides = |field: Field| field.category().is_some_and(|category| !visible.contains(category));
@@ -225,6 +247,7 @@ impl Page {
             self.kinds = Kinds::NONE;
             self.quiet = true;
         }
+        self.own = verdict == Verdict::Keep && owned.clone().any(|named| named.field.is_personal());
         Ok(verdict)
     }
 
@@ -254,6 +277,7 @@ impl Page {
             own.extend(value_of(tag, raw, attribute).iter().flat_map(|text| names(text)));
         }
         named.extend(own.iter().map(|name| self.place.resolve(name)));
+        let around = self.enter_form();
         let known = named.iter().any(|named| named.field.is_known());
         let verdict = match self.swallow {
             Some(_) => Verdict::Keep,
@@ -265,8 +289,16 @@ impl Page {
                     Verdict::Keep
                 }
             }
+            None if !is_term && !known => match self.named_by_class(tag, raw) {
+                Some(category) => {
+                    self.tally.redacted(category);
+                    Verdict::Hide(category)
+                }
+                None => self.verdict(&named, known),
+            },
             None => self.verdict(&named, known),
         };
+        self.leave_field(around);
         self.withhold(tag, raw, verdict, out)
     }
 

@@ -44,7 +44,7 @@ impl Pieces for Pass<'_> {
         if let Some(gathered) = page.gathering() {
             gathered.add(text);
         }
-        page.prose(out, |prose, look, out| prose.text(text, look, out));
+        page.add_text(text, out);
         page.keep(text)?;
         Ok(())
     }
@@ -91,7 +91,7 @@ impl Pieces for Pass<'_> {
             page.flush(out);
             page.write(left, out);
         } else {
-            page.prose(out, |prose, look, out| prose.tag(left, look, out));
+            page.add_tag(left, out);
         }
         page.keep(left)?;
         Ok(())
@@ -140,6 +140,9 @@ impl Pass<'_> {
         }
         let mut next = Next::Content;
         let mut kept = false;
+        if !matches!(role, Role::Plain | Role::Select) {
+            page.settle(&tag.name, false);
+        }
         match role {
             Role::Refused => return Err(RedactError::Malformed),
             Role::Table => {
@@ -187,7 +190,10 @@ impl Pass<'_> {
                 page.open_item(tag, raw, role == Role::Term, out)?;
             }
             Role::Select => {
+                page.flush(out);
+                let around = page.enter_field(tag, raw);
                 let verdict = page.field(tag, raw, &FIELD).verdict;
+                page.leave_field(around);
                 page.frames.push(Frame::Select(tag.name.clone(), false));
                 page.withhold(tag, raw, verdict, out)?;
             }
@@ -328,6 +334,10 @@ impl Pass<'_> {
             _ => return Err(RedactError::Malformed),
         }
         page.mark(name, bytes, out);
+        page.ended(name, role);
+        if name == b"form" {
+            page.close_form();
+        }
         page.keep(bytes)?;
         Ok(())
     }

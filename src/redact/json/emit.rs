@@ -52,7 +52,7 @@ impl Emitter {
         let (plan, root) = place.plan.inside(place.state);
         let around = Scope::around_nested(place.visible);
         let related = place.related.filter(|_| plan.has_records());
-        let records = related.map(|audience| Records::new(plan.clone(), audience.clone()));
+        let records = related.map(|audience| Records::inside(plan.clone(), audience.clone(), place.visible));
         Self {
             state: State::inside(place, records),
             walker: Walker::inside(plan.clone(), around, root),
@@ -95,11 +95,15 @@ impl Emitter {
     }
 
     fn pass(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<Walked, RedactError> {
-        let base = self.walker.position();
+        let (base, written) = (self.walker.position(), out.len());
         let mut pass = Pass { plan: &self.plan, input, base, out, run: 0, state: &mut self.state };
         let walked = self.walker.walk(input, &mut pass)?;
         if walked == Walked::All {
             pass.carry(self.walker.held());
+        }
+        if self.state.failed {
+            out.truncate(written);
+            return Err(RedactError::Opaque);
         }
         Ok(walked)
     }

@@ -6,18 +6,19 @@
 
 mod doubt;
 mod names;
+mod schema;
 mod state;
 mod texts;
 
 use std::sync::Arc;
 
-use super::relate::{Opening, Records};
+use super::relate::{Opening, Place, Records};
 use super::visit::{Kind, Site, Start, Visit, Watch};
 use crate::policy::set::{CategoryId, CategorySet};
 use crate::redact::action::{self, Means, NULL};
 use crate::redact::plan::{CATEGORY, FRAME, FREE_TEXT, NOT_PERSONAL, Plan, REMARK, SEVERAL};
 pub(super) use state::State;
-use texts::Spot;
+use texts::{Spot, Suspect};
 
 /// What an open array or object is to the emitter.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +32,8 @@ pub(super) struct Scope {
     known: bool,
     /// It is a record whose end is awaited.
     record: bool,
+    /// It is no record, stands in one, and may be somebody else's.
+    person: bool,
     /// Its members that got a mask for a name.
     masked: u32,
     /// Where it stands in what is in doubt, if nothing says that its name may leave.
@@ -44,6 +47,8 @@ enum Mode {
     Judge,
     /// A hidden array: its scalars are replaced one by one.
     Replace(CategoryId),
+    /// The same of an object, unless it turns out to describe the field that it is called after.
+    Describe(CategoryId),
     /// Nothing of it leaves, for it is of a category; its end is the end of the silence.
     Silence(Option<CategoryId>),
     /// Nothing of it leaves.
@@ -55,7 +60,17 @@ impl Scope {
     pub(super) fn around(visible: CategorySet) -> Self {
         // The root is no member that could be the first to be kept.
         let mode = Mode::Judge;
-        Self { visible, depth: 0, kept: true, known: false, record: false, masked: 0, doubt: None, mode }
+        Self {
+            visible,
+            depth: 0,
+            kept: true,
+            known: false,
+            record: false,
+            person: false,
+            masked: 0,
+            doubt: None,
+            mode,
+        }
     }
 
     /// Around the root of a document inside a text: nobody needs to classify what is in it once more.
@@ -135,10 +150,13 @@ impl Pass<'_> {
     /// The end of the chunk: writes what is decided, carries what is not.
     pub(super) fn carry(&mut self, held: Option<Start>) {
         if self.state.silent {
-            return;
+            return self.carry_described();
         }
         if let Some(suspect) = self.state.suspect {
             return self.carry_text(suspect);
+        }
+        if self.state.long.is_some() {
+            return self.go_on(self.input.len(), false);
         }
         match held {
             None => self.flush(self.input.len()),
@@ -332,7 +350,7 @@ impl Pass<'_> {
     fn scrub(&mut self, at: usize, start: Start, parent: &mut Scope, site: Site, kind: Kind) -> Watch {
         let has_seen = self.state.seen.as_ref().is_some_and(|seen| !seen.order.is_empty());
         if !has_seen && self.plan.detected(parent.visible).is_empty() {
-            return self.stay(at, start, parent, site, kind);
+            return self.stay(parent, start, kind);
         }
         let kind = match kind {
             Kind::Text => action::Kind::Text,
@@ -379,6 +397,10 @@ impl Pass<'_> {
     ) -> Mode {
         let plan = self.plan;
         match plan.remedy(category) {
+            remedy if object && !plan.is_declared() => {
+                self.describe(at, start, parent, remedy.removes());
+                return Mode::Describe(category);
+            }
             remedy if remedy.removes() => self.discard_or_null(at, parent, start),
             remedy if remedy.is_one_by_one() && !object => {
                 self.keep(parent, start);
@@ -390,15 +412,18 @@ impl Pass<'_> {
     }
 
     /// A scalar says whose the record is: its text is needed, whatever becomes of it.
-    fn name(&mut self, site: Site, kind: Kind, watch: Watch) -> Watch {
+    fn name(&mut self, site: Site, depth: u8, kind: Kind, watch: Watch) -> Watch {
         let Some(records) = &mut self.state.records else { return watch };
+        if !site.subject() && !site.group() && !records.has_people() {
+            return watch;
+        }
         match kind {
             Kind::Text | Kind::Number => {
-                self.state.naming = Some(site);
-                Watch::Value
+                self.state.naming = Some((site, depth.into()));
+                if watch == Watch::Look { Watch::LookAndValue } else { Watch::Value }
             }
             Kind::Boolean | Kind::Null => {
-                records.named(site, None);
+                records.named(site, depth.into(), None);
                 watch
             }
         }
@@ -410,11 +435,25 @@ impl Pass<'_> {
         self.state.records.as_mut().is_some_and(|records| records.close(end))
     }
 
-    /// A record begins, and shows or not.
-    fn record(&mut self, at: usize, shows: bool, scope: &mut Scope) {
-        if self.state.records.is_none() {
-            return;
+    /// An object begins where what is visible depends on whose it is.
+    #[inline(never)]
+    fn enter(&mut self, at: usize, site: Site, scope: &mut Scope) {
+        let Some(records) = &mut self.state.records else { return };
+        if site.record() || records.stands_for_record() {
+            return self.record(at, site.record(), scope);
         }
+        let (depth, visible, shows) = (scope.depth.into(), scope.visible, scope.mode == Mode::Judge);
+        let place =
+            Place { at: self.base + at as u64, depth, visible, shows, kind: Place::kind(site, depth) };
+        if let Some(visible) = records.enter(place) {
+            scope.visible = visible;
+            scope.person = true;
+        }
+    }
+
+    /// A record begins, or what is as good as one.
+    fn record(&mut self, at: usize, is_record: bool, scope: &mut Scope) {
+        let shows = scope.mode == Mode::Judge;
         if shows {
             self.flush(at + 1);
         }
@@ -423,7 +462,7 @@ impl Pass<'_> {
         let noted = self.state.seen.as_ref().map_or(0, |seen| seen.order.len());
         let opening = Opening { at, depth: scope.depth.into(), written, doubtful, noted, shows, tally };
         if let Some(records) = &mut self.state.records {
-            scope.visible = records.open(opening);
+            scope.visible = records.open(opening, is_record);
             scope.record = true;
         }
     }
@@ -442,11 +481,11 @@ impl Visit for Pass<'_> {
     fn scalar(&mut self, at: usize, start: Start, parent: &mut Scope, site: Site, kind: Kind) -> Watch {
         // What most are.
         if site.is_plain() && self.state.lax && parent.mode == Mode::Judge {
-            return self.stay(at, start, parent, site, kind);
+            return self.stay(parent, start, kind);
         }
         let watch = match parent.mode {
             Mode::Judge => match self.judge_named(at, start, parent, site, true) {
-                (Verdict::Keep { .. }, start) => self.stay(at, start, parent, site, kind),
+                (Verdict::Keep { .. }, start) => self.stay(parent, start, kind),
                 (Verdict::Hide(category), start) => self.hide(at, start, parent, category, kind),
                 (Verdict::Scrub, start) => self.scrub(at, start, parent, site, kind),
                 (Verdict::Void, start) => {
@@ -461,20 +500,27 @@ impl Visit for Pass<'_> {
                 }
             },
             Mode::Replace(category) => self.hide(at, start, parent, category, kind),
+            Mode::Describe(category) => self.note_inside(Some(category), kind),
             Mode::Silence(category) | Mode::Silent(category) => self.note_inside(category, kind),
         };
-        if site.names() { self.name(site, kind, watch) } else { watch }
+        if site.names() { self.name(site, parent.depth, kind, watch) } else { watch }
+    }
+
+    fn suspect(&mut self, at: usize, parent: &Scope, site: Site) {
+        let spot = Spot { state: site.state(), visible: parent.visible };
+        self.state.suspect = Some(Suspect { at: self.base + at as u64, spot });
     }
 
     fn scalar_end(&mut self, end: usize, value: Option<&[u8]>) {
-        if let Some(site) = self.state.naming.take()
+        if let Some((site, depth)) = self.state.naming.take()
             && let Some(records) = &mut self.state.records
         {
-            records.named(site, value);
+            records.named(site, depth, value);
         }
         if let Some(suspect) = self.state.suspect.take() {
             return self.text_end(end, suspect);
         }
+        self.go_on(end, true);
         match (std::mem::replace(&mut self.state.end, End::Stays), value) {
             (End::Stays, _) => return,
             (End::Went, _) => {}
@@ -521,29 +567,43 @@ impl Visit for Pass<'_> {
                 self.keep(parent, start);
                 Mode::Replace(category)
             }
+            Mode::Describe(category) => Mode::Silent(Some(category)),
             Mode::Silence(category) | Mode::Silent(category) => Mode::Silent(category),
         };
         if site.names()
             && let Some(records) = &mut self.state.records
         {
-            records.named(site, None);
+            records.named(site, parent.depth.into(), None);
         }
         self.state.around.open(parent.depth, site.step());
         let (visible, depth) = (parent.visible, parent.depth + 1);
-        let mut scope = Scope { visible, depth, kept: false, known, record: false, masked: 0, doubt, mode };
-        if object && site.record() {
-            self.record(at, mode == Mode::Judge, &mut scope);
+        let (kept, record, person) = (false, false, false);
+        let mut scope = Scope { visible, depth, kept, known, record, person, masked: 0, doubt, mode };
+        if object && self.state.records.is_some() {
+            self.enter(at, site, &mut scope);
         }
         scope
     }
 
     #[inline(always)]
     fn close(&mut self, end: usize, scope: Scope, parent: &mut Scope) -> bool {
-        if matches!(scope.mode, Mode::Silence(_)) {
-            self.resume(end);
+        match scope.mode {
+            Mode::Silence(_) => self.resume(end),
+            Mode::Describe(_) => {
+                if let Some(described) = self.state.described.take() {
+                    self.described(end, *described, parent);
+                }
+                self.resume(end);
+            }
+            _ => {}
         }
         if scope.record && self.ends(end) {
             return true;
+        }
+        if scope.person
+            && let Some(records) = &mut self.state.records
+        {
+            records.leave(self.base + end as u64);
         }
         if let Some(doubt) = scope.doubt {
             self.settle(end, doubt, scope, parent);

@@ -7,6 +7,8 @@
 //!
 //! A record longer than its bound is nobody's, however it is cut.
 
+mod people;
+
 use std::sync::Arc;
 
 use super::visit::Site;
@@ -14,6 +16,8 @@ use crate::policy::set::CategorySet;
 use crate::redact::plan::Plan;
 use crate::redact::whose::{Relation, Whose};
 use crate::redact::{Audience, Tally};
+pub(super) use people::Place;
+use people::{People, Person};
 
 /// Levels of records with a guess of their own.
 const LEVELS: usize = 8;
@@ -36,6 +40,9 @@ pub(super) struct Records {
     last: [CategorySet; LEVELS],
     /// Whether a guess was wrong, where it showed.
     wrong: bool,
+    /// Of a document in a text of a record: what is visible there. Its outermost objects are records then.
+    around: Option<CategorySet>,
+    people: People,
 }
 
 /// A record whose end has not come.
@@ -45,6 +52,10 @@ struct Open {
     /// Its place among the verdicts.
     verdict: usize,
     whose: Whose,
+    /// What is visible around it, if it is the outermost object of a document in a text, and no record.
+    around: Option<CategorySet>,
+    /// Those who stand in it.
+    people: Vec<Person>,
 }
 
 /// How things stood behind a record's opening brace: what a second walk begins from.
@@ -84,7 +95,15 @@ impl Records {
             guesses,
             last: guesses,
             wrong: false,
+            around: None,
+            people: People::default(),
         }
+    }
+
+    /// The same for a document in a text that stands where this is visible.
+    pub(super) fn inside(plan: Arc<Plan>, audience: Arc<Audience>, visible: CategorySet) -> Self {
+        let around = (plan.people().any() && visible != audience.sees.any).then_some(visible);
+        Self { around, ..Self::new(plan, audience) }
     }
 
     /// Who reads.
@@ -92,32 +111,79 @@ impl Records {
         &self.audience
     }
 
-    /// A record begins: what is visible in it, as far as is known.
-    pub(super) fn open(&mut self, opening: Opening) -> CategorySet {
+    /// Whether an object that is no record is as good as one: it is the outermost of a document in a text.
+    pub(super) fn stands_for_record(&self) -> bool {
+        self.around.is_some() && self.open.is_empty()
+    }
+
+    /// A record begins: what is visible in it, as far as is known. `is_record` unless it only stands for one.
+    pub(super) fn open(&mut self, opening: Opening, is_record: bool) -> CategorySet {
+        let around = if is_record { None } else { self.around };
         let verdict = self.next;
         self.next += 1;
         let guess = match self.verdicts.get(verdict) {
             Some(&known) => known,
             None => {
-                let guess = self.guesses[self.open.len().min(LEVELS - 1)];
+                let guess = around.unwrap_or(self.guesses[self.open.len().min(LEVELS - 1)]);
                 self.verdicts.push(guess);
                 guess
             }
         };
-        self.open.push(Open { opening, guess, verdict, whose: Whose::default() });
+        self.open.push(Open { opening, guess, verdict, whose: Whose::default(), around, people: Vec::new() });
         guess
     }
 
-    /// The innermost open record names a subject or a group.
-    pub(super) fn named(&mut self, site: Site, value: Option<&[u8]>) {
+    /// The innermost record names a subject or a group, or an object in it does: in an array or object inside of so many.
+    pub(super) fn named(&mut self, site: Site, depth: usize, value: Option<&[u8]>) {
         let Some(record) = self.open.last_mut() else { return };
-        record.whose.named(site, value, &self.plan, &self.audience);
+        if record.around.is_none() {
+            record.whose.named(site, value, &self.plan, &self.audience);
+        }
+        let people = self.plan.people();
+        for (steps, relation) in [
+            (
+                people.from_subject().filter(|_| site.inner_subject()),
+                Relation { subject: true, group: false },
+            ),
+            (people.from_group().filter(|_| site.inner_group()), Relation { subject: false, group: true }),
+        ] {
+            let Some(at) = steps.and_then(|steps| (depth + 1).checked_sub(steps)) else { continue };
+            let whose = match record.around {
+                Some(_) if record.opening.depth == at => Some(&mut record.whose),
+                _ => self.people.at(at),
+            };
+            if let Some(whose) = whose {
+                whose.named(relation, value, &self.plan, &self.audience);
+            }
+        }
+    }
+
+    /// Whether it matters what a value says of an object that is no record.
+    pub(super) fn has_people(&self) -> bool {
+        self.around.is_some() || self.people.is_any_open()
+    }
+
+    /// An object begins that is no record: what is visible in it, as far as is known, if it may be somebody else's.
+    pub(super) fn enter(&mut self, place: Place) -> Option<CategorySet> {
+        // Where no more is visible than of anybody, nobody's object shows less. If that turns out wrong, it is met again.
+        let is_anybodys = place.visible == self.audience.sees.any;
+        if is_anybodys || self.open.len() == self.outgrown || !self.plan.people().any() {
+            return None;
+        }
+        Some(self.people.enter(place, self.audience.sees.any))
+    }
+
+    /// It ended.
+    pub(super) fn leave(&mut self, end: u64) {
+        if let (Some(person), Some(record)) = (self.people.leave(end), self.open.last_mut()) {
+            record.people.push(person);
+        }
     }
 
     /// The innermost record ends. `true` where it was the outermost undecided one and a guess was wrong: it is open
     /// again then, and has to be walked again.
     pub(super) fn close(&mut self, end: u64) -> bool {
-        let Some(record) = self.open.pop() else { return false };
+        let Some(mut record) = self.open.pop() else { return false };
         let level = self.open.len();
         if level < self.outgrown {
             self.outgrown = level;
@@ -126,9 +192,11 @@ impl Records {
         let visible = self.visible(&record, end);
         self.verdicts[record.verdict] = visible;
         self.wrong |= record.opening.shows && visible != record.guess;
+        let people = std::mem::take(&mut record.people);
+        self.wrong |= self.people.settle(people, &record.whose, visible, &self.audience);
         let outermost = level == self.outgrown;
         if outermost && self.wrong {
-            self.reopen(record);
+            self.reopen(record, end);
             return true;
         }
         let kind = level.min(LEVELS - 1);
@@ -138,6 +206,7 @@ impl Records {
         if outermost {
             self.verdicts.clear();
             self.next = 0;
+            self.people.forget();
         }
         false
     }
@@ -159,7 +228,7 @@ impl Records {
             }
             self.open.truncate(self.outgrown + 1);
             if let Some(record) = self.open.pop() {
-                self.reopen(record);
+                self.reopen(record, end);
             }
             return true;
         }
@@ -173,11 +242,13 @@ impl Records {
         false
     }
 
-    fn reopen(&mut self, record: Open) {
+    /// It is walked again, as far as `end`.
+    fn reopen(&mut self, record: Open, end: u64) {
         self.wrong = false;
         self.next = record.verdict + 1;
+        self.people.again(record.opening.depth, end);
         let guess = self.verdicts[record.verdict];
-        self.open.push(Open { guess, whose: Whose::default(), ..record });
+        self.open.push(Open { guess, whose: Whose::default(), people: Vec::new(), ..record });
     }
 
     /// The outermost record that is not decided, and what is visible in it, as far as is known.
@@ -196,11 +267,14 @@ impl Records {
         if end - record.opening.at > self.plan.record_bytes() {
             return self.audience.sees.any;
         }
-        record.whose.visible(&self.audience)
+        match record.around {
+            Some(around) => record.whose.visible_inside(None, around, &self.audience),
+            None => record.whose.visible(&self.audience),
+        }
     }
 
     #[cfg(test)]
     pub(super) fn capacity(&self) -> usize {
-        self.verdicts.capacity() * size_of::<CategorySet>()
+        self.verdicts.capacity() * size_of::<CategorySet>() + self.people.capacity()
     }
 }

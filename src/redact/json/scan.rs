@@ -49,6 +49,62 @@ pub(super) fn string(input: &[u8], mut at: usize, state: &mut StringState) -> Re
     string_with_escapes(input, at, state)
 }
 
+/// What was seen of a text that is looked at when it ends.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seen {
+    /// It has one of [`is_mark`], or an escape.
+    pub(super) marks: bool,
+    /// It has a space.
+    pub(super) blanks: bool,
+}
+
+/// As [`string`], of a value's text that stands whole in the chunk: also what was seen of it.
+#[inline(always)]
+pub(super) fn text(input: &[u8], start: usize, state: &mut StringState) -> Result<(Scan, Seen), RedactError> {
+    let (mut at, mut marks, mut blanks) = (start, 0, 0);
+    while let Some([first, second]) = input.get(at..at + 32).map(|block| block.as_chunks::<16>().0) {
+        let found = specials(first) | specials(second) << 16;
+        let ([mark, blank], [second_mark, second_blank]) = (shown(first), shown(second));
+        let (mark, blank) = (mark | second_mark << 16, blank | second_blank << 16);
+        if found != 0 {
+            let inside = (found & found.wrapping_neg()).wrapping_sub(1);
+            at += found.trailing_zeros() as usize;
+            (marks, blanks) = (marks | mark & inside, blanks | blank & inside);
+            break;
+        }
+        (marks, blanks) = (marks | mark, blanks | blank);
+        at += 32;
+    }
+    // Whatever is left of the chunk is less than a block, or begins with what was found.
+    while let Some(&byte) = input.get(at) {
+        if byte < 0x20 || byte == b'"' || byte == b'\\' {
+            break;
+        }
+        marks |= u32::from(is_mark(byte));
+        blanks |= u32::from(byte == b' ');
+        at += 1;
+    }
+    let seen = Seen { marks: marks != 0, blanks: blanks != 0 };
+    match input.get(at) {
+        Some(b'"') => Ok((Scan::End(at + 1), seen)),
+        _ => Ok((string_with_escapes(input, at, state)?, Seen { marks: true, ..seen })),
+    }
+}
+
+/// Signs of a document in a text, and one more: `:`, `;`, `<`, `=`, `%`.
+fn is_mark(byte: u8) -> bool {
+    matches!(byte, b':'..=b'=' | b'%')
+}
+
+/// Bits for the marks and for the spaces of a block.
+#[inline(always)]
+fn shown(block: &[u8; 16]) -> [u32; 2] {
+    let block = u8x16::from(*block);
+    let behind = block - u8x16::splat(b':');
+    let marks = behind.min(u8x16::splat(3)).simd_eq(behind) | block.simd_eq(u8x16::splat(b'%'));
+    [marks.to_bitmask(), block.simd_eq(u8x16::splat(b' ')).to_bitmask()]
+}
+
 #[inline(never)]
 fn string_with_escapes(input: &[u8], mut at: usize, state: &mut StringState) -> Result<Scan, RedactError> {
     loop {
@@ -149,19 +205,6 @@ pub(in crate::redact) fn unescape(raw: &[u8], out: &mut Vec<u8>) {
         rest = behind;
     }
     out.extend(rest);
-}
-
-/// The first character of a raw text and its length there; `None` where it is not whole.
-pub(in crate::redact) fn next_char(raw: &[u8]) -> Option<(char, usize)> {
-    let length = match (raw.first()?, raw.get(1)) {
-        (b'\\', Some(b'u')) if hex(raw.get(2..6)?) & 0xFC00 == 0xD800 => 12,
-        (b'\\', Some(b'u')) => 6,
-        (b'\\', _) => 2,
-        (first, _) => first.leading_ones().max(1) as usize,
-    };
-    let mut char = Vec::new();
-    unescape(raw.get(..length)?, &mut char);
-    Some((std::str::from_utf8(&char).ok()?.chars().next()?, length))
 }
 
 fn hex(digits: &[u8]) -> u32 {

@@ -10,7 +10,7 @@ use crate::policy::set::Step;
 use crate::redact::Answers;
 use crate::redact::graphql::{Cursor, Spelling};
 use crate::redact::plan::{
-    CATEGORY, FRAME, FREE_TEXT, NAMED, NOT_PERSONAL, Plan, REMARK, SEVERAL, Symbol, TOLD,
+    CATEGORY, FRAME, FREE_TEXT, INNER_SUBJECT, NAMED, NOT_PERSONAL, Plan, REMARK, SEVERAL, Symbol, TOLD,
 };
 
 /// Members of an answer that is delivered in parts: behind them stand fields of which only the server knows the place.
@@ -161,8 +161,9 @@ impl<S: Copy> Walker<S> {
             classes.add(site.class());
         }
         if spelling.names.len() > 1 {
-            // Only what each of them says would be said of all.
-            site = Site::default();
+            // Only what each of them says would be said of all; that it may be somebody else's hides.
+            let flags = spelling.names.iter().fold(0, |flags, &name| flags | self.site_named(name).flags());
+            site = Site::default().with_flags(flags & INNER_SUBJECT);
         }
         classes.describe(site)
     }

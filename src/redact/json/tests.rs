@@ -2,7 +2,9 @@ mod attacks;
 mod grammar;
 mod names;
 mod nested;
+mod people;
 mod records;
+mod schema;
 mod views;
 
 use std::sync::Arc;

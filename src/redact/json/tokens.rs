@@ -1,13 +1,14 @@
 //! Keys and scalars, wherever the chunks cut them.
 
 use super::number::{self, NumberState};
-use super::scan::{self, Scan, StringState};
+use super::scan::{self, Scan, Seen, StringState};
 use super::visit::{Visit, Watch};
 use super::walker::Walker;
 use super::{MAX_KEY, MAX_VALUE, RedactError, unescape};
 use crate::redact::action::decoded;
 use crate::redact::graphql::Cursor;
 use crate::redact::keys::Key;
+use crate::redact::nested;
 
 /// A token that began in an earlier chunk.
 #[derive(Clone, Copy, Debug)]
@@ -131,6 +132,34 @@ impl<S: Copy> Walker<S> {
         }
     }
 
+    /// A string value that begins at `start`.
+    #[inline(always)]
+    pub(super) fn new_text<V: Visit<Scope = S>>(
+        &mut self,
+        input: &[u8],
+        start: usize,
+        visit: &mut V,
+    ) -> Result<usize, RedactError> {
+        if !matches!(self.watch, Watch::Look | Watch::LookAndValue) {
+            return self.text(input, start, StringState::START, visit);
+        }
+        let mut state = StringState::START;
+        let (scanned, Seen { marks, blanks }) = scan::text(input, start, &mut state)?;
+        let is_suspect = match scanned {
+            Scan::End(end) => nested::is_suspect(&input[start..end - 1], marks, blanks),
+            Scan::More => true,
+        };
+        if is_suspect {
+            visit.suspect(start - 1, &self.top.scope, self.site);
+        }
+        self.watch = match (self.watch, is_suspect) {
+            (Watch::LookAndValue, _) => Watch::Value,
+            (_, true) => Watch::End,
+            (_, false) => Watch::Nothing,
+        };
+        self.text_scanned(input, start, scanned, state, visit)
+    }
+
     /// A string value whose raw text in this chunk begins at `start`.
     #[inline(always)]
     pub(super) fn text<V: Visit<Scope = S>>(
@@ -140,7 +169,20 @@ impl<S: Copy> Walker<S> {
         mut state: StringState,
         visit: &mut V,
     ) -> Result<usize, RedactError> {
-        match scan::string(input, start, &mut state)? {
+        let scanned = scan::string(input, start, &mut state)?;
+        self.text_scanned(input, start, scanned, state, visit)
+    }
+
+    #[inline(always)]
+    fn text_scanned<V: Visit<Scope = S>>(
+        &mut self,
+        input: &[u8],
+        start: usize,
+        scanned: Scan,
+        state: StringState,
+        visit: &mut V,
+    ) -> Result<usize, RedactError> {
+        match scanned {
             Scan::End(end) => {
                 self.after_value();
                 if self.watch != Watch::Nothing {

@@ -1,7 +1,7 @@
 //! What the walker tells of a document, and to whom.
 
 use crate::policy::set::Step;
-use crate::redact::plan::{ALIVE, Facts, GROUP, NAMED, RECORD, SUBJECT, TOLD};
+use crate::redact::plan::{ALIVE, Facts, GROUP, INNER_GROUP, INNER_SUBJECT, NAMED, RECORD, SUBJECT, TOLD};
 
 /// What the plan says about a value. Two words, so that it stays in registers: written byte by byte and read in one, it cost
 /// a fifth of the walk.
@@ -28,6 +28,17 @@ impl Site {
         Self { bits: u64::from(state) | bytes, more: 0 }
     }
 
+    /// It as it is remembered.
+    #[inline(always)]
+    pub(super) fn words(self) -> (u64, u32) {
+        (self.bits, self.more)
+    }
+
+    #[inline(always)]
+    pub(super) fn from_words((bits, more): (u64, u32)) -> Self {
+        Self { bits, more }
+    }
+
     #[inline(always)]
     pub(super) fn state(self) -> u32 {
         self.bits as u32
@@ -40,7 +51,7 @@ impl Site {
     }
 
     #[inline(always)]
-    fn flags(self) -> u8 {
+    pub(super) fn flags(self) -> u8 {
         (self.bits >> FLAGS) as u8
     }
 
@@ -94,7 +105,8 @@ impl Site {
     /// Whether the plan says nothing of it: nobody classified it, it relates to nobody, and its name is just a name.
     #[inline(always)]
     pub(super) fn is_plain(self) -> bool {
-        self.bits & (0xFF << CLASS | u64::from(SUBJECT | GROUP | TOLD) << FLAGS) == 0
+        self.bits & (0xFF << CLASS | u64::from(SUBJECT | GROUP | INNER_SUBJECT | INNER_GROUP | TOLD) << FLAGS)
+            == 0
     }
 
     /// Whether the value, if an object, is a record.
@@ -102,9 +114,9 @@ impl Site {
         self.flags() & RECORD != 0
     }
 
-    /// Whether the value says whose the record is, or to which group it belongs.
+    /// Whether the value says whose the record or an object in it is, or to which group that belongs.
     pub(super) fn names(self) -> bool {
-        self.flags() & (SUBJECT | GROUP) != 0
+        self.flags() & (SUBJECT | GROUP | INNER_SUBJECT | INNER_GROUP) != 0
     }
 
     /// Whether the value says whose the record is.
@@ -115,6 +127,16 @@ impl Site {
     /// Whether the value says to which group the record belongs.
     pub(super) fn group(self) -> bool {
         self.flags() & GROUP != 0
+    }
+
+    /// Whether the value says whose an object in the record is.
+    pub(super) fn inner_subject(self) -> bool {
+        self.flags() & INNER_SUBJECT != 0
+    }
+
+    /// Whether the value says to which group such an object belongs.
+    pub(super) fn inner_group(self) -> bool {
+        self.flags() & INNER_GROUP != 0
     }
 
     /// Whether [`Visit::name`] was told of its name.
@@ -147,6 +169,10 @@ pub(super) enum Kind {
 pub(super) enum Watch {
     /// Nothing more.
     Nothing,
+    /// Nothing more, unless its text may be a document: then where it ends.
+    Look,
+    /// Where it ends, and its decoded text; also whether that may be a document.
+    LookAndValue,
     /// Where it ends.
     End,
     /// Where it ends, and its decoded text.
@@ -170,6 +196,8 @@ pub(super) trait Visit {
     fn name(&mut self, name: &[u8], class: u8);
     /// A scalar begins, in the member or element that began at `start`.
     fn scalar(&mut self, at: usize, start: Start, parent: &mut Self::Scope, site: Site, kind: Kind) -> Watch;
+    /// A text that is looked at may be a document, or goes on in the next chunk.
+    fn suspect(&mut self, at: usize, parent: &Self::Scope, site: Site);
     /// A watched scalar ended; `None` where its value was not asked for or is longer than [`super::MAX_VALUE`].
     fn scalar_end(&mut self, end: usize, value: Option<&[u8]>);
     /// An array or object begins.

@@ -33,6 +33,13 @@ pub(super) const NEVER: u8 = 0xFF;
 /// The place of a document's first byte: what has no place there has 0.
 const FIRST: u64 = 1;
 
+/// A value at this state, which is of this class where no rule says otherwise.
+#[inline(always)]
+fn site(plan: &Plan, kept: &Kept, state: u32, otherwise: u8) -> Site {
+    let facts = plan.facts(state, kept);
+    Site::at(state, facts, if facts.class == 0 { otherwise } else { facts.class })
+}
+
 /// White space (RFC 8259 2).
 #[inline(always)]
 fn is_blank(byte: u8) -> bool {
@@ -54,7 +61,7 @@ pub(super) struct Level<S> {
     link: Link,
     /// Where its members were selected.
     pub(super) cursor: Cursor,
-    scope: S,
+    pub(super) scope: S,
 }
 
 /// How a walk ended.
@@ -268,8 +275,22 @@ impl<S: Copy> Walker<S> {
         at: usize,
         visit: &mut V,
     ) -> Result<usize, RedactError> {
-        if let Some((length, key)) = self.keys.expected(&mut self.top.link, input, at) {
-            return Ok(self.key_done(input, at + length + 1, key, false));
+        let Self { keys, top, plan, kept, stack, .. } = self;
+        if let Some(mut expected) = keys.expected(&mut top.link, input, at) {
+            let end = at + expected.length() + 1;
+            self.site = match expected.said(top.state) {
+                Some(said) => Site::from_words(said),
+                None => {
+                    let Key { symbol, step } = expected.key();
+                    let state = plan.member(top.state, symbol, kept, stack.len());
+                    let site = site(plan, kept, state, plan.charter_class(symbol)).with_step(step);
+                    if plan.is_computed(top.state) && plan.is_computed(state) {
+                        expected.say(top.state, site.words());
+                    }
+                    site
+                }
+            };
+            return Ok(self.behind_key(input, end));
         }
         self.key_text(input, at, StringState::START, visit)
     }
@@ -325,8 +346,7 @@ impl<S: Copy> Walker<S> {
 
     #[inline(always)]
     pub(super) fn site(&self, state: u32, otherwise: u8) -> Site {
-        let facts = self.plan.facts(state, &self.kept);
-        Site::at(state, facts, if facts.class == 0 { otherwise } else { facts.class })
+        site(&self.plan, &self.kept, state, otherwise)
     }
 
     #[inline(always)]
@@ -349,7 +369,7 @@ impl<S: Copy> Walker<S> {
         self.check_held(at)?;
         if byte == b'"' {
             self.watch = visit.scalar(at, self.start, &mut self.top.scope, self.site, Kind::Text);
-            return self.text(input, at + 1, StringState::START, visit);
+            return self.new_text(input, at + 1, visit);
         }
         let kind = match byte {
             b'{' => return self.open(at, true, visit),

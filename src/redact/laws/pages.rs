@@ -83,6 +83,49 @@ pub fn no_canary_survives_in_a_broken_page(data: &[u8]) {
     );
 }
 
+/// What a page hides once does not stand in its text, before or behind.
+///
+/// # Panics
+/// If it does.
+pub fn a_hidden_value_stands_nowhere_in_a_page(data: &[u8]) {
+    let mut source = Source(data);
+    let Some(task) = task(&mut source, false) else { return };
+    let mut around = || {
+        let page = page(&mut source, Plant::Nothing);
+        let spelt = source.pick(&[
+            "Canary Dupont",
+            "CANARY&nbsp;dupont",
+            "Canary <b>Dupont</b>",
+            "C&#97;nary\nDupont",
+        ]);
+        let text = source.pick(&[
+            "<p>De SPELT.</p>",
+            "<h1>SPELT</h1>",
+            "<li><i>SPELT</i> : 12",
+            "<p>a <i>b</i> SPELT",
+            "<img alt='CANARY dupont, vu'>",
+        ]);
+        (page, text.replace("SPELT", spelt))
+    };
+    let ((first, before), (last, behind)) = (around(), around());
+    let name = source.pick(&HIDDEN);
+    let field = source.pick(&[
+        "<input name='NAME' value='Canary Dupont'>",
+        "<table><tr><th>NAME<tr><td>Canary <b>Dupont</b></table>",
+        "<dl><dt>NAME<dd>Canary Dupont</dl>",
+        "<p>NAME : Canary Dupont</p>",
+        "<textarea name=NAME>Canary Dupont</textarea>",
+    ]);
+    let field = field.replace("NAME", name);
+    let page =
+        [&first[..], before.as_bytes(), field.as_bytes(), behind.as_bytes(), &last[..]].join(&b"<hr>"[..]);
+    let (result, out, _) = redact(&task, &page, 1 + source.below(60));
+    let shown = String::from_utf8_lossy(&page);
+    assert_eq!(result, Ok(()), "{shown}");
+    let left = String::from_utf8_lossy(&out).to_lowercase();
+    assert!(!left.contains("canary") && !left.contains("dupont"), "{shown}\nbecame\n{left}");
+}
+
 /// A page in which nothing has a name, and nothing is found, leaves as it came.
 ///
 /// # Panics
@@ -236,7 +279,7 @@ impl Maker<'_, '_> {
 
     fn block(&mut self) {
         self.depth += 1;
-        let choice = if self.depth > 3 { self.source.below(3) } else { self.source.below(10) };
+        let choice = if self.depth > 3 { self.source.below(3) } else { self.source.below(13) };
         match choice {
             0 => self.text(),
             1 => {
@@ -257,6 +300,18 @@ impl Maker<'_, '_> {
                 "<script type='application/json'>{\"a\":\"<b>\"}</script>",
             ]),
             8 if self.plant == Plant::Hidden || self.plant == Plant::Strange => self.planted(),
+            10 | 11 if self.has_names() && self.plant != Plant::Structured => self.line(),
+            12 if self.has_names() => {
+                self.put(&[
+                    "<form>",
+                    "<form method=post><input type=hidden name=id value=7>",
+                    "<form><fieldset>",
+                ]);
+                for _ in 0..1 + self.source.below(3) {
+                    self.field();
+                }
+                self.put(&["</form>", "<input name=id value=7></form>", "</fieldset></form>", ""]);
+            }
             9 if self.has_names() => self.put(&["<!-- a -->", "<!-- CANARY -->", "<?x?>", "<!---->"]),
             _ => self.text(),
         }
@@ -331,6 +386,39 @@ impl Maker<'_, '_> {
                 )
             }
         }
+    }
+
+    /// A name that is hidden or not beside a value, in a line, or in the line behind it.
+    fn line(&mut self) {
+        let (name, value) = match self.source.below(4) {
+            0 => (self.one_of(&OPEN), "Lyon"),
+            _ => (self.one_of(&HIDDEN), if self.plant == Plant::Anything { "Jean" } else { CANARY }),
+        };
+        let value = match self.source.below(4) {
+            0 => format!("<b>{value}</b>"),
+            1 => format!("de {value} <i title='{value}'>fin</i>"),
+            2 => value.replacen('C', "&#67;", 1),
+            _ => value.to_owned(),
+        };
+        let (open, close) = self.source.pick(&[
+            ("<p>", "</p>"),
+            ("<li>", ""),
+            ("<div class=c>", "</div>"),
+            ("<h2>", "</h2>"),
+        ]);
+        let class = self.one_of(&["nom", "user-email", "courriel", "prénom"]);
+        self.out += &match self.source.below(9) {
+            0 => format!("{open}{name} : {value}{close}"),
+            1 => format!("{open}<b>{name} :</b> {value}<br>"),
+            2 => format!("{open}<b>{name}</b> {value}{close}"),
+            3 => format!("{open}<label>{name} <span>{value}</span></label>{close}"),
+            4 => format!("{open}<span class=label>{name}</span><span>{value}</span>{close}"),
+            5 => format!("<div>{name}</div><div>{value}</div>"),
+            6 => format!("{open}{name} :{close}<p>{value}</p>"),
+            7 => format!("{open}<span class='x {class}'>{value}</span> fin{close}"),
+            _ => format!("<div class='{class}'>{value}</div>"),
+        };
+        self.put(&["", "<hr>"]);
     }
 
     /// Names above, values below.

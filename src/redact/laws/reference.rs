@@ -109,6 +109,8 @@ enum Goal {
     Record,
     Subject,
     Group,
+    InnerSubject,
+    InnerGroup,
 }
 
 /// One step from the root.
@@ -118,11 +120,11 @@ enum Step {
     Place(usize),
 }
 
-/// An open record: how many steps lead to it, and what is visible inside.
-#[derive(Clone, Copy)]
-struct Record {
-    depth: usize,
+/// An open record, an object in one that names a subject of its own, or a document in a text.
+struct Around {
     visible: CategorySet,
+    /// The one subject that it names.
+    subject: Option<String>,
 }
 
 /// The reference.
@@ -133,7 +135,11 @@ pub(super) struct Reference<'a> {
     deny: bool,
     report: bool,
     steps: Vec<Step>,
-    records: Vec<Record>,
+    /// How many steps lead to each open record.
+    records: Vec<usize>,
+    around: Vec<Around>,
+    /// The paths to the subject and the group of an object in a record.
+    inner: [Option<JsonPath>; 2],
     pub(super) tally: Tally,
 }
 
@@ -144,6 +150,11 @@ impl<'a> Reference<'a> {
             _ => None,
         };
         let unknown = data.map(|data| data.unknown);
+        let inner = data.map_or([None, None], |data| {
+            let subject = data.subject.as_ref().and_then(|path| inner(path, data));
+            let group = data.group.as_ref().and_then(|path| inner(path, data)).filter(|_| subject.is_some());
+            [subject, group]
+        });
         let all = (0..charter.categories.len()).all(|at| audience.sees.any.contains(CategoryId(at as u8)));
         Self {
             charter,
@@ -153,6 +164,8 @@ impl<'a> Reference<'a> {
             report: unknown == Some(Unknown::Report),
             steps: Vec::new(),
             records: Vec::new(),
+            around: Vec::new(),
+            inner,
             tally: Tally::default(),
         }
     }
@@ -207,7 +220,7 @@ impl<'a> Reference<'a> {
 
     /// What is visible in the record at hand.
     fn visible(&self) -> CategorySet {
-        self.records.last().map_or(self.audience.sees.any, |record| record.visible)
+        self.around.last().map_or(self.audience.sees.any, |around| around.visible)
     }
 
     /// What is left in a value that leaves.
@@ -224,10 +237,17 @@ impl<'a> Reference<'a> {
             }
             Tree::Object(members) => {
                 let record = self.is_record();
-                if record {
-                    let visible = self.visible_in(tree);
-                    self.records.push(Record { depth: self.steps.len(), visible });
-                }
+                let around = if record {
+                    self.records.push(self.steps.len());
+                    let subject =
+                        self.data.and_then(|data| data.subject.as_ref()).filter(|path| is_one(path));
+                    let subject = subject.and_then(|path| one(&self.named(tree, path, false)));
+                    Some(Around { visible: self.visible_in(tree), subject })
+                } else {
+                    self.person(tree)
+                };
+                let depth = self.around.len();
+                self.around.extend(around);
                 let (mut kept, mut masked) = (Vec::new(), 0);
                 for (key, member) in members {
                     self.steps.push(Step::Key(key.clone()));
@@ -236,6 +256,7 @@ impl<'a> Reference<'a> {
                     }
                     self.steps.pop();
                 }
+                self.around.truncate(depth);
                 if record {
                     self.records.pop();
                 }
@@ -243,7 +264,10 @@ impl<'a> Reference<'a> {
             }
             Tree::Text(text) => match Tree::inside(text) {
                 Some(document) => {
+                    // Whose the record around a text is, nobody in it remembers.
+                    self.around.push(Around { visible: self.visible(), subject: None });
                     let left = self.left(&document, true, false).unwrap_or(Tree::Null);
+                    self.around.pop();
                     Tree::Inside(Box::new(left))
                 }
                 None => tree.clone(),
@@ -294,7 +318,10 @@ impl<'a> Reference<'a> {
             let records = data.records.iter().map(|path| (path, Goal::Record));
             let subject = data.subject.iter().map(|path| (path, Goal::Subject));
             let group = data.group.iter().map(|path| (path, Goal::Group));
-            fields.chain(records).chain(subject).chain(group)
+            let [inner, inner_group] = &self.inner;
+            let inner = inner.iter().map(|path| (path, Goal::InnerSubject));
+            let inner_group = inner_group.iter().map(|path| (path, Goal::InnerGroup));
+            fields.chain(records).chain(subject).chain(group).chain(inner).chain(inner_group)
         })
     }
 
@@ -321,12 +348,13 @@ impl<'a> Reference<'a> {
     fn positions(&self, steps: &[Step]) -> HashSet<String> {
         let mut found = HashSet::new();
         for (at, (path, goal)) in self.paths().enumerate() {
-            let folds = matches!(goal, Goal::Record | Goal::Field(FieldClass::Category(_)));
+            let folds =
+                matches!(goal, Goal::Record | Goal::InnerSubject | Goal::Field(FieldClass::Category(_)));
             let origins = match goal {
                 _ if path.absolute => vec![0],
                 // A record says for itself whose it is.
-                Goal::Subject | Goal::Group => {
-                    self.records.last().map(|record| record.depth).into_iter().collect()
+                Goal::Subject | Goal::Group | Goal::InnerSubject | Goal::InnerGroup => {
+                    self.records.last().copied().into_iter().collect()
                 }
                 _ => self.origins(path),
             };
@@ -399,7 +427,7 @@ impl<'a> Reference<'a> {
 
     /// Where a path may begin: at the root, or in any record around.
     fn origins(&self, path: &JsonPath) -> Vec<usize> {
-        if path.absolute { vec![0] } else { self.records.iter().map(|record| record.depth).collect() }
+        if path.absolute { vec![0] } else { self.records.clone() }
     }
 
     fn is_record(&self) -> bool {
@@ -423,12 +451,22 @@ impl<'a> Reference<'a> {
 
     /// What is visible in the record that `steps` lead to.
     fn visible_in(&self, record: &Tree) -> CategorySet {
+        let Some(data) = self.data else { return self.audience.sees.any };
+        let named = |path: &Option<JsonPath>| {
+            path.as_ref().map(|path| (is_one(path), self.named(record, path, false)))
+        };
+        self.visible_to(named(&data.subject), named(&data.group))
+    }
+
+    /// What is visible of what names these subjects, which may be one alone, and these groups.
+    fn visible_to(
+        &self,
+        subject: Option<(bool, Vec<Option<String>>)>,
+        group: Option<(bool, Vec<Option<String>>)>,
+    ) -> CategorySet {
         let sees = &self.audience.sees;
-        let Some(data) = self.data else { return sees.any };
         let mut visible = sees.any;
-        if let Some(path) = &data.subject {
-            let values = self.named(record, path);
-            let one = !path.segments.iter().any(|step| matches!(step, Segment::Any | Segment::Descend));
+        if let Some((one, values)) = subject {
             let distinct: HashSet<&Option<String>> = values.iter().collect();
             if !one || distinct.len() == 1 {
                 let is =
@@ -441,8 +479,7 @@ impl<'a> Reference<'a> {
                 }
             }
         }
-        if let Some(path) = &data.group {
-            let values = self.named(record, path);
+        if let Some((_, values)) = group {
             let shared =
                 |group: &str| !group.is_empty() && values.iter().flatten().any(|value| value == group);
             if self.audience.groups.iter().any(|group| shared(group.expose())) {
@@ -452,25 +489,46 @@ impl<'a> Reference<'a> {
         visible
     }
 
+    /// An object in a record that names a subject of its own.
+    fn person(&self, object: &Tree) -> Option<Around> {
+        let around = self.around.last().filter(|_| !self.records.is_empty())?;
+        let [Some(path), group] = &self.inner else { return None };
+        let from_object =
+            |path: &JsonPath| JsonPath { absolute: false, segments: path.segments[1..].to_vec() };
+        let path = from_object(path);
+        let values = self.named(object, &path, true);
+        // Where several may be named, what is no text is none of them.
+        if values.is_empty() || (!is_one(&path) && values.iter().all(Option::is_none)) {
+            return None;
+        }
+        let subject = if is_one(&path) { one(&values) } else { None };
+        if subject.is_some() && subject == around.subject {
+            return Some(Around { visible: around.visible, subject });
+        }
+        let groups = group.as_ref().map(|path| (true, self.named(object, &from_object(path), false)));
+        let visible = self.visible_to(Some((is_one(&path), values)), groups);
+        Some(Around { visible: CategorySet(visible.0 & around.visible.0), subject })
+    }
+
     /// The values that a path selects in a record, but not in records inside it; `None` for what is no text or number.
-    fn named(&self, record: &Tree, path: &JsonPath) -> Vec<Option<String>> {
+    fn named(&self, record: &Tree, path: &JsonPath, folds: bool) -> Vec<Option<String>> {
         let mut steps = self.steps.clone();
         let from = if path.absolute { 0 } else { steps.len() };
         let mut found = Vec::new();
-        self.collect(record, path, from, &mut steps, true, &mut found);
+        self.collect(record, (path, folds), from, &mut steps, true, &mut found);
         found
     }
 
     fn collect(
         &self,
         tree: &Tree,
-        path: &JsonPath,
+        path: (&JsonPath, bool),
         from: usize,
         steps: &mut Vec<Step>,
         top: bool,
         found: &mut Vec<Option<String>>,
     ) {
-        if !top && selects(&path.segments, &steps[from..], false) {
+        if !top && selects(&path.0.segments, &steps[from..], path.1) {
             found.push(match tree {
                 Tree::Text(text) => Some(text.clone()),
                 Tree::Number(number) => Some(number.to_string()),
@@ -498,6 +556,30 @@ impl<'a> Reference<'a> {
             _ => {}
         }
     }
+}
+
+/// A path from any object in a record.
+fn inner(path: &JsonPath, data: &Classification) -> Option<JsonPath> {
+    let steps = match path.absolute {
+        false => path.segments.clone(),
+        true => {
+            let fits = |record: &&JsonPath| path.segments.starts_with(&record.segments);
+            path.segments[data.records.iter().find(fits)?.segments.len()..].to_vec()
+        }
+    };
+    let known = !steps.is_empty() && !steps.contains(&Segment::Descend);
+    known.then(|| JsonPath { absolute: false, segments: [vec![Segment::Descend], steps].concat() })
+}
+
+/// Whether a path leads to one value.
+fn is_one(path: &JsonPath) -> bool {
+    !path.segments.iter().any(|step| matches!(step, Segment::Any | Segment::Descend))
+}
+
+/// The one text that is there, however often.
+fn one(values: &[Option<String>]) -> Option<String> {
+    let first = values.first()?.clone()?;
+    (!first.is_empty() && values.iter().all(|value| value.as_ref() == Some(&first))).then_some(first)
 }
 
 /// Whether one segment takes one step.

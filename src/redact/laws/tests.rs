@@ -48,6 +48,11 @@ proptest! {
     }
 
     #[test]
+    fn encodings_hide_nothing(data in choices()) {
+        super::encodings_hide_nothing(&data);
+    }
+
+    #[test]
     fn wrappings_change_nothing(data in choices()) {
         super::wrappings_change_nothing(&data);
     }
@@ -110,6 +115,11 @@ proptest! {
     #[test]
     fn no_canary_survives_in_a_broken_page(data in choices()) {
         super::no_canary_survives_in_a_broken_page(&data);
+    }
+
+    #[test]
+    fn a_hidden_value_stands_nowhere_in_a_page(data in choices()) {
+        super::a_hidden_value_stands_nowhere_in_a_page(&data);
     }
 
     #[test]

@@ -1,7 +1,15 @@
-//! What holds of a JSON text holds of it on a line, in a sequence, in an event, behind a guard and in a call.
+//! What holds of a JSON text holds of it on a line, in a sequence, in an event, behind a guard and in a call; and that it
+//! hides nothing holds of it in a text, behind encodings and words.
+
+use base64::{
+    Engine as _,
+    prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD},
+};
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode, percent_encode};
 
 use super::scenario::{CANARY, Plant, Scenario, document};
 use super::source::Source;
+use crate::policy::set::PersonalData;
 use crate::redact::{Format, RedactError, Tally};
 
 /// One or several texts in one wrapping, and what must leave of it.
@@ -82,6 +90,66 @@ pub fn chunking_never_shows_in_any_wrapping(data: &[u8], damage: impl Fn(Vec<u8>
             }
         }
     }
+}
+
+/// A document in a text leaves no canary, whatever encodings and words are around it, one around the other, and however the
+/// body is cut.
+///
+/// # Panics
+/// If one does.
+pub fn encodings_hide_nothing(data: &[u8]) {
+    let (choices, rest) = data.split_at(data.len() / 2);
+    let mut scenario = Scenario::with_canaries(choices);
+    scenario.data = PersonalData::Undeclared;
+    let mut source = Source(rest);
+    let mut text = text(&mut source, Plant::Canaries);
+    if !is_bracketed(&text) {
+        return;
+    }
+    for _ in 0..1 + source.below(3) {
+        text = encoded(&text, &mut source);
+    }
+    let Ok(body) = serde_json::to_vec(&[String::from_utf8_lossy(&text)]) else { return };
+    let (result, out, tally) = scenario.redact_as(&Format::Json, &body, &[]);
+    assert_eq!(result, Ok(()));
+    let left: Vec<Option<String>> = serde_json::from_slice(&out).unwrap_or_default();
+    for text in left.into_iter().flatten() {
+        assert!(!reveals(text.as_bytes(), 4), "{text} is left of {}", String::from_utf8_lossy(&body));
+    }
+    for chunks in [&*scenario.chunks, &[1]] {
+        assert_eq!(scenario.redact_as(&Format::Json, &body, chunks), (result, out.clone(), tally.clone()));
+    }
+}
+
+fn encoded(text: &[u8], source: &mut Source<'_>) -> Vec<u8> {
+    match source.below(6) {
+        0 => BASE64_STANDARD.encode(text).into(),
+        1 => BASE64_URL_SAFE_NO_PAD.encode(text).into(),
+        2 => percent_encode(text, NON_ALPHANUMERIC).collect::<String>().into(),
+        3 => [b"data:application/json;base64,", BASE64_STANDARD.encode(text).as_bytes()].concat(),
+        4 => [b"INFO payload ", text, b" took 3 ms"].concat(),
+        _ => [b"Bearer ".into(), BASE64_URL_SAFE_NO_PAD.encode(text).into(), b" x".to_vec()].concat(),
+    }
+}
+
+/// Whether a canary stands in a text, or behind so many encodings.
+fn reveals(text: &[u8], depth: usize) -> bool {
+    let has = |text: &[u8]| memchr::memmem::find(text, CANARY.as_bytes()).is_some();
+    let percent: Vec<u8> = percent_decode(text).collect();
+    let is_between = |byte: &u8| !(byte.is_ascii_alphanumeric() || b"+/-_".contains(byte));
+    let within = |run: &[u8]| {
+        let url_safe = |byte: &u8| match byte {
+            b'+' => b'-',
+            b'/' => b'_',
+            byte => *byte,
+        };
+        let run: Vec<u8> = run.iter().map(url_safe).collect();
+        BASE64_URL_SAFE_NO_PAD.decode(run).is_ok_and(|inner| reveals(&inner, depth - 1))
+    };
+    has(text)
+        || (depth > 0
+            && ((percent != text && reveals(&percent, depth - 1))
+                || text.split(is_between).any(|run| run.len() > 7 && within(run))))
 }
 
 /// A text that can stand on a line, and without white space around it.

@@ -52,8 +52,11 @@ fn candidates(piece: &str) -> [Option<&str>; 4] {
 }
 
 /// Quotes as HTML writes them.
-fn without_entities(text: &str) -> Cow<'_, str> {
+pub(super) fn without_entities(text: &str) -> Cow<'_, str> {
     let mut text = Cow::Borrowed(text);
+    if memchr::memchr(b'&', text.as_bytes()).is_none() {
+        return text;
+    }
     for entity in ["&quot;", "&#34;", "&#x22;", "&#39;", "&#x27;", "&apos;"] {
         if text.contains(entity) {
             text = Cow::Owned(text.replace(entity, "\""));

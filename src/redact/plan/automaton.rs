@@ -8,7 +8,8 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::names::{Names, Spelling, Symbol};
-use super::{ALIVE, CATEGORY, FREE_TEXT, GROUP, NOT_PERSONAL, RECORD, SUBJECT};
+use super::people::People;
+use super::{ALIVE, CATEGORY, FREE_TEXT, GROUP, INNER_GROUP, INNER_SUBJECT, NOT_PERSONAL, RECORD, SUBJECT};
 use crate::policy::set::{Classification, FieldClass, JsonPath, Segment};
 
 /// Table entries computed ahead: 1 MiB.
@@ -28,7 +29,7 @@ type Set = Box<[u32]>;
 pub(in crate::redact) struct Facts {
     /// 0: no rule; [`NOT_PERSONAL`]; otherwise the category's number plus [`CATEGORY`].
     pub(in crate::redact) class: u8,
-    /// [`RECORD`], [`SUBJECT`], [`GROUP`], [`ALIVE`].
+    /// [`RECORD`], [`SUBJECT`], [`GROUP`], [`ALIVE`], [`INNER_SUBJECT`], [`INNER_GROUP`].
     pub(in crate::redact) flags: u8,
     /// What the names of its members are, if it is an object; as `class`.
     pub(in crate::redact) keys: u8,
@@ -55,6 +56,15 @@ enum Goal {
     Record,
     Subject,
     Group,
+    InnerSubject,
+    InnerGroup,
+}
+
+impl Goal {
+    /// It tells of one record alone.
+    fn relates(self) -> bool {
+        matches!(self, Self::Subject | Self::Group | Self::InnerSubject | Self::InnerGroup)
+    }
 }
 
 /// A class as [`Facts`] say it, and whether the names that lead there fold.
@@ -103,7 +113,7 @@ pub(super) struct Automaton {
 impl Automaton {
     /// Compiles a route's paths. Names of categories and records also match as [`crate::policy::set::fold_field_name`] folds them, so that
     /// a change of case hides nothing; names that exempt a field, or that say whose a record is, match exactly.
-    pub(super) fn compile(data: Option<&Classification>, names: &mut Names) -> Self {
+    pub(super) fn compile(data: Option<&Classification>, people: &People, names: &mut Names) -> Self {
         let mut all = Self::default();
         if let Some(data) = data {
             for record in &data.records {
@@ -117,9 +127,15 @@ impl Automaton {
                 let (class, folds) = code(keys.class);
                 all.add(&keys.path, Goal::Keys { rule, class }, folds, names);
             }
-            for (path, goal) in [(&data.subject, Goal::Subject), (&data.group, Goal::Group)] {
+            for (path, goal) in [
+                (&data.subject, Goal::Subject),
+                (&data.group, Goal::Group),
+                (&people.subject, Goal::InnerSubject),
+                (&people.group, Goal::InnerGroup),
+            ] {
                 if let Some(path) = path {
-                    all.add(path, goal, false, names);
+                    // That somebody else stands inside hides, and opens nothing.
+                    all.add(path, goal, goal == Goal::InnerSubject, names);
                 }
             }
         }
@@ -246,8 +262,10 @@ impl Automaton {
                 }
                 (Step::Done, Goal::Subject) => facts.flags |= SUBJECT,
                 (Step::Done, Goal::Group) => facts.flags |= GROUP,
+                (Step::Done, Goal::InnerSubject) => facts.flags |= INNER_SUBJECT,
+                (Step::Done, Goal::InnerGroup) => facts.flags |= INNER_GROUP,
                 (_, Goal::Field { .. } | Goal::Record) => facts.flags |= ALIVE,
-                (_, Goal::Subject | Goal::Group) => {}
+                (_, Goal::Subject | Goal::Group | Goal::InnerSubject | Goal::InnerGroup) => {}
             }
         }
         facts
@@ -313,7 +331,7 @@ impl Automaton {
             .copied()
             .filter(|&at| {
                 let position = self.positions[at as usize];
-                !(position.relative && matches!(position.goal, Goal::Subject | Goal::Group))
+                !(position.relative && position.goal.relates())
             })
             .collect();
         next.extend(&self.record_starts);

@@ -186,7 +186,8 @@ fn is_in_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b':' | 0x80..)
 }
 
-fn is_html(name: &str) -> bool {
+/// Whether HTML has an element of this name.
+pub(in crate::redact) fn is_html(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     HTML.split_ascii_whitespace().any(|known| known == name)
 }

@@ -27,6 +27,11 @@ pub(super) fn rows(start: &[u8], hints: Hints<'_>) -> Verdict {
     }
 }
 
+/// Whether a text is a table with a column that the charter names.
+pub(in crate::redact) fn names_columns(text: &[u8], hints: Hints<'_>) -> bool {
+    matches!(table(trim_start(text), hints), Verdict::Is(_))
+}
+
 /// A first row of names, one of them at least the charter's, and a row of cells below it.
 fn table(text: &[u8], hints: Hints<'_>) -> Verdict {
     let table =

@@ -58,6 +58,12 @@ pub(super) fn is_split(row: &Row, bytes: &[u8]) -> bool {
         .any(|cell| !cell.quoted && bytes[cell.start..cell.end].iter().any(|byte| SEPARATORS.contains(byte)))
 }
 
+/// The pieces of a text at whatever may stand between cells; none where it is one piece.
+pub(super) fn split(text: &str) -> impl Iterator<Item = &str> {
+    let is_separator = |c: char| u8::try_from(c).is_ok_and(|byte| SEPARATORS.contains(&byte));
+    text.contains(is_separator).then(|| text.split(is_separator)).into_iter().flatten()
+}
+
 /// The last byte of the rows of a table that begins with this one.
 pub(super) fn newline(line: &[u8]) -> u8 {
     if line.ends_with(b"\r") { b'\r' } else { b'\n' }

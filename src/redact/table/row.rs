@@ -35,7 +35,7 @@ impl Cell {
 #[derive(Debug, Default)]
 pub(super) struct Row {
     pub(super) cells: Vec<Cell>,
-    /// A cell begins as a document might.
+    /// A cell may be a document.
     pub(super) may_nest: bool,
 }
 
@@ -59,26 +59,23 @@ impl Row {
             if self.cells.len() == MAX_COLUMNS {
                 return Err(RedactError::TooLong);
             }
-            if let Some(&first) = bytes.get(start) {
-                if first == b'"' {
-                    let Some(end) = closing_quote(bytes, start + 1) else {
-                        return if last { Err(RedactError::Truncated) } else { Ok(None) };
-                    };
-                    let cell = Cell { start: start + 1, end, quoted: true };
-                    self.may_nest |= nested::may_begin(bytes[cell.start]);
-                    self.cells.push(cell);
-                    let Some(&next) = bytes.get(end + 1) else {
-                        return if last { self.whole(bytes, end + 1, newline) } else { Ok(None) };
-                    };
-                    if next == separator {
-                        start = end + 2;
-                        continue;
-                    }
-                    let length = end_of_row(bytes, end + 1, newline, last)?;
-                    self.whole(bytes, end + 1, newline)?;
-                    return Ok(length);
+            if bytes.get(start) == Some(&b'"') {
+                let Some(end) = closing_quote(bytes, start + 1) else {
+                    return if last { Err(RedactError::Truncated) } else { Ok(None) };
+                };
+                let cell = Cell { start: start + 1, end, quoted: true };
+                self.may_nest |= nested::may_hold(&bytes[cell.start..end]);
+                self.cells.push(cell);
+                let Some(&next) = bytes.get(end + 1) else {
+                    return if last { self.whole(bytes, end + 1, newline) } else { Ok(None) };
+                };
+                if next == separator {
+                    start = end + 2;
+                    continue;
                 }
-                self.may_nest |= nested::may_begin(first);
+                let length = end_of_row(bytes, end + 1, newline, last)?;
+                self.whole(bytes, end + 1, newline)?;
+                return Ok(length);
             }
             let mut from = start;
             let (at, found) = loop {
@@ -92,6 +89,7 @@ impl Row {
                     None => break (bytes.len(), false),
                 }
             };
+            self.may_nest |= nested::may_hold(&bytes[start..at]);
             if found && bytes[at] == separator {
                 self.cells.push(Cell { start, end: at, quoted: false });
                 start = at + 1;

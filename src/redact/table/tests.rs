@@ -95,10 +95,20 @@ fn what_readers_could_read_otherwise_is_refused() {
         "id,nom\n1,a\rZephyrine,b\n",
         "id,nom\r1,a\nZephyrine,b\r",
         "id,nom\n1,\0Zephyrine\n",
-        // A title above the names, with and without as many cells.
+        // A line above the names that may be no title, or names that may be data.
         "Export du 12 mai\nid,nom\n1,Zephyrine\n",
-        "Export,\nid,nom\n1,Zephyrine\n",
-        "Export,2026\nnom,id\nZephyrine,1\n",
+        "Export,2026\nnom,courriel\nZephyrine,1\n",
+        "Fiche\nnom;Zephyrine\ntaille;150\n",
+        "Fiche\nnom;Zephyrine\ncourriel;a\n",
+        "Nom : Zephyrine;;\nnom;courriel;x\na;b;c\n",
+        "Nom;Zephyrine;\nnom;courriel;x\na;b;c\n",
+        "Zephyrine;Jean;a\nnom;courriel;x\na;b;c\n",
+        "Export\nnom;courriel,x\nZephyrine;b,c\n",
+        "Export\nnom;courriel;12\nZephyrine;b;c\n",
+        "Export\nmatiere;salle\nmaths;12\n\nnom;courriel\nZephyrine;b\n",
+        "Export\nmatiere;salle;heure\nmaths;12;8\n\nnom;courriel\nZephyrine;b\n",
+        "Export\nmatiere;salle;heure\nmaths;12;8\nnom;x;y\nZephyrine;b;c\n",
+        "Export\nmatiere;salle;heure\nmaths;12;8;Zephyrine\n",
         // Another table below.
         "id,code\n1,2\n\nnom,courriel\nZephyrine,a\n",
         "id,code\n1,2\n,\nnom,courriel\nZephyrine,a\n",
@@ -116,6 +126,65 @@ fn what_readers_could_read_otherwise_is_refused() {
     }
     assert_eq!(redact(&trial, "id,nom\n1,\"a"), Err(RedactError::Truncated));
     assert_eq!(trial.redact(&csv(), b"id,nom\n1,\xe9\n"), Err(RedactError::NotUtf8));
+}
+
+#[test]
+fn titles_stand_above_the_names() {
+    let trial = Trial::undeclared();
+    for (text, expected) in [
+        ("Export du 12 mai\nnom,courriel\nZephyrine,\n", "Export du 12 mai\nnom,courriel\n***,\n"),
+        (
+            "\u{feff}Liste des élèves, par classe;;\r\nClasse;6A;\r\n;;\r\n\r\nid;Nom;courriel\r\n1;Zephyrine;\r\n",
+            "\u{feff}Liste des élèves, par classe;;\r\nClasse;6A;\r\n;;\r\n\r\nid;Nom;courriel\r\n1;***;\r\n",
+        ),
+        (
+            "sep=;\n\"Notes; 6A\"\n\nnom;courriel\nZephyrine;\n\nsomme;\n",
+            "sep=;\n\"Notes; 6A\"\n\nnom;courriel\n***;\n\n***;\n",
+        ),
+        ("a\n\nb\nc", "a\n\nb\nc"),
+        // Of what nobody knows anything, all passes.
+        (
+            "Emploi du temps, semaine 38\n\njour;heure;salle\nlundi;8 h;\"a; b\"\n",
+            "Emploi du temps, semaine 38\n\njour;heure;salle\nlundi;8 h;\"a; b\"\n",
+        ),
+    ] {
+        assert_eq!(redact(&trial, text).as_deref(), Ok(expected), "{text:?}");
+    }
+    // Where nothing unknown leaves, titles are unknown.
+    let strict = Trial::declared(Unknown::Deny, &[("$[*].nom", Some(NAME)), ("$[*].id", None)]);
+    assert_eq!(
+        redact(&strict, "Notes de Zephyrine\nClasse;6A;\nid;nom;age\n1;Zephyrine;9\n").as_deref(),
+        Ok("\"\"\n;;\nid;nom;\n1;***;\n")
+    );
+    // Lines without end above a header, and a header far below.
+    let far = format!("{}nom;courriel\nZephyrine;b\n", "x\n".repeat(40));
+    assert_eq!(redact(&trial, &far), Err(RedactError::Malformed));
+    assert_eq!(redact(&trial, "sep=;\n\"a\nb\"\nnom,courriel\nZephyrine,b\n"), Err(RedactError::Malformed));
+    let long = format!("{}\nnom;courriel\nZephyrine;b\n", "x".repeat(40_000));
+    assert_eq!(redact(&trial, &long), Err(RedactError::Malformed));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    /// Whatever stands above, a column of this name is hidden or the table is refused.
+    #[test]
+    fn no_canary_survives_below_titles(
+        titles in prop::collection::vec(prop::sample::select(vec![
+            "", ";;", "Titre", "Titre;;", "Classe;6A;", "a;b;c", "a,b,c", "nom;x;y", "Nom : x", "x;courriel;z", "sep=;", "\"a\nb\"", "a\tb",
+        ]), 0..5),
+        header in prop::sample::select(vec!["z;nom;courriel", "nom;courriel;note", "nom;x;y", "\"nom\";\"courriel\";z", "nom,courriel,z"]),
+        strict: bool,
+    ) {
+        let separator = if header.contains(',') { "," } else { ";" };
+        let row = ["Zephyrine", "Zephyrine", "Zephyrine"].join(separator);
+        let text = format!("{}{header}\n{row}\n", titles.iter().map(|line| format!("{line}\n")).collect::<String>());
+        let fields: &[_] = &[("nom", Some(NAME)), ("x", Some(NAME)), ("y", Some(NAME)), ("z", Some(NAME))];
+        let trial = Trial::declared(if strict { Unknown::Deny } else { Unknown::Report }, fields);
+        if let Ok(left) = redact(&trial, &text) {
+            prop_assert!(!left.contains(CANARY), "{:?} became {:?}", text, left);
+        }
+    }
 }
 
 #[test]

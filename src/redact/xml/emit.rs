@@ -17,7 +17,7 @@ use crate::redact::place::Field;
 use crate::redact::{MAX_HELD, MAX_VALUE, RedactError, Task};
 use texts::Run;
 
-/// A record that is somebody's for this audience, and what they therefore see in it.
+/// A record that is somebody's for this audience, or an element in it of somebody else, and what they therefore see in it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Related {
     /// Place of its start tag.
@@ -157,18 +157,18 @@ struct Pass<'a> {
 }
 
 impl State {
-    /// What is visible in the record that begins here.
-    fn visible_at(&mut self, at: u64) -> CategorySet {
+    /// What is visible in what begins here, if that was told.
+    fn visible_at(&mut self, at: u64) -> Option<CategorySet> {
         while let Some(related) = self.related.front().copied() {
             if related.at > at {
                 break;
             }
             self.related.pop_front();
             if related.at == at {
-                return related.visible;
+                return Some(related.visible);
             }
         }
-        self.judge.task.audience.sees.any
+        None
     }
 
     /// What happens to a value, of all that is known of its name. The strictest word counts.
@@ -328,9 +328,8 @@ impl Pass<'_> {
         }
         let own = [element.field].into_iter();
         let verdict = self.state.judge(own.clone().chain(element.named.iter().copied()), &outside);
-        if element.field.is_record() {
-            scope.visible = self.state.visible_at(element.tag.at);
-        }
+        let around = if element.field.is_record() { any } else { outside.visible };
+        scope.visible = self.state.visible_at(element.tag.at).unwrap_or(around);
         match verdict {
             Some(Verdict::Hide(category)) => {
                 if self.state.removes(category) && parent.is_some() {
@@ -375,7 +374,7 @@ impl Pass<'_> {
 
 impl Visit for Pass<'_> {
     fn start(&mut self, element: &Element<'_>) -> Result<(), RedactError> {
-        self.end_text();
+        self.end_text()?;
         let parent = self.state.scopes.last().copied();
         let scope = self.open(element, parent)?;
         self.state.scopes.push(scope);
@@ -383,7 +382,7 @@ impl Visit for Pass<'_> {
     }
 
     fn end(&mut self, raw: &[u8], _: u64) -> Result<(), RedactError> {
-        self.end_text();
+        self.end_text()?;
         let Some(scope) = self.state.scopes.last().copied() else { return Err(RedactError::Malformed) };
         match scope.mode {
             Mode::Inside | Mode::Gone => {}
@@ -425,7 +424,7 @@ impl Visit for Pass<'_> {
             }
             Mode::Open => {
                 let scope = *scope;
-                self.keep_text(scope, raw, text);
+                self.keep_text(scope, raw, text)?;
             }
             Mode::Unknown { field, counted } => {
                 let blanks = if *counted { 0 } else { blanks(text) };
@@ -434,8 +433,7 @@ impl Visit for Pass<'_> {
                 }
                 if !self.state.judge.denies() {
                     let scope = *scope;
-                    self.keep_text(scope, raw, text);
-                    return Ok(());
+                    return self.keep_text(scope, raw, text);
                 }
                 let left = if blanks > 0 && blanks == text.len() { raw } else { &text[..blanks] };
                 if held { self.hold(left)? } else { self.write(left) }

@@ -217,7 +217,7 @@ impl Node {
 fn reads(document: &[u8]) -> bool {
     let mut reader = quick_xml::Reader::from_reader(document);
     reader.config_mut().check_comments = true;
-    let (mut depth, mut roots) = (0, 0);
+    let (mut depth, mut roots, mut types) = (0, 0, 0);
     loop {
         match reader.read_event() {
             Err(_) => return false,
@@ -236,7 +236,12 @@ fn reads(document: &[u8]) -> bool {
                 }
             }
             Ok(Event::End(_)) => depth -= 1,
-            Ok(Event::DocType(_)) => return false,
+            Ok(Event::DocType(text)) => {
+                types += 1;
+                if roots > 0 || types > 1 || (text.contains('[') && !text.contains(['"', '\''])) {
+                    return false;
+                }
+            }
             Ok(_) => {}
         }
     }
@@ -327,7 +332,7 @@ proptest! {
     }
 }
 
-const FAULTS: [&[u8]; 20] = [
+const FAULTS: [&[u8]; 21] = [
     b"",
     b"<",
     b">",
@@ -348,4 +353,5 @@ const FAULTS: [&[u8]; 20] = [
     b"\xff",
     b"\0",
     b"<!DOCTYPE a>",
+    b"<!DOCTYPE a PUBLIC '' \"\">",
 ];

@@ -6,6 +6,7 @@
 
 use memchr::{memchr2, memchr3};
 
+use super::doctype::is_doctype;
 use super::name::{is_unqualified, reference};
 use super::tag::{Attribute, Tag, parse};
 use crate::redact::RedactError;
@@ -15,6 +16,7 @@ pub(super) const MAX_TAG: usize = 64 * 1024;
 
 const CDATA: &[u8] = b"<![CDATA[";
 const COMMENT: &[u8] = b"<!--";
+const DOCTYPE: &[u8] = b"<!DOCTYPE";
 
 /// Who takes the pieces.
 pub(super) trait Pieces {
@@ -56,16 +58,40 @@ enum Scan {
     /// Behind `<!` and so many bytes of what begins so.
     Bang {
         seen: usize,
-        comment: bool,
+        kind: Bang,
+    },
+    /// In a declaration of the document's type, between the quotes of an identifier or not.
+    Doctype {
+        quote: Option<u8>,
     },
     /// In the name behind `<?`.
     Target,
+}
+
+/// What begins with `<!`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Bang {
+    Comment,
+    Cdata,
+    Doctype,
+}
+
+impl Bang {
+    fn opening(self) -> &'static [u8] {
+        match self {
+            Self::Comment => COMMENT,
+            Self::Cdata => CDATA,
+            Self::Doctype => DOCTYPE,
+        }
+    }
 }
 
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Lexer {
     state: State,
+    /// Neither a tag nor a DOCTYPE has come, so that one may (production 22).
+    may_declare: bool,
     /// The beginning of a token whose end has not come.
     carry: Vec<u8>,
     /// Bytes in front of `carry`.
@@ -76,7 +102,7 @@ pub(super) struct Lexer {
 impl Lexer {
     pub(super) fn new() -> Self {
         let state = State::Text { brackets: 0 };
-        Self { state, carry: Vec::new(), position: 0, attributes: Vec::new() }
+        Self { state, may_declare: true, carry: Vec::new(), position: 0, attributes: Vec::new() }
     }
 
     /// Bytes taken.
@@ -183,10 +209,18 @@ impl Lexer {
                 let character = reference(raw).ok_or(RedactError::Malformed)?;
                 pieces.text(raw, character.encode_utf8(&mut [0; 4]).as_bytes())?;
             }
-            Scan::Bang { comment: true, .. } => next = State::Comment { dashes: 0 },
-            Scan::Bang { comment: false, .. } => {
+            Scan::Bang { kind: Bang::Comment, .. } => next = State::Comment { dashes: 0 },
+            Scan::Bang { .. } => {
                 pieces.text(raw, b"")?;
                 next = State::Cdata { brackets: 0 };
+            }
+            // Without a subset of its own it declares nothing, and without its address nobody fetches one: it is left
+            // out, and the document means to its reader what it means here.
+            Scan::Doctype { .. } => {
+                let text = std::str::from_utf8(raw).map_err(|_| RedactError::NotUtf8)?;
+                if !std::mem::take(&mut self.may_declare) || !is_doctype(text) {
+                    return Err(RedactError::Malformed);
+                }
             }
             Scan::Target => {
                 let (last, target) = raw.split_last().ok_or(RedactError::Malformed)?;
@@ -204,6 +238,7 @@ impl Lexer {
                 pieces.end(raw, Some(name), self.position)?;
             }
             Scan::Begin | Scan::Less | Scan::Tag { .. } => {
+                self.may_declare = false;
                 let name = parse(raw, &mut self.attributes)?;
                 let tag = Tag { at: self.position, raw, name, attributes: &self.attributes };
                 pieces.start(tag)?;
@@ -331,7 +366,7 @@ impl Scan {
                 Self::Begin => *self = if byte == b'&' { Self::Reference } else { Self::Less },
                 Self::Less => {
                     *self = match byte {
-                        b'!' => Self::Bang { seen: 0, comment: false },
+                        b'!' => Self::Bang { seen: 0, kind: Bang::Cdata },
                         b'?' => Self::Target,
                         b'>' => return Err(RedactError::Malformed),
                         _ => Self::Tag { quote: None },
@@ -356,18 +391,36 @@ impl Scan {
                 Self::Reference if byte == b';' => return Ok(Some(at + 1)),
                 Self::Reference if byte.is_ascii_alphanumeric() || byte == b'#' => {}
                 Self::Reference => return Err(RedactError::Malformed),
-                Self::Bang { seen, comment } => {
-                    let comment = if seen == 0 { byte == b'-' } else { comment };
-                    // Anything else begins a DOCTYPE: entities without end, and files of the server.
-                    let expected = &if comment { COMMENT } else { CDATA }[2..];
+                Self::Bang { seen, kind } => {
+                    let kind = match byte {
+                        b'-' if seen == 0 => Bang::Comment,
+                        b'D' if seen == 0 => Bang::Doctype,
+                        _ => kind,
+                    };
+                    let expected = &kind.opening()[2..];
                     if expected.get(seen) != Some(&byte) {
                         return Err(RedactError::Malformed);
                     }
-                    *self = Self::Bang { seen: seen + 1, comment };
+                    *self = Self::Bang { seen: seen + 1, kind };
                     if seen + 1 == expected.len() {
-                        return Ok(Some(at + 1));
+                        if kind != Bang::Doctype {
+                            return Ok(Some(at + 1));
+                        }
+                        *self = Self::Doctype { quote: None };
                     }
                 }
+                Self::Doctype { quote: Some(quote) } => {
+                    if byte == quote {
+                        *self = Self::Doctype { quote: None };
+                    }
+                }
+                Self::Doctype { quote: None } => match byte {
+                    b'>' => return Ok(Some(at + 1)),
+                    b'"' | b'\'' => *self = Self::Doctype { quote: Some(byte) },
+                    // A subset: entities without end, and files of the server.
+                    b'[' | b'<' => return Err(RedactError::Malformed),
+                    _ => {}
+                },
                 Self::Target if super::name::is_blank(byte) || byte == b'?' => return Ok(Some(at + 1)),
                 Self::Target => {}
             }

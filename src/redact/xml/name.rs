@@ -79,7 +79,7 @@ fn is_in_name(c: char) -> bool {
 }
 
 /// The character of a reference, `&` and `;` included: one of the five that need no declaration, or a number. Anything
-/// else could only be declared in a DOCTYPE, which is refused.
+/// else could only be declared in a DOCTYPE, of which none that declares is read.
 pub(super) fn reference(raw: &[u8]) -> Option<char> {
     let inside = raw.strip_prefix(b"&")?.strip_suffix(b";")?;
     match inside {

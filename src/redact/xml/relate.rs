@@ -11,7 +11,7 @@ use super::walker::{Element, Role, Visit, Walker};
 use crate::policy::set::CategorySet;
 use crate::redact::place::Field;
 use crate::redact::plan::Plan;
-use crate::redact::whose::Whose;
+use crate::redact::whose::{Inside, Relation, Whose, settle};
 use crate::redact::{Audience, MAX_VALUE, RedactError};
 
 /// A record whose end has not come.
@@ -23,12 +23,33 @@ struct Open {
     decided: bool,
     /// Where its decision goes among those of the records inside it.
     place: usize,
+    /// Elements in it that name somebody.
+    people: Vec<Person>,
+}
+
+/// An element in a record that is no record, and may be somebody else's.
+struct Person {
+    at: u64,
+    end: u64,
+    depth: usize,
+    whose: Whose,
+}
+
+impl Inside for Person {
+    fn extent(&self) -> (u64, u64) {
+        (self.at, self.end)
+    }
+
+    fn whose(&self) -> &Whose {
+        &self.whose
+    }
 }
 
 /// The text of an element that says whose the record around it is.
 struct Watch {
     depth: usize,
-    fields: Vec<Field>,
+    /// What is said by it, and the depth of the element of which it is a member.
+    fields: Vec<(Field, usize)>,
     text: Vec<u8>,
     /// Its text can be compared: it holds no elements, and is not too long.
     sound: bool,
@@ -48,6 +69,8 @@ struct Records {
     audience: Arc<Audience>,
     depth: usize,
     open: Vec<Open>,
+    /// Open elements that are no records, in undecided ones.
+    inside: Vec<Person>,
     decided: Vec<Related>,
     watch: Option<Watch>,
     room: Vec<u8>,
@@ -60,6 +83,7 @@ impl Relater {
             audience,
             depth: 0,
             open: Vec::new(),
+            inside: Vec::new(),
             decided: Vec::new(),
             watch: None,
             room: Vec::new(),
@@ -138,15 +162,27 @@ impl Records {
     }
 
     /// The innermost open record names a subject or a group.
-    fn named(&mut self, fields: &[Field], value: Option<&[u8]>) {
+    fn named(&mut self, fields: &[(Field, usize)], value: Option<&[u8]>) {
         let Some(record) = self.open.last_mut() else { return };
-        for &field in fields {
+        let people = self.plan.people();
+        for &(field, depth) in fields {
             record.whose.named(field, value, &self.plan, &self.audience);
+            for (steps, subject) in [
+                (people.from_subject().filter(|_| field.is_inner_subject()), true),
+                (people.from_group().filter(|_| field.is_inner_group()), false),
+            ] {
+                let at = steps.and_then(|steps| (depth + 1).checked_sub(steps));
+                let person = self.inside.iter_mut().rfind(|person| Some(person.depth) == at);
+                if let Some(person) = person {
+                    let relation = Relation { subject, group: !subject };
+                    person.whose.named(relation, value, &self.plan, &self.audience);
+                }
+            }
         }
     }
 
     fn close(&mut self, end: u64) {
-        let Some(record) = self.open.pop() else { return };
+        let Some(mut record) = self.open.pop() else { return };
         if record.decided || end - record.at > self.plan.record_bytes() {
             return;
         }
@@ -155,6 +191,13 @@ impl Records {
             // In the order of start tags: in front of the records inside it.
             let place = record.place.min(self.decided.len());
             self.decided.insert(place, Related { at: record.at, visible });
+            let decided = &mut self.decided;
+            settle(&mut record.people, &record.whose, visible, &self.audience, |person, outside, inside| {
+                if inside != outside {
+                    let place = decided.partition_point(|related| related.at < person.at);
+                    decided.insert(place, Related { at: person.at, visible: inside });
+                }
+            });
         }
     }
 
@@ -166,22 +209,29 @@ impl Records {
     }
 }
 
-/// Whether it says whose a record is.
-fn relates(field: &Field) -> bool {
-    field.is_subject() || field.is_group()
-}
-
 impl Visit for Records {
     fn start(&mut self, element: &Element<'_>) -> Result<(), RedactError> {
         if let Some(watch) = &mut self.watch {
             watch.sound = false;
             self.settle();
         }
-        let mut fields: Vec<Field> = Vec::new();
-        if relates(&element.field) {
-            fields.push(element.field);
+        let around = self.depth;
+        self.depth += 1;
+        let is_record = element.field.is_record();
+        if !is_record && self.plan.people().any() && self.open.last().is_some_and(|record| !record.decided) {
+            let (at, depth) = (element.tag.at, self.depth);
+            self.inside.push(Person { at, end: at, depth, whose: Whose::default() });
         }
-        let named: Vec<Field> = element.named.iter().copied().filter(relates).collect();
+        let mut fields: Vec<(Field, usize)> = Vec::new();
+        if element.field.relates() {
+            fields.push((element.field, around));
+        }
+        let depths = element
+            .named
+            .iter()
+            .enumerate()
+            .map(|(place, &field)| (field, if place < element.beside { around } else { self.depth }));
+        let named: Vec<(Field, usize)> = depths.filter(|(field, _)| field.relates()).collect();
         let value = element.members().find(|member| {
             local(&element.tag.raw[member.attribute.name.clone()]).eq_ignore_ascii_case(b"value")
         });
@@ -194,17 +244,20 @@ impl Visit for Records {
             }
             _ => fields.extend(named),
         }
-        self.depth += 1;
-        if element.field.is_record() {
+        if is_record {
             let place = self.decided.len();
             let (at, depth) = (element.tag.at, self.depth);
-            self.open.push(Open { at, depth, whose: Whose::default(), decided: false, place });
+            let (whose, people) = (Whose::default(), Vec::new());
+            self.open.push(Open { at, depth, whose, decided: false, place, people });
         }
         for member in
-            element.members().filter(|member| relates(&member.field) && member.role != Role::Grammar)
+            element.members().filter(|member| member.field.relates() && member.role != Role::Grammar)
         {
             let mut room = std::mem::take(&mut self.room);
-            self.named(&[member.field], Some(trim(decoded(element.raw(member.attribute), &mut room))));
+            self.named(
+                &[(member.field, self.depth)],
+                Some(trim(decoded(element.raw(member.attribute), &mut room))),
+            );
             self.room = room;
         }
         if !fields.is_empty() {
@@ -219,6 +272,12 @@ impl Visit for Records {
         }
         if self.watch.as_ref().is_some_and(|watch| watch.depth == self.depth) {
             self.settle();
+        }
+        if let Some(person) = self.inside.pop_if(|person| person.depth == self.depth)
+            && person.whose.is_named()
+            && let Some(record) = self.open.last_mut()
+        {
+            record.people.push(Person { end: behind, ..person });
         }
         self.depth -= 1;
         Ok(())

@@ -219,7 +219,13 @@ fn what_is_not_well_formed_is_refused() {
         ("<a x='\u{8}'/>", Malformed),
         ("<!-- a -- b --><a/>", Malformed),
         ("<!-- a ---><a/>", Malformed),
-        ("<!DOCTYPE a><a/>", Malformed),
+        ("<!DOCTYPE a><!DOCTYPE a><a/>", Malformed),
+        ("x<!DOCTYPE a><a/>", Malformed),
+        ("<a/><!DOCTYPE a>", Malformed),
+        ("<a><!DOCTYPE a></a>", Malformed),
+        ("<!DOCTYPE a><?xml version='1.0'?><a/>", Malformed),
+        ("<!DOCTYPE a SYSTEM 'b' []><a/>", Malformed),
+        ("<!DOCTYPE a PUBLIC 'b' 'c'><a>&nbsp;</a>", Malformed),
         ("<!DOCTYPE a [<!ENTITY x 'y'>]><a>&x;</a>", Malformed),
         ("<!doctype html><html/>", Malformed),
         ("<a><!ELEMENT b></a>", Malformed),
@@ -268,6 +274,23 @@ fn one_byte_encodings_leave_as_utf_8() {
     // A declaration that lies about UTF-8.
     let lie = b"<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?><u><p name=\"pr\xc3\xa9nom\">L</p></u>";
     assert_eq!(seen(&PersonalData::Undeclared, Audience::default(), lie), Err(RedactError::Malformed));
+}
+
+#[test]
+fn a_type_that_declares_nothing_is_left_out() {
+    let plist = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<!DOCTYPE plist PUBLIC \"-//Apple//DTD PLIST 1.0//EN\" \
+                 \"http://www.apple.com/DTDs/PropertyList-1.0.dtd\">\n<plist><nom>Jean</nom><x>1</x></plist>";
+    assert_eq!(
+        nobody(plist).as_deref(),
+        Ok("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\n<plist><nom>***</nom><x>1</x></plist>")
+    );
+    for (document, expected) in
+        [("<!DOCTYPE a><a/>", "<a/>"), ("<!-- x --><?y z?><!DOCTYPE a SYSTEM '>[<'><a>b</a>", "<a>b</a>")]
+    {
+        assert_eq!(nobody(document).as_deref(), Ok(expected), "{document}");
+    }
+    let long = format!("<!DOCTYPE a SYSTEM '{}'><a/>", "b".repeat(super::MAX_TAG));
+    assert_eq!(nobody(&long), Err(RedactError::TooLong));
 }
 
 #[test]
@@ -338,6 +361,28 @@ fn records_are_somebodys() {
         (
             "<user><nom>J</nom><user id='7'><nom>K</nom></user></user>",
             Some("<user><nom>***</nom><user id='7'><nom>K</nom></user></user>"),
+        ),
+        // Somebody else in it, who is no record.
+        (
+            "<user id='7'><nom>J</nom><friend id='8' nom='K'><nom>K</nom><a><nom>K</nom></a></friend><a nom='J'/></user>",
+            Some(
+                "<user id='7'><nom>J</nom><friend id='8' nom='***'><nom>***</nom><a><nom>***</nom></a></friend><a nom='J'/></user>",
+            ),
+        ),
+        (
+            "<user><a><friend><nom>K</nom><id>8</id></friend><nom>J</nom></a><id>7</id></user>",
+            Some("<user><a><friend><nom>***</nom><id>8</id></friend><nom>J</nom></a><id>7</id></user>"),
+        ),
+        (
+            "<user id='7'><friend><nom>K</nom><property name='id' value='8'/></friend></user>",
+            Some("<user id='7'><friend><nom>***</nom><property name='id' value='8'/></friend></user>"),
+        ),
+        ("<user id='7'><profile id='7'><nom>J</nom></profile></user>", None),
+        (
+            "<user><class>6eA</class><friend id='8'><nom>K</nom></friend><friend id='9'><class>6eA</class><nom>L</nom></friend></user>",
+            Some(
+                "<user><class>6eA</class><friend id='8'><nom>***</nom></friend><friend id='9'><class>6eA</class><nom>L</nom></friend></user>",
+            ),
         ),
     ] {
         let document = format!("<users>{record}{record}<nom>J</nom></users>");

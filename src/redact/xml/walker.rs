@@ -43,6 +43,8 @@ pub(super) struct Element<'a> {
     pub(super) field: Field,
     /// What the plan says of the names that its attributes give to its content.
     pub(super) named: &'a [Field],
+    /// As many of them name it as if it stood beside itself; the others, as a member of itself.
+    pub(super) beside: usize,
     members: &'a [(Field, Role)],
 }
 
@@ -156,8 +158,8 @@ impl<V: Visit> Pieces for Pass<'_, V> {
         tree.starts.push(tree.names.len());
         tree.names.extend_from_slice(tag.name());
         tree.key = tree.names_its_neighbour().then(Vec::new);
-        let field = tree.enter(&tag)?;
-        let element = Element { tag, field, named: &tree.named, members: &tree.members };
+        let (field, beside) = tree.enter(&tag)?;
+        let element = Element { tag, field, named: &tree.named, beside, members: &tree.members };
         self.visit.start(&element)
     }
 
@@ -208,8 +210,8 @@ impl Tree {
         matches!((outer, inner), (b"dict", b"key") | (b"member", b"name") | (b"entry", b"key"))
     }
 
-    /// Goes into an element: what the plan says of its name and of its attributes.
-    fn enter(&mut self, tag: &Tag<'_>) -> Result<Field, RedactError> {
+    /// Goes into an element: what the plan says of its name and of its attributes, and how many of those stand beside it.
+    fn enter(&mut self, tag: &Tag<'_>) -> Result<(Field, usize), RedactError> {
         let Self { place, named, members, room, .. } = self;
         named.clear();
         members.clear();
@@ -232,6 +234,7 @@ impl Tree {
             }
             members.push((Field::default(), role));
         }
+        let beside = named.iter().filter(|field| tells(field)).count();
         let field = place.member(local(tag.name()));
         place.enter(field, true);
         for (attribute, member) in tag.attributes.iter().zip(members) {
@@ -248,13 +251,13 @@ impl Tree {
         }
         // A name that the plan does not know says nothing.
         named.retain(tells);
-        Ok(field)
+        Ok((field, beside))
     }
 }
 
 /// Whether the policy knows a name.
 fn tells(field: &Field) -> bool {
-    field.is_known() || field.is_subject() || field.is_group()
+    field.is_known() || field.relates()
 }
 
 /// What an attribute is by its name alone.

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use jiff::civil::Date;
 
-use super::texts::Suspect;
+use super::schema::Described;
+use super::texts::{Long, Suspect};
 use super::{End, Records, Site};
 use crate::policy::set::{CategoryId, Step, Trail};
 use crate::redact::detect::Seen;
@@ -39,10 +40,15 @@ pub(in crate::redact::json) struct State {
     pub(super) name_class: u8,
     pub(super) silent: bool,
     pub(super) end: End,
-    /// The scalar at hand, if it says whose a record is.
-    pub(super) naming: Option<Site>,
+    /// The scalar at hand, if it says whose a record or an object in one is, and how many arrays and objects it stands in.
+    pub(super) naming: Option<(Site, usize)>,
     /// The text at hand, if it may be a document. What came of it in earlier chunks is carried.
     pub(super) suspect: Option<Suspect>,
+    /// The hidden object at hand, if it may only describe its field.
+    pub(super) described: Option<Box<Described>>,
+    /// The text at hand, if it is too long to be carried, and whether a hidden name was met in it behind what left.
+    pub(super) long: Option<Long>,
+    pub(in crate::redact::json) failed: bool,
     /// The document stands in a free text: texts that nobody classified are free texts.
     pub(super) free: bool,
     /// Documents around this one.
@@ -140,6 +146,9 @@ impl State {
             end: End::Stays,
             naming: None,
             suspect: None,
+            described: None,
+            long: None,
+            failed: false,
             free: false,
             level: 0,
             seen: None,
@@ -157,6 +166,8 @@ impl State {
         self.end = End::Stays;
         self.naming = None;
         self.suspect = None;
+        self.described = None;
+        self.long = None;
     }
 
     #[cfg(test)]

@@ -1,13 +1,13 @@
 //! Texts that are more than they seem: documents of their own, and free texts.
 //!
-//! Whether a text may be a document shows in its first byte, nearly always. One that may is looked at when its end is
+//! Whether a text may be a document or hold one shows in signs that few texts have. One that may is looked at when its end is
 //! known; until then it is carried.
 
-use super::{End, Kind, Pass, Records, Scope, Site, Start, State, Watch};
+use super::{End, Kind, Pass, Records, Scope, Start, State, Watch};
 use crate::policy::set::CategorySet;
 use crate::redact::action::{self, Means, NULL, decoded};
 use crate::redact::free_text::Search;
-use crate::redact::nested::{self, Inside, MAX_NESTED, Nested};
+use crate::redact::nested::{Inside, MAX_NESTED, Nested};
 
 /// Where a text stands, for a document in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,45 +20,39 @@ pub(super) struct Spot {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Suspect {
     /// Place of its opening quote in the document.
-    at: u64,
+    pub(super) at: u64,
+    pub(super) spot: Spot,
+}
+
+/// A text that is longer than what is read of one, and leaves piece by piece.
+#[derive(Debug)]
+pub(super) struct Long {
     spot: Spot,
-    /// Its beginning is looked at once more when so many bytes of it are there.
-    again_at: usize,
+    /// The end of what left of it: a name may stand across two pieces.
+    tail: Vec<u8>,
+}
+
+/// So much of it is looked at at once, and so much again with the next piece.
+const PIECE: usize = 16 * 1024;
+const TAIL: usize = 4096;
+
+/// The end of a text as it is written.
+fn tail(raw: &[u8]) -> &[u8] {
+    &raw[raw.len().saturating_sub(TAIL)..]
 }
 
 impl Pass<'_> {
     /// A scalar stays; a text does unless it is a document.
     #[inline(always)]
-    pub(super) fn stay(
-        &mut self,
-        at: usize,
-        start: Start,
-        parent: &mut Scope,
-        site: Site,
-        kind: Kind,
-    ) -> Watch {
+    pub(super) fn stay(&mut self, parent: &mut Scope, start: Start, kind: Kind) -> Watch {
         self.keep(parent, start);
-        match self.input.get(at + 1) {
-            _ if kind != Kind::Text => Watch::Nothing,
-            Some(&first) if !nested::may_begin_raw(first) => Watch::Nothing,
-            _ => self.suspect(at, parent, site),
-        }
+        if kind == Kind::Text && self.may_hide(parent.visible) { Watch::Look } else { Watch::Nothing }
     }
 
     /// Whether something in a text could be hidden where these categories are visible: a document in it may hold records of
     /// somebody else.
     pub(super) fn may_hide(&self, visible: CategorySet) -> bool {
         self.plan.hides(visible) || self.state.records.is_some()
-    }
-
-    #[inline(never)]
-    fn suspect(&mut self, at: usize, parent: &Scope, site: Site) -> Watch {
-        if !self.may_hide(parent.visible) || nested::begins_raw(&self.input[at + 1..]) == Some(false) {
-            return Watch::Nothing;
-        }
-        let spot = Spot { state: site.state(), visible: parent.visible };
-        self.state.suspect = Some(Suspect { at: self.base + at as u64, spot, again_at: 0 });
-        Watch::End
     }
 
     /// The chunk ends in a text that may be a document.
@@ -68,23 +62,55 @@ impl Pass<'_> {
         }
         self.state.carried.extend_from_slice(&self.input[self.run..]);
         self.run = self.input.len();
-        let held = self.state.carried.len();
-        if held < suspect.again_at && held <= MAX_NESTED {
+        if self.state.carried.len() <= MAX_NESTED {
             return;
         }
-        if nested::begins_raw(&self.state.carried[1..]) == Some(false) {
-            self.out.append(&mut self.state.carried);
-            self.state.suspect = None;
-        } else if held > MAX_NESTED {
-            self.state.carried = Vec::new();
-            self.state.suspect = None;
-            self.state.tally.unclassified();
-            self.out.extend_from_slice(NULL);
-            self.state.silent = true;
-            self.state.end = End::Went;
-        } else {
-            self.state.suspect = Some(Suspect { again_at: 2 * held, ..suspect });
+        self.state.suspect = None;
+        let mut carried = std::mem::take(&mut self.state.carried);
+        match self.overlong(&carried[1..MAX_NESTED], suspect.spot) {
+            Some(long) => {
+                self.out.extend(carried.drain(..MAX_NESTED));
+                self.state.carried = carried;
+                self.state.long = Some(long);
+                self.go_on(self.input.len(), false);
+            }
+            None => {
+                self.state.tally.unclassified();
+                self.out.extend_from_slice(NULL);
+                self.state.silent = true;
+                self.state.end = End::Went;
+            }
         }
+    }
+
+    /// The beginning of a text that is longer than what is read of one, as it is written; `None` where it may not leave.
+    fn overlong(&mut self, raw: &[u8], spot: Spot) -> Option<Long> {
+        let mut room = Vec::new();
+        let text = String::from_utf8_lossy(decoded(raw, true, &mut room));
+        let inside = self.inside(spot, false);
+        inside.begins_harmlessly(&text).then(|| Long { spot, tail: tail(raw).to_vec() })
+    }
+
+    fn is_harmless(&self, raw: &[u8], spot: Spot) -> bool {
+        let mut room = Vec::new();
+        let text = String::from_utf8_lossy(decoded(raw, true, &mut room));
+        self.inside(spot, false).is_harmless(&text)
+    }
+
+    /// The next piece of such a text, up to here: it leaves when it was looked at, with the end of what was in front.
+    pub(super) fn go_on(&mut self, end: usize, last: bool) {
+        let Some(mut long) = self.state.long.take() else { return };
+        self.state.carried.extend_from_slice(&self.input[self.run..end]);
+        self.run = end;
+        if last || self.state.carried.len() >= PIECE {
+            long.tail.extend_from_slice(&self.state.carried);
+            // What left of it cannot be taken back.
+            self.state.failed |= !self.is_harmless(&long.tail, long.spot);
+            self.out.append(&mut self.state.carried);
+            let kept = tail(&long.tail).len();
+            long.tail.drain(..long.tail.len() - kept);
+        }
+        self.state.long = (!last).then_some(long);
     }
 
     /// The end of a text that may be a document: writes what of it may leave.
@@ -99,8 +125,19 @@ impl Pass<'_> {
             }
         };
         let nested = if raw.len() > MAX_NESTED {
-            self.state.tally.unclassified();
-            Nested::Unreadable
+            let (start, rest) = raw[1..].split_at(MAX_NESTED - 1);
+            let (start, rest) = (start.to_vec(), rest.to_vec());
+            match self.overlong(&start, suspect.spot) {
+                Some(long) => {
+                    let piece = [&long.tail, &rest[..]].concat();
+                    self.state.failed |= !self.is_harmless(&piece, suspect.spot);
+                    Nested::Text
+                }
+                None => {
+                    self.state.tally.unclassified();
+                    Nested::Unreadable
+                }
+            }
         } else {
             let mut room = Vec::new();
             let raw = &raw[1..raw.len() - 1];
@@ -121,14 +158,19 @@ impl Pass<'_> {
 
     /// Reads a decoded text as a document.
     pub(super) fn nested(&mut self, text: &[u8], spot: Spot, free: bool) -> Nested {
+        let (nested, tally) = self.inside(spot, free).read(&String::from_utf8_lossy(text));
+        if nested != Nested::Text {
+            self.state.tally.add(&tally);
+        }
+        nested
+    }
+
+    fn inside(&self, spot: Spot, free: bool) -> Inside<'_> {
         let State { key, today, level, records, .. } = &*self.state;
         let Spot { state, visible } = spot;
         let (free, level) = (free || self.state.free, level + 1);
         let related = records.as_ref().map(Records::audience);
-        let inside = Inside { plan: self.plan, key, today: *today, visible, related, state, free, level };
-        let (nested, tally) = inside.read(&String::from_utf8_lossy(text));
-        self.state.tally.add(&tally);
-        nested
+        Inside { plan: self.plan, key, today: *today, visible, related, state, free, level }
     }
 
     /// Writes what may leave of a free text.

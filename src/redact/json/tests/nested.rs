@@ -94,6 +94,19 @@ fn a_text_too_long_to_be_read_does_not_leave() {
     // A text, however long.
     let text = format!("{{\"p\":\" \\n{}\"}}", "x".repeat(2 * MAX_NESTED));
     assert_eq!(redact(&text).unwrap(), text);
+    // One that ends as a document, or begins as one behind an encoding.
+    for (start, end) in [
+        ("words ", "{\\\"name\\\":\\\"Jean\\\"}"),
+        ("w ", "<name>J</name>"),
+        ("w", " eyJuYW1lIjoiSmVhbiIsImEiOjF9"),
+    ] {
+        let text = format!("{{\"p\":\"{start}{}{end}\"}}", "x y ".repeat(MAX_NESTED / 3));
+        assert_eq!(redact(&text), Err(RedactError::Opaque), "{end}");
+    }
+    for start in ["eyJhIjoi", "data:application/json;base64,eyJhIjoi", "name=1&a=", "id,name\\n1,"] {
+        let text = format!("{{\"p\":\"{start}{}\",\"q\":1}}", "eHh4".repeat(MAX_NESTED / 3));
+        assert_eq!(redact(&text).unwrap(), r#"{"p":null,"q":1}"#, "{start}");
+    }
 }
 
 proptest! {

@@ -1,8 +1,9 @@
 //! Texts that stay: each may be a document, or a free text, and is gathered then until its end is known.
 
 use super::{Pass, Scope, blanks};
+use crate::redact::RedactError;
 use crate::redact::judge::Left;
-use crate::redact::nested::{self, MAX_NESTED};
+use crate::redact::nested::MAX_NESTED;
 use crate::redact::xml::name::escape;
 
 /// A text that stays, between two tags.
@@ -12,9 +13,13 @@ pub(super) struct Run {
     pub(super) raw: Vec<u8>,
     pub(super) text: Vec<u8>,
     pub(super) state: Look,
-    /// Its beginning is looked at once more when so many bytes of it are there.
-    pub(super) again_at: usize,
 }
+
+/// So much of a long text is looked at at once, and so much again with the next piece.
+const PIECE: usize = 16 * 1024;
+const TAIL: usize = 4096;
+/// Most room that is kept from text to text.
+const ROOM: usize = 64 * 1024;
 
 /// How far a text that stays is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,13 +31,15 @@ pub(super) enum Look {
     Gathered,
     /// It is a text, and passes.
     Passes,
+    /// It is longer than what is read of a text, and passes as long as no piece of it has a hidden name.
+    Long,
     /// It is longer than what is read of a text, and goes.
     Goes,
 }
 
 impl Pass<'_> {
     /// Takes a piece of a text that stays.
-    pub(super) fn keep_text(&mut self, scope: Scope, raw: &[u8], text: &[u8]) {
+    pub(super) fn keep_text(&mut self, scope: Scope, raw: &[u8], text: &[u8]) -> Result<(), RedactError> {
         let is_free = scope.field.is_free_text();
         let (mut raw, mut text) = (raw, text);
         if self.state.run.state == Look::Nothing && !is_free && raw.len() == text.len() {
@@ -41,50 +48,69 @@ impl Pass<'_> {
             self.write(&raw[..blanks]);
             (raw, text) = (&raw[blanks..], &text[blanks..]);
             if raw.is_empty() {
-                return;
+                return Ok(());
             }
         }
         let run = &mut self.state.run;
         if run.state == Look::Nothing {
-            let may_hold = is_free || text.is_empty() || self.state.judge.may_hold(text, scope.visible);
-            run.state = if may_hold && self.state.judge.may_hide(scope.visible) {
-                Look::Gathered
-            } else {
-                Look::Passes
-            };
+            run.state = if self.state.judge.may_hide(scope.visible) { Look::Gathered } else { Look::Passes };
         }
         match run.state {
-            Look::Passes | Look::Nothing => return self.write(raw),
-            Look::Goes => return,
             Look::Gathered => {}
+            Look::Goes => return Ok(()),
+            Look::Long => {
+                run.raw.extend_from_slice(raw);
+                run.text.extend_from_slice(text);
+                return if run.raw.len() < PIECE { Ok(()) } else { self.go_on(scope) };
+            }
+            Look::Passes | Look::Nothing => {
+                self.write(raw);
+                return Ok(());
+            }
         }
         run.raw.extend_from_slice(raw);
         run.text.extend_from_slice(text);
-        let length = run.raw.len().max(run.text.len());
-        if length < run.again_at && length <= MAX_NESTED {
-            return;
+        if run.raw.len().max(run.text.len()) <= MAX_NESTED {
+            return Ok(());
         }
-        run.again_at = 2 * length;
-        let begins = std::str::from_utf8(&run.text).ok().and_then(nested::begins_with);
-        if !is_free && begins == Some(false) {
-            run.state = Look::Passes;
+        if !is_free && self.state.judge.begins_harmlessly(&run.text, scope.field, scope.visible) {
+            run.state = Look::Long;
             let raw = std::mem::take(&mut run.raw);
-            run.text.clear();
+            run.text.drain(..run.text.len().saturating_sub(TAIL));
             self.write(&raw);
-        } else if length > MAX_NESTED {
+        } else {
             (run.raw, run.text, run.state) = (Vec::new(), Vec::new(), Look::Goes);
             self.state.judge.unreadable();
         }
+        Ok(())
+    }
+
+    /// The next piece of a long text leaves, where nothing in it is hidden.
+    fn go_on(&mut self, scope: Scope) -> Result<(), RedactError> {
+        let Run { raw, text, .. } = &mut self.state.run;
+        if !self.state.judge.is_harmless(text, scope.field, scope.visible) {
+            // What left of it cannot be taken back.
+            return Err(RedactError::Opaque);
+        }
+        text.drain(..text.len().saturating_sub(TAIL));
+        let raw = std::mem::take(raw);
+        self.write(&raw);
+        Ok(())
     }
 
     /// A text that stays ends, at a tag: writes what of it may leave.
-    pub(super) fn end_text(&mut self) {
-        if self.state.run.state != Look::Gathered {
-            self.state.run.state = Look::Nothing;
-            return;
+    pub(super) fn end_text(&mut self) -> Result<(), RedactError> {
+        if self.state.run.state == Look::Long
+            && let Some(scope) = self.state.scopes.last().copied()
+        {
+            self.go_on(scope)?;
         }
-        let Run { raw, text, .. } = std::mem::take(&mut self.state.run);
-        let Some(scope) = self.state.scopes.last().copied() else { return };
+        if self.state.run.state != Look::Gathered {
+            self.state.run = Run::default();
+            return Ok(());
+        }
+        let Run { mut raw, mut text, .. } = std::mem::take(&mut self.state.run);
+        let Some(scope) = self.state.scopes.last().copied() else { return Ok(()) };
         let value = std::str::from_utf8(&text).unwrap_or_default();
         match self.state.judge.left(value, scope.field, scope.visible) {
             Left::Same => self.write(&raw),
@@ -95,5 +121,12 @@ impl Pass<'_> {
             }
             Left::Nothing => {}
         }
+        // The next one needs the room again, unless this was a long one.
+        if raw.capacity().max(text.capacity()) <= ROOM {
+            raw.clear();
+            text.clear();
+            (self.state.run.raw, self.state.run.text) = (raw, text);
+        }
+        Ok(())
     }
 }
