@@ -19,6 +19,7 @@ use std::{
 
 pub use body::{Download, Upload, UploadError};
 pub use progress::{Clock, HeadSigns, Instant, Phase, Progress};
+use rustls::pki_types::CertificateDer;
 use tokio::task::AbortHandle;
 
 use crate::{identity::Recall, telemetry::TlsVersion};
@@ -45,7 +46,13 @@ impl Connection {
         tracker: Rc<Tracker>,
     ) -> Self {
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-        Self { peer, tls, server_name, tracker, recall: Recall::default() }
+        Self { peer, tls, server_name, tracker, recall: Recall::of(peer.ip(), None) }
+    }
+
+    /// With the certificate chain that the client showed, leaf first.
+    #[must_use]
+    pub fn showing(self, chain: Option<&[CertificateDer<'_>]>) -> Self {
+        Self { recall: Recall::of(self.peer.ip(), chain), ..self }
     }
 
     /// Ends when the server gives the connection up: a deadline passed, or the drain is over.

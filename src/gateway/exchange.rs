@@ -38,9 +38,9 @@ use super::{
     worker::{Gateway, View},
 };
 use crate::{
-    identity::{Caller, Credentials, Identified, Outcome},
+    identity::{Caller, Credentials, Identified, Lookup, Outcome, Wanted},
     limit::{Passage, Submission},
-    policy::set::{IdentityUnavailable, PersonalData, RelaxedPaths, RoutePolicy, WebSocket},
+    policy::set::{IdentityUnavailable, PersonalData, RelaxedPaths, RoutePolicy, Sees, WebSocket},
     redact::{Audience, Sender},
     secret::Sensitive,
     telemetry::{Direction, RefusalReason, Scope},
@@ -391,12 +391,56 @@ impl Exchange<'_> {
             }
         }
         match identified.outcome {
-            Outcome::Accepted => Ok(identified.caller),
+            Outcome::Accepted => self.relate(route, identified.caller, credentials, &asker, ledger).await,
             Outcome::Unavailable if route.identity_unavailable == IdentityUnavailable::Refuse => {
                 Err(ExchangeError::IdentityUnavailable)
             }
             _ if route.require_identity => Err(ExchangeError::Unauthenticated),
             _ => Ok(identified.caller),
+        }
+    }
+
+    /// Whom a known caller is related to, as far as that could open anything of this route.
+    async fn relate(
+        &self,
+        route: &RoutePolicy,
+        mut caller: Caller,
+        credentials: &Credentials<'_>,
+        asker: &Asker<'_>,
+        ledger: &mut Ledger,
+    ) -> Result<Caller, ExchangeError> {
+        let snapshot = self.view.snapshot();
+        let policy = &snapshot.policy;
+        let Some(plan) = snapshot.plan(route.id).filter(|_| !policy.gateway.relations.is_empty()) else {
+            return Ok(caller);
+        };
+        let Sees { any, group, ward, .. } = policy.charter.sees(&caller.recipients);
+        let wanted = Wanted {
+            groups: plan.depends_on_relation(&Sees { any, group, ..Sees::default() }),
+            wards: plan.depends_on_relation(&Sees { any, ward, ..Sees::default() }),
+            host: asker.host.map_or(&[], HeaderValue::as_bytes),
+        };
+        let now = ledger.time().into();
+        let related = snapshot.identity.relate(policy, &mut caller, wanted, credentials, asker, now).await;
+        let worst = related.iter().map(|one| one.lookup).max();
+        for one in related {
+            self.view.count_relation(one.source, one.lookup);
+            if let Some(renewal) = one.renewal {
+                let (view, host) = (Rc::clone(self.view), asker.host.cloned());
+                tokio::task::spawn_local(async move {
+                    let (snapshot, source) = (Arc::clone(view.snapshot()), renewal.source);
+                    let asker = Asker { view: &view, host: host.as_ref() };
+                    let lookup = snapshot.identity.renew(&snapshot.policy, renewal, &asker, now).await;
+                    view.count_relation(source, lookup);
+                });
+            }
+        }
+        if let Some(worst) = worst {
+            ledger.relations(worst);
+        }
+        match worst {
+            Some(Lookup::Unavailable) if route.require_relations => Err(ExchangeError::RelationsUnavailable),
+            _ => Ok(caller),
         }
     }
 

@@ -16,7 +16,7 @@ use super::{
     worker::View,
 };
 use crate::{
-    identity::{Identified, Outcome},
+    identity::{Identified, Lookup, Outcome},
     journal::{Decision, Journal, Record, RequestId, Termination},
     limit::{Permit, QuotaBits},
     policy::set::{CategoryId, QuotaId, RecipientId, RouteId, UpstreamId},
@@ -109,6 +109,11 @@ impl Ledger {
     /// Quotas in shadow mode that would have refused it.
     pub fn shadowed(&mut self, quotas: QuotaBits) {
         self.record.shadow_quotas = quotas.0;
+    }
+
+    /// Whether the sources of the caller's relations answered.
+    pub fn relations(&mut self, worst: Lookup) {
+        self.record.relations = Some(worst.as_str());
     }
 
     /// Where it was sent, and how long the answer's head took.

@@ -76,6 +76,9 @@ pub enum ExchangeError {
     /// Nobody can say who the caller is, and the route wants to know.
     #[error("identity source unavailable")]
     IdentityUnavailable,
+    /// Nobody can say whom the caller is related to, and the route wants to know.
+    #[error("relation source unavailable")]
+    RelationsUnavailable,
     /// The client's body stopped coming.
     #[error("request body stalled or broken")]
     RequestBody,
@@ -157,7 +160,9 @@ impl ExchangeError {
             Self::Throttled { .. } | Self::OverQuota { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Unauthenticated => StatusCode::UNAUTHORIZED,
             Self::RequestBody => StatusCode::REQUEST_TIMEOUT,
-            Self::IdentityUnavailable | Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+            Self::IdentityUnavailable | Self::RelationsUnavailable | Self::Overloaded => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Upstream(UpstreamError::ConnectTimeout | UpstreamError::ResponseTimeout) => {
                 StatusCode::GATEWAY_TIMEOUT
             }
@@ -186,6 +191,7 @@ impl ExchangeError {
             Self::OverQuota { .. } => RefusalReason::Quota,
             Self::Unauthenticated => RefusalReason::Unauthenticated,
             Self::IdentityUnavailable => RefusalReason::IdentityUnavailable,
+            Self::RelationsUnavailable => RefusalReason::RelationsUnavailable,
             Self::RequestBody | Self::Upstream(UpstreamError::RequestBody) => RefusalReason::BodyTimeout,
             Self::Overloaded => RefusalReason::Overloaded,
             Self::Upstream(_) => RefusalReason::Upstream,
@@ -215,7 +221,9 @@ impl ExchangeError {
             Self::Throttled { .. } => "Too many attempts. Please wait before you try again.",
             Self::OverQuota { .. } => "Too many requests. Please wait before you try again.",
             Self::Unauthenticated => "Please sign in first.",
-            Self::IdentityUnavailable | Self::Overloaded => "The service is busy. Please try again shortly.",
+            Self::IdentityUnavailable | Self::RelationsUnavailable | Self::Overloaded => {
+                "The service is busy. Please try again shortly."
+            }
             Self::RequestBody => "The request body did not arrive in time.",
             Self::Upstream(UpstreamError::RequestBody) => "The request body did not arrive whole.",
             Self::Upstream(UpstreamError::ConnectTimeout | UpstreamError::ResponseTimeout) => {
@@ -256,6 +264,7 @@ impl ExchangeError {
             | Self::Denied(_)
             | Self::Unauthenticated
             | Self::IdentityUnavailable
+            | Self::RelationsUnavailable
             | Self::Overloaded
             | Self::Upstream(_)
             | Self::Unreadable(_) => false,
@@ -301,7 +310,7 @@ impl ExchangeError {
                 // RFC 9110 15.5.2 asks for a challenge; it names no realm and no reason.
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
-            Self::IdentityUnavailable | Self::Overloaded => {
+            Self::IdentityUnavailable | Self::RelationsUnavailable | Self::Overloaded => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }
             _ => {}

@@ -12,10 +12,11 @@ use arc_swap::ArcSwap;
 
 use super::{fetch::Asker, payload::Payload, snapshot::Snapshot};
 use crate::{
+    identity::Lookup,
     journal::{Journal, Pseudonyms},
-    policy::set::{ProviderId, RouteId, UpstreamId},
+    policy::set::{ProviderId, RelationSourceId, RouteId, UpstreamId},
     redact::Audience,
-    telemetry::{ExchangeMetrics, ProviderMetrics, RouteMetrics, UpstreamMetrics},
+    telemetry::{ExchangeMetrics, ProviderMetrics, RelationMetrics, RouteMetrics, UpstreamMetrics},
     upstream::{Deadlines, Upstreams},
 };
 
@@ -36,6 +37,7 @@ pub struct View {
     unrouted: RouteMetrics,
     upstream_metrics: Vec<UpstreamMetrics>,
     provider_metrics: Vec<ProviderMetrics>,
+    relation_metrics: Vec<RelationMetrics>,
     tags: RefCell<VecDeque<(RouteId, Arc<Audience>, String)>>,
 }
 
@@ -87,6 +89,7 @@ impl View {
             unrouted: RouteMetrics::unrouted(&policy.charter),
             upstream_metrics: policy.gateway.upstreams.iter().map(UpstreamMetrics::new).collect(),
             provider_metrics: policy.gateway.providers.iter().map(ProviderMetrics::new).collect(),
+            relation_metrics: policy.gateway.relations.iter().map(RelationMetrics::new).collect(),
             tags: RefCell::default(),
             snapshot,
         }
@@ -132,6 +135,13 @@ impl View {
     /// Counters of an identity provider.
     pub fn provider_metrics(&self, provider: ProviderId) -> Option<&ProviderMetrics> {
         self.provider_metrics.get(usize::from(provider.0))
+    }
+
+    /// Counts what came of a look for a caller's relations.
+    pub fn count_relation(&self, source: RelationSourceId, lookup: Lookup) {
+        if let Some(metrics) = self.relation_metrics.get(usize::from(source.0)) {
+            metrics.outcome(lookup.as_str());
+        }
     }
 }
 

@@ -81,6 +81,27 @@ impl Claims {
         })
     }
 
+    /// Adds what another page of the same answer says.
+    pub(super) fn join(&mut self, page: Self) -> Result<(), Unclaimable> {
+        self.groups.extend(page.groups);
+        self.wards.extend(page.wards);
+        if self.groups.len() > GROUPS || self.wards.len() > WARDS { Err(Unclaimable) } else { Ok(()) }
+    }
+
+    /// Gives a caller these groups and wards beside those they have.
+    pub(super) fn relate(&self, caller: &mut Caller) {
+        for (own, more) in [(&mut caller.groups, &self.groups), (&mut caller.wards, &self.wards)] {
+            own.extend_from_slice(more);
+            own.sort_unstable_by(|one, other| one.expose().cmp(other.expose()));
+            own.dedup();
+        }
+    }
+
+    /// Whether there is a group or a ward.
+    pub(super) fn has_relations(&self) -> bool {
+        !self.groups.is_empty() || !self.wards.is_empty()
+    }
+
     /// Whether the role table has at least one of the roles.
     pub(super) fn has_known_role(&self, table: &[(String, RecipientId)]) -> bool {
         table.iter().any(|(text, _)| self.has_role(text))
@@ -118,6 +139,16 @@ fn subject(path: Option<&JsonPath>, document: &Value) -> Result<Option<Text>, Un
         }
     }
     Ok(found.map(Sensitive::new))
+}
+
+/// The one text that a path selects; nothing and `null` are none.
+pub(super) fn first_text<'a>(path: &JsonPath, document: &'a Value) -> Result<Option<&'a str>, Unclaimable> {
+    match select(Some(path), document)?.as_slice() {
+        [] | [Value::Null] => Ok(None),
+        [Value::String(text)] if text.is_empty() => Ok(None),
+        [Value::String(text)] => Ok(Some(text)),
+        _ => Err(Unclaimable),
+    }
 }
 
 /// The texts of a claim that may be one text, a list of texts, or several of either (each platform has its way).

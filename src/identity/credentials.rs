@@ -1,10 +1,11 @@
 //! Where a caller's credentials stand in a request. What could be read in two ways is refused, not interpreted.
 
-use std::cell::RefCell;
+use std::{cell::RefCell, net::IpAddr};
 
 use http::{HeaderMap, HeaderName, header::AUTHORIZATION};
+use rustls::pki_types::CertificateDer;
 
-use super::RejectReason;
+use super::{RejectReason, client_certificate::Shown};
 use crate::{
     policy::set::TokenSource,
     secret::{DomainKey, Sensitive},
@@ -13,24 +14,44 @@ use crate::{
 /// Longest token that a connection remembers, in bytes: ten thousand connections then hold some megabytes.
 const RECALLED: usize = 1024;
 
-/// The token that a connection brought last, with its keyed hash: a page of forty calls brings one token forty times.
+/// What a connection brings beside its requests: who is at its other end, the certificate that they showed, and the token
+/// that came last with its keyed hash, for a page of forty calls brings one token forty times.
 #[derive(Debug, Default)]
-pub struct Recall(RefCell<Option<Recalled>>);
+pub struct Recall {
+    token: RefCell<Option<Recalled>>,
+    peer: Option<IpAddr>,
+    shown: Option<Shown>,
+}
 
 /// A token and its hash.
 type Recalled = (Sensitive<Box<[u8]>>, [u8; 32]);
 
 impl Recall {
+    /// Of a connection from this address, whose client showed this chain, leaf first.
+    pub fn of(peer: IpAddr, chain: Option<&[CertificateDer<'_>]>) -> Self {
+        Self { token: RefCell::default(), peer: Some(peer), shown: chain.and_then(Shown::new) }
+    }
+
+    /// The other end.
+    pub(super) fn peer(&self) -> Option<IpAddr> {
+        self.peer
+    }
+
+    /// The certificate that the client showed.
+    pub(super) fn shown(&self) -> Option<&Shown> {
+        self.shown.as_ref()
+    }
+
     /// The hash of a token under the key of the identity caches, of which a process has one.
     pub(super) fn tag(&self, token: &[u8], key: &DomainKey) -> [u8; 32] {
-        if let Some((known, tag)) = &*self.0.borrow()
+        if let Some((known, tag)) = &*self.token.borrow()
             && **known.expose() == *token
         {
             return *tag;
         }
         let tag = key.tag(&[token]);
         if token.len() <= RECALLED {
-            *self.0.borrow_mut() = Some((Sensitive::new(token.into()), tag));
+            *self.token.borrow_mut() = Some((Sensitive::new(token.into()), tag));
         }
         tag
     }

@@ -6,7 +6,7 @@
 use crate::{
     policy::set::{
         ClientAuthentication, IdentityProvider, JsonPath, KeySource, Located, Place, PolicySet, ProviderKind,
-        TokenSource, UpstreamId,
+        RelationSource, TokenSource, UpstreamId,
     },
     secret::DomainKey,
 };
@@ -71,8 +71,30 @@ pub(super) fn fingerprint(
                 .bytes(&(endpoint.cache_entries as u64).to_be_bytes())
                 .bytes(&endpoint.cache.as_nanos().to_be_bytes());
         }
+        // It remembers nothing.
+        ProviderKind::ClientCertificate(_) => {
+            all.text("client-certificate");
+        }
     }
     (all.tag(key), keys.tag(key))
+}
+
+/// The fingerprint of all that a relation source's answers depend on.
+pub(super) fn of_relations(policy: &PolicySet, source: &RelationSource, key: &DomainKey) -> [u8; 32] {
+    let mut all = Parts::default();
+    let path = |path: &Option<JsonPath>| path.as_ref().map(JsonPath::to_string).unwrap_or_default();
+    all.text("relations").text(&source.name).upstream(policy, source.upstream).list(source.path.iter());
+    all.text(&path(&source.groups))
+        .text(&path(&source.wards))
+        .text(&path(&source.next))
+        .list(source.cookies.iter())
+        .list(source.headers.iter())
+        .list(source.fixed_headers.iter().map(|(name, _)| name))
+        .list(source.fixed_headers.iter().map(|(_, value)| value))
+        .list(source.fixed_cookies.iter().map(|(name, _)| name))
+        .list(source.fixed_cookies.iter().map(|(_, value)| value))
+        .bytes(&(source.cache_entries as u64).to_be_bytes());
+    all.tag(key)
 }
 
 /// Parts of what is hashed; every list is preceded by its length.

@@ -130,7 +130,7 @@ pub(super) fn endpoint() -> ForwardAuthSettings {
 }
 
 pub(super) fn provider(name: &str, kind: ProviderKind) -> IdentityProvider {
-    IdentityProvider { name: name.into(), kind, claims: claims(), roles: roles() }
+    IdentityProvider { name: name.into(), kind, claims: claims(), roles: roles(), relations: Vec::new() }
 }
 
 pub(super) fn upstream(name: &str) -> Upstream {
@@ -156,6 +156,7 @@ pub(super) fn policy(providers: Vec<IdentityProvider>) -> PolicySet {
             listen: Listen { https: Vec::new(), http: Vec::new(), admin: nowhere, public_https_port: 443 },
             workers: None,
             certificates: Vec::new(),
+            client_certificates: None,
             hsts: Hsts { max_age: second, include_subdomains: false },
             trusted_proxies: Vec::new(),
             limits: ClientLimits {
@@ -177,6 +178,7 @@ pub(super) fn policy(providers: Vec<IdentityProvider>) -> PolicySet {
                 drain_delay: std::time::Duration::ZERO,
             },
             providers,
+            relations: Vec::new(),
             store: Store::Memory,
             quotas: Vec::new(),
             secret: None,

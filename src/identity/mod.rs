@@ -9,7 +9,9 @@
 //! session answers) is carried into the next snapshot for providers whose settings did not change.
 
 mod cache;
+mod certificate;
 mod claims;
+mod client_certificate;
 mod clock;
 mod credentials;
 mod discovery;
@@ -22,8 +24,11 @@ mod jwk;
 mod jwks;
 mod jwt;
 mod outcome;
+mod relations;
 mod renewed;
+mod spiffe;
 mod verdicts;
+mod xfcc;
 
 #[cfg(test)]
 mod fixture;
@@ -36,8 +41,14 @@ use std::{
 };
 
 use self::{
-    claims::Claims, fingerprint::fingerprint, forward_auth::Sessions, introspection::Introspection,
-    jwk::Algorithm, jwks::Jwks, jwt::Tokens,
+    claims::Claims,
+    fingerprint::{fingerprint, of_relations},
+    forward_auth::Sessions,
+    introspection::Introspection,
+    jwk::Algorithm,
+    jwks::Jwks,
+    jwt::Tokens,
+    relations::Relations,
 };
 pub use self::{
     credentials::{Credentials, Recall},
@@ -46,10 +57,12 @@ pub use self::{
     jwk::KeySetError,
     jwt::TOKEN_BYTES,
     outcome::{Outcome, RejectReason},
+    relations::{Lookup, Renewal, Wanted},
 };
 use crate::{
     policy::set::{
         Charter, IdentityProvider, KeySource, Located, PolicySet, ProviderId, ProviderKind, RecipientId,
+        RelationSourceId,
     },
     secret::{Domain, DomainKey, MasterSecret, Sensitive},
 };
@@ -94,6 +107,16 @@ pub struct Identified {
     pub outcome: Outcome,
     /// The provider that decided; `None` when the outcome is [`Outcome::Absent`].
     pub provider: Option<ProviderId>,
+}
+
+/// What came of one relation source.
+pub struct Related {
+    /// Which.
+    pub source: RelationSourceId,
+    /// Whether it answered.
+    pub lookup: Lookup,
+    /// What should be asked again behind this exchange.
+    pub renewal: Option<Renewal>,
 }
 
 /// Why a policy's providers cannot be built.
@@ -148,6 +171,8 @@ enum Answer {
 /// The providers of one policy, alive.
 pub struct Identity {
     providers: Vec<Provider>,
+    /// By source, with the fingerprint of its settings.
+    relations: Vec<([u8; 32], Relations)>,
 }
 
 struct Provider {
@@ -162,6 +187,7 @@ enum Live {
     Jwt(Tokens),
     ForwardAuth(Sessions),
     Introspection(Introspection),
+    ClientCertificate,
 }
 
 /// How a token provider's keys stand, for operators.
@@ -192,7 +218,58 @@ impl Identity {
         let key = secret.derive(Domain::IdentityCache, "");
         let build = |provider| Provider::build(policy, provider, &key, previous);
         let providers = policy.gateway.providers.iter().map(build).collect::<Result<_, _>>()?;
-        Ok(Self { providers })
+        let known = previous.map_or(&[][..], |identity| &identity.relations);
+        let relations = policy.gateway.relations.iter().map(|source| {
+            let fingerprint = of_relations(policy, source, &key);
+            match known.iter().find(|(other, _)| *other == fingerprint) {
+                Some((_, relations)) => (fingerprint, relations.clone()),
+                None => (fingerprint, Relations::new(&source.name, source.cache_entries, key.clone())),
+            }
+        });
+        Ok(Self { providers, relations: relations.collect() })
+    }
+
+    /// Asks the provider's relation sources about a caller that it knows; their groups and wards become the caller's.
+    pub async fn relate(
+        &self,
+        policy: &PolicySet,
+        caller: &mut Caller,
+        wanted: Wanted<'_>,
+        credentials: &Credentials<'_>,
+        fetch: &dyn Fetch,
+        now: SystemTime,
+    ) -> Vec<Related> {
+        let settings = caller.provider.and_then(|id| policy.gateway.providers.get(usize::from(id.0)));
+        let mut all = Vec::new();
+        for &id in settings.iter().flat_map(|provider| &provider.relations) {
+            let place = usize::from(id.0);
+            let (Some(source), Some((_, relations))) =
+                (policy.gateway.relations.get(place), self.relations.get(place))
+            else {
+                continue;
+            };
+            if !(wanted.groups && source.groups.is_some() || wanted.wards && source.wards.is_some()) {
+                continue;
+            }
+            let (lookup, renewal) =
+                relations.relate((id, source), caller, credentials, wanted.host, fetch, now).await;
+            all.push(Related { source: id, lookup, renewal });
+        }
+        all
+    }
+
+    /// Renews an answer, behind the exchange that used it.
+    pub async fn renew(
+        &self,
+        policy: &PolicySet,
+        renewal: Renewal,
+        fetch: &dyn Fetch,
+        now: SystemTime,
+    ) -> Lookup {
+        match policy.gateway.relations.get(usize::from(renewal.source.0)) {
+            Some(source) => renewal.run(source, fetch, now).await,
+            None => Lookup::Unavailable,
+        }
     }
 
     /// Who asks. `policy` is the one that this was built from; `now` is when the exchange began.
@@ -219,6 +296,9 @@ impl Identity {
                 }
                 (ProviderKind::Introspection(endpoint), Live::Introspection(tokens)) => {
                     tokens.ask(endpoint, settings, credentials, fetch, now).await
+                }
+                (ProviderKind::ClientCertificate(certificate), Live::ClientCertificate) => {
+                    client_certificate::ask(certificate, &settings.claims, &policy.gateway, credentials, now)
                 }
                 // Only another policy's providers could be of another kind.
                 _ => Answer::Unavailable,
@@ -257,7 +337,7 @@ impl Identity {
     pub fn due(&self, now: SystemTime) -> Vec<ProviderId> {
         let is_due = |provider: &Provider| match &provider.live {
             Live::Jwt(tokens) => tokens.keys.is_due(now),
-            Live::ForwardAuth(_) => false,
+            Live::ForwardAuth(_) | Live::ClientCertificate => false,
             Live::Introspection(tokens) => tokens.is_due(now),
         };
         (0..)
@@ -287,7 +367,7 @@ impl Identity {
                 let (usable, ignored, age, failures) = tokens.keys.status(now);
                 Some(KeyStatus { provider: ProviderId(place), usable, ignored, age, failures })
             }
-            Live::ForwardAuth(_) | Live::Introspection(_) => None,
+            Live::ForwardAuth(_) | Live::Introspection(_) | Live::ClientCertificate => None,
         };
         (0..).zip(&self.providers).filter_map(status).collect()
     }
@@ -298,7 +378,7 @@ impl Identity {
         let kept = |provider: &Provider| match &provider.live {
             Live::ForwardAuth(sessions) => sessions.len(),
             Live::Introspection(tokens) => tokens.len(),
-            Live::Jwt(_) => 0,
+            Live::Jwt(_) | Live::ClientCertificate => 0,
         };
         self.providers.iter().map(kept).sum()
     }
@@ -364,6 +444,7 @@ impl Provider {
                     _ => Introspection::new(endpoint, key.clone()),
                 })
             }
+            ProviderKind::ClientCertificate(_) => Live::ClientCertificate,
             ProviderKind::ForwardAuth(endpoint) => {
                 check_path(&endpoint.path)?;
                 let twice = endpoint.fixed_cookies.iter().find(|(name, _)| endpoint.cookies.contains(name));

@@ -68,13 +68,23 @@ pub enum RejectReason {
     InactiveToken,
     /// A token that is bound to a key, or none that its bearer may use.
     WrongTokenType,
+    /// A certificate that cannot be read in one way.
+    MalformedCertificate,
+    /// A certificate that no authority of the listener vouches for, or not for a client.
+    UntrustedCertificate,
+    /// A certificate that has ended, or not yet begun.
+    ExpiredCertificate,
+    /// A certificate that its authority took back.
+    RevokedCertificate,
+    /// A certificate of another SPIFFE trust domain, or of none.
+    ForeignTrustDomain,
     /// Authentic, but no role that the charter knows: the least view.
     NoKnownRole,
 }
 
 impl RejectReason {
     /// Every reason, for metrics that are declared in advance.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 26] = [
         Self::DuplicateCredential,
         Self::MalformedCredential,
         Self::CredentialTooLong,
@@ -95,6 +105,11 @@ impl RejectReason {
         Self::SessionRefused,
         Self::InactiveToken,
         Self::WrongTokenType,
+        Self::MalformedCertificate,
+        Self::UntrustedCertificate,
+        Self::ExpiredCertificate,
+        Self::RevokedCertificate,
+        Self::ForeignTrustDomain,
         Self::NoKnownRole,
     ];
 
@@ -121,6 +136,11 @@ impl RejectReason {
             Self::SessionRefused => "session_refused",
             Self::InactiveToken => "inactive_token",
             Self::WrongTokenType => "wrong_token_type",
+            Self::MalformedCertificate => "malformed_certificate",
+            Self::UntrustedCertificate => "untrusted_certificate",
+            Self::ExpiredCertificate => "expired_certificate",
+            Self::RevokedCertificate => "revoked_certificate",
+            Self::ForeignTrustDomain => "foreign_trust_domain",
             Self::NoKnownRole => "no_known_role",
         }
     }

@@ -21,6 +21,7 @@
 //! | `client` | token or prefix of the client's address | known |
 //! | `identity`, `provider` | outcome of identification, and who gave it | somebody was asked |
 //! | `identity_reason` | why a credential was not accepted | rejected |
+//! | `relations` | `asked`, `kept`, `old` or `unavailable`: what relation sources said of the caller, the worst of them | any was asked |
 //! | `subject` | token of the caller's subject | known |
 //! | `recipients` | what the caller is under the charter | identified |
 //! | `upstream`, `endpoint` | where it was sent: name, place of the address | forwarded |
@@ -161,6 +162,8 @@ pub struct Record {
     pub identity_reason: Option<&'static str>,
     /// Who gave it.
     pub provider: Option<ProviderId>,
+    /// What relation sources said of the caller.
+    pub relations: Option<&'static str>,
     /// The caller.
     pub subject: Option<SubjectToken>,
     /// What the caller is under the charter.
@@ -211,6 +214,7 @@ impl Record {
             identity: None,
             identity_reason: None,
             provider: None,
+            relations: None,
             subject: None,
             recipients: RecipientBits::default(),
             upstream: None,
@@ -278,6 +282,9 @@ impl Record {
         }
         if let Some(provider) = self.provider.and_then(|id| policy.gateway.providers.get(usize::from(id.0))) {
             line.text("provider", &provider.name);
+        }
+        if let Some(relations) = self.relations {
+            line.text("relations", relations);
         }
         if let Some(subject) = self.subject {
             line.bytes("subject", &subject.text());

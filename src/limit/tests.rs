@@ -158,6 +158,7 @@ fn route_policy(name: &str) -> RoutePolicy {
         identity: Vec::new(),
         identity_unavailable: crate::policy::set::IdentityUnavailable::Anonymous,
         require_identity: false,
+        require_relations: false,
         personal_data: PersonalData::Undeclared,
         presets: Vec::new(),
         way_back: WayBack::default(),

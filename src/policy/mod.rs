@@ -10,3 +10,4 @@ pub mod report;
 pub mod set;
 pub mod source;
 mod suggest;
+pub mod vocabularies;

@@ -19,11 +19,13 @@ mod page;
 mod prose;
 mod raw;
 mod rows;
+mod run;
 mod shown;
 mod structure;
 mod tag;
 #[cfg(test)]
 mod tests;
+mod vocabulary;
 
 use again::{Known, Memory};
 use lexer::Lexer;

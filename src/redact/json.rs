@@ -3,6 +3,7 @@
 mod emit;
 mod names;
 mod number;
+mod pairs;
 mod pass;
 mod relate;
 mod scan;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 
 use emit::Emitter;
 pub(super) use names::may_be_found;
+pub(super) use pairs::{Part, names_in};
 pub(super) use scan::unescape;
 pub(super) use utf8::Utf8;
 

@@ -4,6 +4,7 @@
 
 use wide::u8x16;
 
+use super::json::Part;
 use crate::policy::set::Step;
 use crate::redact::plan::{Plan, Symbol};
 
@@ -37,12 +38,15 @@ pub(in crate::redact) struct Key {
     pub(in crate::redact) symbol: Symbol,
     /// What may be told of it.
     pub(in crate::redact) step: Step,
+    /// What it is beside others.
+    pub(in crate::redact) part: Part,
 }
 
 impl Key {
     /// A decoded key, looked up.
     pub(in crate::redact) fn of(key: &[u8], plan: &Plan) -> Self {
-        Self { symbol: plan.symbol(key), step: plan.step(key) }
+        let part = std::str::from_utf8(key).map_or(Part::NEITHER, Part::of);
+        Self { symbol: plan.symbol(key), step: plan.step(key), part }
     }
 }
 
@@ -69,7 +73,7 @@ impl Seen {
     const NONE: Self = Self {
         text: [0xFF; LONGEST + 1],
         bits: u32::MAX,
-        key: Key { symbol: 0, step: Step::UNKNOWN },
+        key: Key { symbol: 0, step: Step::UNKNOWN, part: Part::NEITHER },
         around: NOWHERE,
         said: (0, 0),
         length: 0,

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use super::keys::{Key, Keys};
 use super::plan::{
-    CATEGORY, FREE_TEXT, Facts, GROUP, INNER_GROUP, INNER_SUBJECT, Kept, NOT_PERSONAL, Plan, RECORD, SUBJECT,
+    ALIVE, CATEGORY, FREE_TEXT, Facts, GROUP, INNER_GROUP, INNER_SUBJECT, Kept, NOT_PERSONAL, Plan, RECORD,
+    SUBJECT,
 };
 use crate::policy::set::{CategoryId, Step, Trail};
 
@@ -133,12 +134,25 @@ pub(super) struct Place {
     keys: Keys,
     kept: Kept,
     open: Vec<u32>,
+    /// The last state that [`Place::others`] was asked for, and what it said.
+    others: Option<(u32, Others)>,
+}
+
+/// What is said of members whose names nobody knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Others {
+    /// Something.
+    Something,
+    /// Nothing, if they are no paths.
+    Nothing,
+    /// Nothing, nor of what stands below them.
+    NothingBelow,
 }
 
 impl Place {
     /// In front of the root, which [`Place::root`] describes.
     pub(super) fn new(plan: Arc<Plan>) -> Self {
-        Self { plan, keys: Keys::default(), kept: Kept::new(), open: Vec::new() }
+        Self { plan, keys: Keys::default(), kept: Kept::new(), open: Vec::new(), others: None }
     }
 
     /// The root value.
@@ -148,7 +162,7 @@ impl Place {
 
     /// The member of this decoded name, of the innermost open value.
     pub(super) fn member(&mut self, name: &[u8]) -> Field {
-        let Key { symbol, step } = self.keys.recall(name, &self.plan);
+        let Key { symbol, step, .. } = self.keys.recall(name, &self.plan);
         let state = self.plan.member(self.state(), symbol, &mut self.kept, self.open.len());
         let field = self.field(state, self.plan.charter_class(symbol));
         Field { step: if field.is_known() { Step::UNKNOWN } else { step }, ..field }
@@ -191,6 +205,50 @@ impl Place {
         let class = if field.is_known() { field.class } else { one.class };
         let relation = if field.flags & (SUBJECT | GROUP) != 0 { field } else { one };
         Named { field: Field { class, ..field }, relation }
+    }
+
+    /// Whether nothing is said here of the names that may stand in a text in which none begins that somebody knows, as far as
+    /// that is seen at once.
+    pub(super) fn says_nothing(&mut self, text: &str) -> bool {
+        let is_path = || text.bytes().any(is_separator);
+        // A number may be a place in a list.
+        let is_number = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
+        match self.others() {
+            Others::Something => false,
+            Others::Nothing => !is_path(),
+            Others::NothingBelow => {
+                !is_path() || !text.split(|char: char| !char.is_alphanumeric()).any(is_number)
+            }
+        }
+    }
+
+    /// Whether a name that somebody knows may begin in a text.
+    pub(super) fn may_name(&self, text: &str) -> bool {
+        self.plan.may_begin_name(text)
+    }
+
+    fn others(&mut self) -> Others {
+        let from = self.state();
+        if let Some((state, others)) = self.others
+            && state == from
+            && self.plan.is_computed(state)
+        {
+            return others;
+        }
+        let state = self.plan.member(from, 0, &mut self.kept, self.open.len());
+        let other = self.field(state, self.plan.charter_class(0));
+        self.enter(other, false);
+        let one = self.element(0);
+        self.leave();
+        let others = if other.is_known() || other.relates() || one.is_known() || one.relates() {
+            Others::Something
+        } else if other.flags & ALIVE != 0 {
+            Others::Nothing
+        } else {
+            Others::NothingBelow
+        };
+        self.others = Some((from, others));
+        others
     }
 
     /// Whether a rule or the charter has this name, or one of the steps in it.

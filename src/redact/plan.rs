@@ -3,6 +3,7 @@
 mod automaton;
 mod names;
 mod people;
+mod starts;
 
 use std::sync::Arc;
 
@@ -370,8 +371,18 @@ impl Plan {
         self.remedy(category).stand_in(Means { key, today }, text, Kind::Text).into_text()
     }
 
+    /// Whether a state means the same wherever it is met.
+    pub(super) fn is_computed(&self, state: u32) -> bool {
+        self.automaton.is_computed(state)
+    }
+
     pub(super) fn symbol(&self, key: &[u8]) -> Symbol {
         self.names.symbol(key)
+    }
+
+    /// Whether a name that a rule or the charter has may begin in a text, or behind what is no letter in it.
+    pub(super) fn may_begin_name(&self, text: &str) -> bool {
+        self.names.starts.may_begin(text)
     }
 
     /// What may be told of a member's decoded name, if it turns out that nobody classified its value.
@@ -397,11 +408,6 @@ impl Plan {
     #[inline(always)]
     pub(super) fn enter_record(&self, state: u32, kept: &mut Kept, depth: usize) -> u32 {
         self.automaton.enter(state, kept, depth)
-    }
-
-    /// Whether a state means the same in every document.
-    pub(super) fn is_computed(&self, state: u32) -> bool {
-        self.automaton.is_computed(state)
     }
 
     #[inline(always)]

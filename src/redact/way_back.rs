@@ -4,6 +4,7 @@
 //! Names mean in a request what they mean in the route's answers, wherever they stand. Pure, like the rest of `redact`:
 //! a request is judged whole, before anything of it is sent on.
 
+mod beside;
 mod body;
 mod document;
 mod graphql;

@@ -73,7 +73,7 @@ pub struct Live {
     /// How long each phase may last.
     pub timeouts: Timeouts,
     /// Certificates and TLS rules; `None` where there is no TLS listener.
-    pub tls: Option<Arc<rustls::ServerConfig>>,
+    pub tls: Option<tls::Terms>,
 }
 
 impl Live {
@@ -84,7 +84,9 @@ impl Live {
     pub fn new(settings: &GatewaySettings, tickets: &tls::Tickets) -> Result<Self, tls::TlsError> {
         let tls = match settings.listen.https.is_empty() {
             true => None,
-            false => Some(tls::server_config(&settings.certificates, tickets)?),
+            false => {
+                Some(tls::Terms::new(&settings.certificates, settings.client_certificates.as_ref(), tickets)?)
+            }
         };
         Ok(Self { limits: settings.limits, timeouts: settings.timeouts, tls })
     }

@@ -5,7 +5,6 @@ use std::{
     net::SocketAddr,
     pin::{Pin, pin},
     rc::Rc,
-    sync::Arc,
     task::Poll,
 };
 
@@ -18,13 +17,14 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::TokioIo;
-use rustls::{HandshakeKind, ProtocolVersion, ServerConfig};
+use rustls::{HandshakeKind, ProtocolVersion};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tower::{BoxError, Service, ServiceExt};
 
 use super::{
     observe::{HandshakeOutcome, Malformed, TlsVersion},
     stack::Arrival,
+    tls::{self, Terms},
     watched::{ClientStream, Watched},
     worker::Core,
 };
@@ -107,23 +107,24 @@ pub(super) async fn client<S, B>(
     stack: S,
     stream: Watched,
     peer: SocketAddr,
-    tls: Option<Arc<ServerConfig>>,
+    tls: Option<Terms>,
     tracker: Rc<Tracker>,
 ) where
     S: Service<Arrival, Response = Response<B>, Error = BoxError> + Clone + 'static,
     S::Future: 'static,
     B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Unpin + 'static,
 {
-    let Some(config) = tls else {
+    let Some(terms) = tls else {
         let connection = Rc::new(Connection::new(peer, None, None, tracker));
         return http1(core, stack, ClientStream::plain(stream), connection).await;
     };
-    let Some((stream, version)) = handshake(&core, stream, config, &tracker).await else { return };
+    let Some((stream, version)) = handshake(&core, stream, &terms, &tracker).await else { return };
     let session = stream.get_ref().1;
     let multiplexed = session.alpn_protocol() == Some(b"h2");
     let server_name = session.server_name().map(str::to_ascii_lowercase);
     tracker.progress().enter(Phase::Idle);
-    let connection = Rc::new(Connection::new(peer, Some(version), server_name, tracker));
+    let connection = Connection::new(peer, Some(version), server_name, tracker);
+    let connection = Rc::new(connection.showing(session.peer_certificates()));
     if multiplexed {
         http2(core, stack, ClientStream::tls(stream), connection).await;
     } else {
@@ -134,10 +135,10 @@ pub(super) async fn client<S, B>(
 async fn handshake(
     core: &Core,
     stream: Watched,
-    config: Arc<ServerConfig>,
+    terms: &Terms,
     tracker: &Tracker,
 ) -> Option<(TlsStream<Watched>, TlsVersion)> {
-    let mut accept = pin!(TlsAcceptor::from(config).accept(stream));
+    let mut accept = pin!(TlsAcceptor::from(terms.config.clone()).accept(stream));
     let accepted = poll_fn(|context| {
         if tracker.poll_order(context) == Order::Abort {
             return Poll::Ready(None);
@@ -153,15 +154,21 @@ async fn handshake(
                 Some(ProtocolVersion::TLSv1_2) => TlsVersion::Tls12,
                 _ => TlsVersion::None,
             };
-            let outcome = match session.handshake_kind() {
-                Some(HandshakeKind::Resumed) => HandshakeOutcome::Resumed,
-                _ => HandshakeOutcome::Full,
-            };
-            (version, outcome, Some(stream))
+            match session.handshake_kind() {
+                Some(HandshakeKind::Resumed) if !terms.may_resume(session.peer_certificates()) => {
+                    (version, HandshakeOutcome::CertificateRefused, None)
+                }
+                Some(HandshakeKind::Resumed) => (version, HandshakeOutcome::Resumed, Some(stream)),
+                _ => (version, HandshakeOutcome::Full, Some(stream)),
+            }
         }
         // rustls reports what the client did wrong as invalid data, after sending the alert.
         Some(Err(error)) if error.kind() == std::io::ErrorKind::InvalidData => {
-            (TlsVersion::None, HandshakeOutcome::Failed, None)
+            let outcome = match tls::concerns_certificate(&error) {
+                true => HandshakeOutcome::CertificateRefused,
+                false => HandshakeOutcome::Failed,
+            };
+            (TlsVersion::None, outcome, None)
         }
         Some(Err(_)) => (TlsVersion::None, HandshakeOutcome::Abandoned, None),
         None => (TlsVersion::None, HandshakeOutcome::TimedOut, None),

@@ -218,7 +218,7 @@ const SHORT: Duration = Duration::from_millis(150);
 
 fn config(limits: ClientLimits, timeouts: Timeouts) -> (Config, Arc<Notes>, tls::Tickets) {
     let tickets = tls::Tickets::new().unwrap();
-    let tls = tls::server_config(&[certificate(&["ecole.example.fr"])], &tickets).unwrap();
+    let tls = tls::Terms::new(&[certificate(&["ecole.example.fr"])], None, &tickets).unwrap();
     let notes = Arc::new(Notes::default());
     let config = Config {
         listen: Listen { https: vec![LOCAL], http: vec![LOCAL], admin: LOCAL, public_https_port: 443 },

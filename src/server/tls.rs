@@ -1,20 +1,28 @@
 //! TLS towards clients: versions, suites, certificates by server name, tickets.
 //!
 //! TLS 1.3 and 1.2 with ephemeral key exchange and authenticated encryption only (charter 6; ASVS 12.1). The hybrid
-//! X25519MLKEM768 comes first. Early data stays off: a replayed request is not one that the caller made.
+//! X25519MLKEM768 comes first. Clients are asked for a certificate where the policy says so (`tls/clients.rs`). Early data stays off: a replayed request is not one that the caller made.
 
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::SystemTime,
+};
 
 use rustls::{
     ServerConfig,
     crypto::{CryptoProvider, aws_lc_rs},
+    pki_types::CertificateDer,
     server::{
         ClientHello, ProducesTickets, ResolvesServerCert, ServerSessionMemoryCache, StoresServerSessions,
     },
     sign::CertifiedKey,
 };
 
-use crate::policy::set::Certificate;
+mod clients;
+
+use crate::policy::set::{Certificate, ClientAuthorities};
 
 /// Sessions of TLS 1.2 clients without tickets that are remembered, over all workers.
 const SESSIONS: usize = 4096;
@@ -41,7 +49,13 @@ pub enum TlsError {
 
 /// What lets sessions resume: shared by workers, kept over reloads.
 #[derive(Clone)]
-pub struct Tickets {
+pub struct Tickets(Arc<Mutex<Kept>>);
+
+/// The means of one set of terms for clients' certificates: a session that began under others is not resumed, so that one
+/// without a certificate, or with one that was taken back since, begins anew.
+#[derive(Clone)]
+struct Kept {
+    terms: Option<[u8; 32]>,
     ticketer: Arc<dyn ProducesTickets>,
     sessions: Arc<dyn StoresServerSessions>,
 }
@@ -58,8 +72,59 @@ impl Tickets {
     /// # Errors
     /// [`TlsError::Settings`] if the system gives no randomness.
     pub fn new() -> Result<Self, TlsError> {
-        Ok(Self { ticketer: aws_lc_rs::Ticketer::new()?, sessions: ServerSessionMemoryCache::new(SESSIONS) })
+        Ok(Self(Arc::new(Mutex::new(Kept::new(None)?))))
     }
+
+    /// Those of sessions under these terms.
+    fn under(&self, terms: Option<[u8; 32]>) -> Result<Kept, TlsError> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.terms != terms {
+            *kept = Kept::new(terms)?;
+        }
+        Ok(kept.clone())
+    }
+}
+
+impl Kept {
+    fn new(terms: Option<[u8; 32]>) -> Result<Self, TlsError> {
+        let (ticketer, sessions) = (aws_lc_rs::Ticketer::new()?, ServerSessionMemoryCache::new(SESSIONS));
+        Ok(Self { terms, ticketer, sessions })
+    }
+}
+
+/// How TLS is spoken with clients.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    /// The library's settings.
+    pub config: Arc<ServerConfig>,
+    clients: Option<Arc<ClientAuthorities>>,
+}
+
+impl Terms {
+    /// Builds what serves `certificates`, and asks clients for theirs where there is somebody to believe.
+    ///
+    /// # Errors
+    /// [`TlsError`] if there is none, or one that does not fit its key.
+    pub fn new(
+        certificates: &[Certificate],
+        clients: Option<&Arc<ClientAuthorities>>,
+        tickets: &Tickets,
+    ) -> Result<Self, TlsError> {
+        let config = server_config(certificates, clients.map(|one| &**one), tickets)?;
+        Ok(Self { config, clients: clients.cloned() })
+    }
+
+    /// Whether a resumed session may go on, with the certificate of its first handshake.
+    pub(super) fn may_resume(&self, chain: Option<&[CertificateDer<'_>]>) -> bool {
+        let now = SystemTime::now();
+        self.clients.as_ref().is_none_or(|authorities| clients::may_resume(authorities, chain, now))
+    }
+}
+
+/// Whether a handshake failed over the client's certificate.
+pub(super) fn concerns_certificate(error: &std::io::Error) -> bool {
+    let error = error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>());
+    matches!(error, Some(rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented))
 }
 
 /// The rules and suites of this gateway, in the order they are preferred.
@@ -82,20 +147,24 @@ fn provider() -> CryptoProvider {
     }
 }
 
-/// Builds what serves `certificates`.
-///
-/// # Errors
-/// [`TlsError`] if there is none, or one that does not fit its key.
-pub fn server_config(certificates: &[Certificate], tickets: &Tickets) -> Result<Arc<ServerConfig>, TlsError> {
+fn server_config(
+    certificates: &[Certificate],
+    clients: Option<&ClientAuthorities>,
+    tickets: &Tickets,
+) -> Result<Arc<ServerConfig>, TlsError> {
     let provider = Arc::new(provider());
     let resolver = ByName::new(certificates, &provider)?;
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
-        .with_no_client_auth()
-        .with_cert_resolver(Arc::new(resolver));
+    let kept = tickets.under(clients.map(|authorities| authorities.digest))?;
+    let builder = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?;
+    let builder = match clients {
+        None => builder.with_no_client_auth(),
+        Some(authorities) => builder.with_client_cert_verifier(clients::verifier(authorities)),
+    };
+    let mut config = builder.with_cert_resolver(Arc::new(resolver));
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    config.ticketer = tickets.ticketer.clone();
-    config.session_storage = tickets.sessions.clone();
+    config.ticketer = kept.ticketer;
+    config.session_storage = kept.sessions;
     config.max_early_data_size = 0;
     Ok(Arc::new(config))
 }

@@ -12,7 +12,9 @@ use super::{
     labels::{Direction, MethodLabel, Scope, UpstreamError},
     names,
 };
-use crate::policy::set::{CategoryId, Charter, IdentityProvider, RecipientId, RoutePolicy, Upstream};
+use crate::policy::set::{
+    CategoryId, Charter, IdentityProvider, RecipientId, RelationSource, RoutePolicy, Upstream,
+};
 
 /// The recipient label of an exchange that ended before anybody asked who the caller is, and the route label of one
 /// that no route took.
@@ -275,6 +277,27 @@ impl ProviderMetrics {
         if let Some(age) = age {
             names::IDENTITY_KEYS_AGE.gauge([self.provider.clone()]).set(age.as_secs_f64());
         }
+    }
+}
+
+/// What is counted about one relation source, by one worker.
+#[derive(Debug)]
+pub struct RelationMetrics {
+    source: SharedString,
+    outcomes: Cached<&'static str>,
+}
+
+impl RelationMetrics {
+    /// The handles of a source.
+    pub fn new(source: &RelationSource) -> Self {
+        Self { source: source.name.clone().into(), outcomes: Cached::new() }
+    }
+
+    /// Counts what came of a look-up; the outcome is the name of an enum's variant.
+    pub fn outcome(&self, outcome: &'static str) {
+        self.outcomes.add(outcome, 1, || {
+            names::RELATIONS.counter([self.source.clone(), SharedString::const_str(outcome)])
+        });
     }
 }
 

@@ -84,6 +84,8 @@ labels! {
         Resumed = "resumed",
         /// The client offered nothing acceptable, or broke the protocol.
         Failed = "failed",
+        /// The client's certificate does not hold, or there is none where one is required.
+        CertificateRefused = "certificate_refused",
         /// The client went away.
         Abandoned = "abandoned",
         /// The deadline passed, or the server stopped.
@@ -142,6 +144,8 @@ labels! {
         Unauthenticated = "unauthenticated",
         /// Nobody could say who the caller is, because the provider does not answer (503).
         IdentityUnavailable = "identity_unavailable",
+        /// Nobody could say whom the caller is related to, and the route wants to know (503).
+        RelationsUnavailable = "relations_unavailable",
         /// A login body in which the account could not be read (400, 413 or 415).
         UnreadableLogin = "unreadable_login",
         /// It filters or sorts by data that the caller may not see (403).

@@ -18,6 +18,8 @@ pub(crate) mod sample;
 
 pub use event::{Event, Level, event};
 pub use export::{DURATION_BUCKETS, Exporter, TelemetryError, install};
-pub use handles::{ExchangeMetrics, InFlight, NONE, ProviderMetrics, RouteMetrics, UpstreamMetrics};
+pub use handles::{
+    ExchangeMetrics, InFlight, NONE, ProviderMetrics, RelationMetrics, RouteMetrics, UpstreamMetrics,
+};
 pub use labels::*;
 pub use process::*;

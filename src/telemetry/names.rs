@@ -153,6 +153,8 @@ table! {
         "Keys that can verify a provider's tokens at present, counted once for each algorithm; 0 while there are none, or only old ones.";
     IDENTITY_KEYS_AGE = Gauge "rempart_identity_keys_age_seconds" [provider]
         "How long ago a provider's keys were fetched.";
+    RELATIONS = Counter "rempart_relation_lookups_total" [source, outcome]
+        "Looks for a caller's groups and wards: asked of the source, kept, old and being renewed, or unavailable.";
     POLICY_RELOADS = Counter "rempart_policy_reloads_total" [outcome]
         "Attempts to load the policy again.";
     POLICY_LAST_RELOAD_SUCCESSFUL = Gauge "rempart_policy_last_reload_successful" []
@@ -232,6 +234,7 @@ mod tests {
             "direction",
             "provider",
             "quota",
+            "source",
         ]);
         for metric in METRICS {
             for label in metric.labels {

@@ -30,6 +30,7 @@ from wire import Tap  # noqa: E402
 import check_gate  # noqa: E402, F401
 import check_people  # noqa: E402, F401
 import check_platform  # noqa: E402, F401
+import check_relations  # noqa: E402, F401
 import check_browser  # noqa: E402, F401
 import check_traces  # noqa: E402, F401
 

@@ -16,6 +16,7 @@ use rempart::{
         presets,
         set::{JsonPath, PolicySet},
         source::Sources,
+        vocabularies,
     },
     telemetry::{
         labels,
@@ -207,6 +208,24 @@ fn the_table_of_presets_is_that_of_the_code() {
 }
 
 #[test]
+fn the_table_of_vocabularies_is_that_of_the_code() {
+    let mut table = String::from("| vocabulary | roles of | what becomes of them |\n|---|---|---|\n");
+    for name in vocabularies::names() {
+        let vocabulary = vocabularies::read(name).unwrap();
+        let mut kinds = Vec::new();
+        for recipient in vocabulary.recipients().into_iter().map(Some).chain([None]) {
+            let roles = vocabulary.roles.iter().filter(|(_, to)| to.as_deref() == recipient);
+            let roles: Vec<_> = roles.map(|(role, _)| format!("`{role}`")).collect();
+            if !roles.is_empty() {
+                kinds.push(format!("{}: {}", recipient.unwrap_or("nothing"), roles.join(" ")));
+            }
+        }
+        table.push_str(&format!("| `{name}` | {} | {} |\n", vocabulary.title, kinds.join("; ")));
+    }
+    generated("docs/policy.md", "vocabularies", &table);
+}
+
+#[test]
 fn the_table_of_detectors_is_that_of_the_code() {
     let mut table = String::from("| kind | finds | checks | misses |\n|---|---|---|---|\n");
     for kind in rempart::redact::detect::Kind::ALL {
@@ -238,7 +257,7 @@ fn the_catalogue_of_leaks_is_that_of_the_tests() {
 fn keys() -> BTreeSet<String> {
     let field = Regex::new(r#"(?:rename = "(\w+)"\)\]\s*)?pub\(crate\) (\w+):"#).unwrap();
     let mut keys = BTreeSet::new();
-    for file in ["authentication", "charter", "gateway", "oidc", "route"] {
+    for file in ["authentication", "charter", "client_certificate", "gateway", "oidc", "relations", "route"] {
         let source = read(&format!("src/policy/document/{file}.rs"));
         keys.extend(
             field

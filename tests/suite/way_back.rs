@@ -149,6 +149,10 @@ async fn nobody_asks_for_what_they_do_not_see() {
         "email=anna@x.example",
         "birth+year=2012",
         "birth.year=2012",
+        "sort%5B0%5D%5Bfield%5D=birth_year",
+        "search_field=email",
+        "filter=birthYear==2012",
+        "criteria%5B0%5D%5Bkey%5D=email&criteria%5B0%5D%5Bvalue%5D=x",
     ] {
         for (role, path) in [("marketing", "/people/"), ("anonymous", "/free/list")] {
             world.check(role, Method::GET, &format!("{path}?{query}"), "", "", 403).await;
@@ -192,6 +196,13 @@ async fn nobody_writes_or_sends_back_what_they_do_not_see() {
     let rows: Vec<(&str, &str, &str, String, u16)> = vec![
         ("marketing", "/people/7", JSON, r#"{"birth_year": 2012}"#.into(), 403),
         ("marketing", "/people/7", JSON, r#"{"title": "x", "b\u0069rthYear": null}"#.into(), 403),
+        ("marketing", "/people/7", JSON, r#"{"value": 2012, "field": "birth_year"}"#.into(), 403),
+        ("marketing", "/people/7", JSON, r#"{"sort": [{"birth_year": "desc"}]}"#.into(), 403),
+        ("learner", "/people/7", JSON, r#"{"criteria": [{"key": "email", "value": "x"}]}"#.into(), 403),
+        ("marketing", "/people/7", FORM, "field=email&values%5B0%5D=x".into(), 403),
+        ("marketing", "/people/7", JSON, r#"{"key": "reminder", "text": "my email"}"#.into(), 200),
+        ("marketing", "/people/7", JSON, r#"{"sort": "title", "*** note": 1}"#.into(), 200),
+        ("learner", "/people/7", JSON, r#"{"grades": {"*** 2": 1}}"#.into(), 409),
         (
             "marketing",
             "/people/7",

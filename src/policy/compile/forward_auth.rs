@@ -10,7 +10,7 @@ use super::{
     identity::{cookie_name, request_path},
 };
 use crate::policy::{
-    document::ForwardAuthDocument,
+    document::{Entries, ForwardAuthDocument, List},
     set::{ForwardAuthSettings, UpstreamId},
     suggest::listed,
 };
@@ -40,8 +40,8 @@ pub(super) fn compile(
         None => Some(Method::GET),
     };
     let (cookies, headers) = credentials(context, at, forward);
-    let fixed_headers = fixed_headers(context, &at.key("fixed_headers"), forward);
-    let fixed_cookies = fixed_cookies(context, &at.key("fixed_cookies"), forward);
+    let fixed_headers = fixed_headers(context, &at.key("fixed_headers"), &forward.fixed_headers);
+    let fixed_cookies = fixed_cookies(context, &at.key("fixed_cookies"), &forward.fixed_cookies);
     if let Some(body) = &forward.body {
         let at = at.key("body");
         if matches!(method, Some(Method::GET | Method::HEAD)) {
@@ -74,33 +74,44 @@ fn credentials(
     at: &At,
     forward: &ForwardAuthDocument,
 ) -> (Vec<String>, Vec<HeaderName>) {
-    let mut cookies = Vec::new();
-    for (index, name) in forward.cookies.iter().flatten().enumerate() {
-        let (Some(name), at) = (name, at.key("cookies").item(index)) else { continue };
-        cookie_name(context, &at, name);
-        cookies.push(name.clone());
-    }
-    let mut headers = Vec::new();
-    for (index, name) in forward.headers.iter().flatten().enumerate() {
-        let (Some(name), at) = (name, at.key("headers").item(index)) else { continue };
-        headers.extend(header_name(context, &at, name));
-    }
+    let found = forwarded(context, at, &forward.cookies, &forward.headers);
     let nothing = forward.cookies.as_ref().is_none_or(Vec::is_empty)
         && forward.headers.as_ref().is_none_or(Vec::is_empty);
     if nothing && !context.dropped(&at.key("cookies")) && !context.dropped(&at.key("headers")) {
         let help = "name the platform's session cookie: `cookies: [kolibri]`";
         context.error_at_key(at, "nothing of the caller would be forwarded", help);
     }
+    found
+}
+
+/// Cookies and headers of the caller, by name.
+pub(super) fn forwarded(
+    context: &mut Context<'_>,
+    at: &At,
+    written_cookies: &Option<List<String>>,
+    written_headers: &Option<List<String>>,
+) -> (Vec<String>, Vec<HeaderName>) {
+    let mut cookies = Vec::new();
+    for (index, name) in written_cookies.iter().flatten().enumerate() {
+        let (Some(name), at) = (name, at.key("cookies").item(index)) else { continue };
+        cookie_name(context, &at, name);
+        cookies.push(name.clone());
+    }
+    let mut headers = Vec::new();
+    for (index, name) in written_headers.iter().flatten().enumerate() {
+        let (Some(name), at) = (name, at.key("headers").item(index)) else { continue };
+        headers.extend(header_name(context, &at, name));
+    }
     (cookies, headers)
 }
 
-fn fixed_headers(
+pub(super) fn fixed_headers(
     context: &mut Context<'_>,
     at: &At,
-    forward: &ForwardAuthDocument,
+    written: &Option<Entries<String>>,
 ) -> Vec<(HeaderName, HeaderValue)> {
     let mut headers = Vec::new();
-    for (name, value) in forward.fixed_headers.iter().flat_map(|entries| &entries.0) {
+    for (name, value) in written.iter().flat_map(|entries| &entries.0) {
         let Some(value) = value else { continue };
         let at = at.key(name);
         let Some(name) = header_name(context, &at, name) else { continue };
@@ -112,9 +123,13 @@ fn fixed_headers(
     headers
 }
 
-fn fixed_cookies(context: &mut Context<'_>, at: &At, forward: &ForwardAuthDocument) -> Vec<(String, String)> {
+pub(super) fn fixed_cookies(
+    context: &mut Context<'_>,
+    at: &At,
+    written: &Option<Entries<String>>,
+) -> Vec<(String, String)> {
     let mut cookies = Vec::new();
-    for (name, value) in forward.fixed_cookies.iter().flat_map(|entries| &entries.0) {
+    for (name, value) in written.iter().flat_map(|entries| &entries.0) {
         let Some(value) = value else { continue };
         let at = at.key(name);
         cookie_name(context, &at, name);

@@ -10,9 +10,9 @@ use std::{
 use ipnet::IpNet;
 
 use super::{
-    certificate,
+    certificate, client_certificate,
     context::{At, Context, Names},
-    identity, quotas, store, upstreams,
+    identity, quotas, relations, store, upstreams,
 };
 use crate::{
     policy::{
@@ -62,8 +62,13 @@ pub(super) fn compile(
     let at = root.key("gateway");
     let listen = listen(context, &at, document);
     let (mut upstreams, mut upstream_names) = upstreams::compile(context, &at, &document.upstreams);
-    let providers =
-        identity::compile(context, &at, &document.identity, recipients, &mut upstreams, &mut upstream_names);
+    let (relations, sources) = relations::compile(context, &at, document, &upstream_names);
+    let site = identity::Site { at: &at, document, recipients, sources: &sources };
+    let providers = identity::compile(context, &site, &mut upstreams, &mut upstream_names);
+    let client_certificates = document.listen.as_deref().and_then(|listen| {
+        let at = at.key("listen").key("client_certificates");
+        client_certificate::authorities(context, &at, listen.client_certificates.as_deref()?)
+    });
     let provider_names = Names {
         list: providers.iter().map(|provider| provider.name.clone()).collect(),
         incomplete: context.dropped(&at.key("identity"))
@@ -79,6 +84,7 @@ pub(super) fn compile(
     let settings = GatewaySettings {
         workers,
         certificates: certificate::compile(context, &at, document),
+        client_certificates,
         hsts: hsts(context, &at, document),
         trusted_proxies: trusted_proxies(context, &at, document),
         limits: limits(
@@ -92,6 +98,7 @@ pub(super) fn compile(
             document.timeouts.as_deref().unwrap_or(&TimeoutsDocument::default()),
         ),
         providers,
+        relations,
         store: store::compile(context, &at.key("store"), document.store.as_ref()),
         quotas,
         secret: secret(context, &at, document),

@@ -5,15 +5,17 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{
+    client_certificate,
     context::{At, Context, Names},
     forward_auth, introspection,
     oidc::{self, Scope, Written},
+    relations, roles,
 };
 use crate::policy::{
-    document::{ClaimsDocument, JwksDocument, JwtDocument, List, ProviderDocument, Section, WordOr},
+    document::{ClaimsDocument, GatewayDocument, JwksDocument, JwtDocument, ProviderDocument, WordOr},
     set::{
-        ClaimPaths, IdentityProvider, JsonPath, JwtSettings, KeySource, ProviderKind, RecipientId, Renewal,
-        TokenSource, Upstream,
+        ClaimPaths, IdentityProvider, JsonPath, JwtSettings, KeySource, ProviderKind, Renewal, TokenSource,
+        Upstream,
     },
 };
 
@@ -21,24 +23,22 @@ use crate::policy::{
 const ALGORITHMS: [&str; 9] =
     ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"];
 /// The ways in which a provider may be asked.
-const KINDS: [&str; 3] = ["jwt", "forward_auth", "introspection"];
+const KINDS: [&str; 4] = ["jwt", "forward_auth", "introspection", "client_certificate"];
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// Compiles the providers. An address of keys may add an upstream of its own.
 pub(super) fn compile(
     context: &mut Context<'_>,
-    at: &At,
-    written: &Option<List<Section<ProviderDocument>>>,
-    recipients: &Names,
+    site: &Site<'_>,
     upstreams: &mut Vec<Upstream>,
     names: &mut Names,
 ) -> Vec<IdentityProvider> {
-    let at = at.key("identity");
+    let at = site.at.key("identity");
     let mut providers: Vec<IdentityProvider> = Vec::new();
     // What routes may name is what the file declares, not what an address of keys adds.
     let declared = Names { list: names.list.clone(), incomplete: names.incomplete };
-    for (index, entry) in written.iter().flatten().enumerate().take(usize::from(u16::MAX)) {
+    for (index, entry) in site.document.identity.iter().flatten().enumerate().take(usize::from(u16::MAX)) {
         let (Some(entry), at) = (entry, at.item(index)) else { continue };
         let help = "a name for routes and metrics: `name: platform`";
         let name = context.text(&at, "name", &entry.name, help).unwrap_or_default().to_owned();
@@ -48,18 +48,27 @@ pub(super) fn compile(
                 context.error(&at.key("name"), format!("there is a provider `{name}` already"), "rename one");
             }
         }
-        let kind = kind(context, &at, entry, &name, upstreams, &declared);
+        let kind = kind(context, &at, entry, &name, site, upstreams, &declared);
         let help = "where the answer says what: `claims: { subject: $.sub, role: $.role }`";
         let claims = match context.need(&at, "claims", &entry.claims, help) {
             Some(claims) => claim_paths(context, &at.key("claims"), claims),
             None => ClaimPaths::default(),
         };
-        let roles = roles(context, &at, entry, recipients);
+        let roles = roles::compile(context, &at, entry, site.recipients);
+        let relations = relations::named(context, &at, entry, site.sources);
         // A provider without a sound kind still takes its place, for the routes that name it.
         let kind = kind.unwrap_or_else(|| ProviderKind::Jwt(nobody()));
-        providers.push(IdentityProvider { name, kind, claims, roles });
+        providers.push(IdentityProvider { name, kind, claims, roles, relations });
     }
     providers
+}
+
+/// What is around the providers: the file, and what they may refer to.
+pub(super) struct Site<'a> {
+    pub(super) at: &'a At,
+    pub(super) document: &'a GatewayDocument,
+    pub(super) recipients: &'a Names,
+    pub(super) sources: &'a Names,
 }
 
 /// Stands in for settings that were refused; its set is never handed out.
@@ -79,35 +88,44 @@ fn kind(
     at: &At,
     entry: &ProviderDocument,
     name: &str,
+    site: &Site<'_>,
     upstreams: &mut Vec<Upstream>,
     declared: &Names,
 ) -> Option<ProviderKind> {
-    match (&entry.jwt, &entry.forward_auth, &entry.introspection) {
-        (Some(jwt), None, None) => {
+    match (&entry.jwt, &entry.forward_auth, &entry.introspection, &entry.client_certificate) {
+        (Some(jwt), None, None, None) => {
             let mut scope = Scope { provider: name, what: "keys", upstreams, declared };
             self::jwt(context, &at.key("jwt"), jwt, &mut scope).map(ProviderKind::Jwt)
         }
-        (None, Some(forward), None) => {
+        (None, Some(forward), None, None) => {
             forward_auth::compile(context, &at.key("forward_auth"), forward, declared)
                 .map(ProviderKind::ForwardAuth)
         }
-        (None, None, Some(written)) => {
+        (None, None, Some(written), None) => {
             let at = at.key("introspection");
             let mut scope = Scope { provider: name, what: "answers", upstreams, declared };
             introspection::compile(context, &at, written, &mut scope).map(ProviderKind::Introspection)
         }
-        (None, None, None) => {
+        (None, None, None, Some(certificate)) => {
+            let at = at.key("client_certificate");
+            client_certificate::provider(context, &at, certificate, site.at, site.document)
+                .map(ProviderKind::ClientCertificate)
+        }
+        (None, None, None, None) => {
             if !KINDS.iter().any(|kind| context.dropped(&at.key(kind))) {
                 let help = "`jwt: { … }` for signed tokens, `introspection: { … }` for those that only their \
-                            issuer can read, `forward_auth: { … }` for a session endpoint";
+                            issuer can read, `forward_auth: { … }` for a session endpoint, \
+                            `client_certificate: {}` for what TLS clients show";
                 context.error(at, "nothing says how this provider is asked", help);
             }
             None
         }
-        (_, forward, introspection) => {
+        (jwt, forward, introspection, certificate) => {
             let help = "declare one provider for each; routes ask them in order";
-            let second = if introspection.is_some() && forward.is_none() { KINDS[2] } else { KINDS[1] };
-            context.error_at_key(&at.key(second), "a provider is asked in one way", help);
+            let there = [jwt.is_some(), forward.is_some(), introspection.is_some(), certificate.is_some()];
+            let second = KINDS.iter().zip(there).filter(|(_, there)| *there).nth(1);
+            let at = second.map_or_else(|| at.clone(), |(kind, _)| at.key(kind));
+            context.error_at_key(&at, "a provider is asked in one way", help);
             None
         }
     }
@@ -128,28 +146,6 @@ fn claim_paths(context: &mut Context<'_>, at: &At, claims: &ClaimsDocument) -> C
     };
     context.need(at, "role", &claims.role, "where the caller's roles are: `role: $.roles[*]`");
     paths
-}
-
-fn roles(
-    context: &mut Context<'_>,
-    at: &At,
-    entry: &ProviderDocument,
-    recipients: &Names,
-) -> Vec<(String, RecipientId)> {
-    let help = "which role is which recipient: `roles: { student: learner, coach: teacher }`";
-    let mut roles = Vec::new();
-    if let Some(written) = context.need(at, "roles", &entry.roles, help) {
-        let at = at.key("roles");
-        for (role, recipient) in &written.0 {
-            let Some(recipient) = recipient else { continue };
-            if let Some(place) =
-                context.refer(&at.key(role), recipients, "recipient", "charter.recipients", recipient)
-            {
-                roles.push((role.clone(), RecipientId(place as u8)));
-            }
-        }
-    }
-    roles
 }
 
 fn jwt(context: &mut Context<'_>, at: &At, jwt: &JwtDocument, scope: &mut Scope<'_>) -> Option<JwtSettings> {

@@ -142,6 +142,7 @@ fn route(
         identity: identity(context, at, entry, scope),
         require_identity: entry.require_identity.unwrap_or(false),
         identity_unavailable: identity_unavailable(context, &at.key("identity_unavailable"), entry),
+        require_relations: entry.require_relations.unwrap_or(false),
         authentication: entry
             .authentication
             .as_deref()

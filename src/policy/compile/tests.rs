@@ -16,6 +16,8 @@ use crate::policy::{
     source::{self, Sources},
 };
 
+mod callers;
+
 const CHECK: Options = Options { absent_files_pass: true, now: None };
 
 fn folder(name: &str) -> std::path::PathBuf {
@@ -35,6 +37,11 @@ fn certificate() -> (String, String) {
 
 /// A sound policy of three files, with one change.
 fn small(file: &str, from: &str, to: &str) -> (Option<PolicySet>, Report) {
+    small_twice(file, &[(from, to)])
+}
+
+/// The same, with several changes in one file.
+fn small_twice(file: &str, changes: &[(&str, &str)]) -> (Option<PolicySet>, Report) {
     let charter = "charter:
   title: Charte
   version: 2025-09-10
@@ -67,12 +74,11 @@ fn small(file: &str, from: &str, to: &str) -> (Option<PolicySet>, Report) {
     purpose: account
 ";
     let change = |name: &str, text: &str| {
-        if name == file {
+        let changes = changes.iter().filter(|_| name == file);
+        changes.fold(text.to_owned(), |text, (from, to)| {
             assert!(text.contains(from), "{from} is not in {file}");
             text.replacen(from, to, 1)
-        } else {
-            text.to_owned()
-        }
+        })
     };
     let (chain, key) = certificate();
     let sources = Sources::from_memory([

@@ -2,7 +2,10 @@
 
 use serde::Deserialize;
 
-use super::{Amount, Entries, IntrospectionDocument, JwksDocument, List, Section, Texts, WordOr};
+use super::{
+    Amount, ClientCertificateDocument, ClientCertificatesDocument, Entries, IntrospectionDocument,
+    JwksDocument, List, RelationsDocument, Section, Texts, Vocabularies, WordOr,
+};
 
 /// The file.
 #[derive(Debug, Default, Deserialize)]
@@ -29,6 +32,8 @@ pub(crate) struct GatewayDocument {
     pub(crate) timeouts: Option<Section<TimeoutsDocument>>,
     /// Who can say who the caller is. Default: nobody, every caller is `anonymous`.
     pub(crate) identity: Option<List<Section<ProviderDocument>>>,
+    /// Upstream calls that list whom a caller is related to. Default: none.
+    pub(crate) relations: Option<List<Section<RelationsDocument>>>,
     /// `memory`, or `{ redis: … }`. Default: `memory`.
     pub(crate) store: Option<WordOr<StoreDocument>>,
     /// Limits on requests, by name, 64 at most. Default: none.
@@ -52,6 +57,8 @@ pub(crate) struct ListenDocument {
     pub(crate) admin: Option<String>,
     /// The port under which clients reach the TLS listeners. Default: 443.
     pub(crate) public_https_port: Option<u16>,
+    /// Certificates of clients. Default: none is asked for. Taken up while the gateway runs.
+    pub(crate) client_certificates: Option<Section<ClientCertificatesDocument>>,
 }
 
 /// `gateway.certificates[]`
@@ -116,7 +123,7 @@ pub(crate) struct TimeoutsDocument {
     pub(crate) drain_delay: Option<Amount>,
 }
 
-/// `gateway.identity[]`: `jwt`, `forward_auth` or `introspection`.
+/// `gateway.identity[]`: `jwt`, `introspection`, `forward_auth` or `client_certificate`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct ProviderDocument {
@@ -125,10 +132,15 @@ pub(crate) struct ProviderDocument {
     pub(crate) jwt: Option<Section<JwtDocument>>,
     pub(crate) forward_auth: Option<Section<ForwardAuthDocument>>,
     pub(crate) introspection: Option<Section<IntrospectionDocument>>,
+    pub(crate) client_certificate: Option<Section<ClientCertificateDocument>>,
     /// Where the answer says what. Mandatory.
     pub(crate) claims: Option<Section<ClaimsDocument>>,
-    /// Text of a role → recipient of the charter. Mandatory.
+    /// Text of a role → recipient of the charter. Mandatory without a vocabulary.
     pub(crate) roles: Option<Entries<String>>,
+    /// What the school world calls its roles; `roles` wins over it. Default: none.
+    pub(crate) vocabulary: Option<Vocabularies>,
+    /// Sources of further groups and wards. Default: none.
+    pub(crate) relations: Option<Texts>,
 }
 
 /// `claims`: paths into the token's claims or the endpoint's JSON, from the root.

@@ -5,23 +5,29 @@
 
 mod authentication;
 mod charter;
+mod client_certificate;
 mod gateway;
 mod locate;
 mod oidc;
 mod preset;
 mod read;
+mod relations;
 mod route;
 mod tree;
+mod vocabulary;
 
 pub(crate) use authentication::*;
 pub(crate) use charter::*;
+pub(crate) use client_certificate::{ClientCertificateDocument, ClientCertificatesDocument};
 pub(crate) use gateway::*;
 pub(crate) use locate::locate;
 pub(crate) use oidc::*;
 pub(crate) use preset::{PresetFile, Presets};
 pub(crate) use read::{Contents, open};
+pub(crate) use relations::RelationsDocument;
 pub(crate) use route::*;
 pub(crate) use tree::{FILE_BYTES_MAX, Fault, Part, Step};
+pub(crate) use vocabulary::{Vocabularies, VocabularyDocument, VocabularyFile};
 
 use std::{fmt, marker::PhantomData, ops::Deref};
 

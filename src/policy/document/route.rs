@@ -39,6 +39,8 @@ pub(crate) struct RouteDocument {
     /// What becomes of a caller whose credential cannot be checked because its source does not answer: `anonymous`, or
     /// `refuse` with 503. Default: `refuse` where `require_identity` is true, otherwise `anonymous`.
     pub(crate) identity_unavailable: Option<String>,
+    /// Whether a caller whose relations cannot be asked for gets 503 instead of a view without them. Default: false.
+    pub(crate) require_relations: Option<bool>,
     /// What is personal in the answers. Default: the charter's field names count at any depth.
     pub(crate) personal_data: Option<Section<PersonalDataDocument>>,
     /// Protection of accounts, where the route checks a credential.

@@ -5,7 +5,10 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use ipnet::IpNet;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use super::{IntrospectionSettings, JsonPath, Located, Quota, RecipientId, Renewal, Store};
+use super::{
+    ClientAuthorities, ClientCertificateSettings, IntrospectionSettings, JsonPath, Located, Quota,
+    RecipientId, RelationSource, RelationSourceId, Renewal, Store,
+};
 use crate::secret::{MasterSecret, Sensitive};
 
 /// `gateway.yaml`, compiled.
@@ -17,6 +20,8 @@ pub struct GatewaySettings {
     pub workers: Option<usize>,
     /// Certificates by server name, in the file's order; the first answers unknown names.
     pub certificates: Vec<Certificate>,
+    /// Whom the TLS listeners believe about clients; `None` where none is asked for a certificate.
+    pub client_certificates: Option<Arc<ClientAuthorities>>,
     /// `Strict-Transport-Security` (RFC 6797; charter 6).
     pub hsts: Hsts,
     /// Proxies whose `X-Forwarded-For` entries are believed, counted from the right.
@@ -27,6 +32,8 @@ pub struct GatewaySettings {
     pub timeouts: Timeouts,
     /// Who can say who the caller is; a [`ProviderId`] is a place here.
     pub providers: Vec<IdentityProvider>,
+    /// Who can say whom a caller is related to; a [`RelationSourceId`] is a place here.
+    pub relations: Vec<RelationSource>,
     /// Where counters live.
     pub store: Store,
     /// Named limits on requests; a [`super::QuotaId`] is a place here.
@@ -125,6 +132,8 @@ pub struct IdentityProvider {
     pub claims: ClaimPaths,
     /// Role text (exact) → recipient; a role that is not listed adds nothing.
     pub roles: Vec<(String, RecipientId)>,
+    /// Sources of groups and wards beside those that the answer itself has.
+    pub relations: Vec<RelationSourceId>,
 }
 
 /// Where an answer (JWT claims, or the JSON of a session or introspection endpoint) says what. Absolute paths.
@@ -151,6 +160,8 @@ pub enum ProviderKind {
     ForwardAuth(ForwardAuthSettings),
     /// The issuer's word on a token (RFC 7662).
     Introspection(IntrospectionSettings),
+    /// The certificate that the client showed.
+    ClientCertificate(ClientCertificateSettings),
 }
 
 /// How tokens are verified.

@@ -5,23 +5,27 @@
 
 mod authentication;
 mod charter;
+mod client_certificate;
 mod detector;
 mod gateway;
 mod lexicon;
 mod oidc;
 mod path;
 mod quota;
+mod relations;
 mod route;
 mod store;
 
 pub use authentication::*;
 pub use charter::*;
+pub use client_certificate::*;
 pub use detector::*;
 pub use gateway::*;
 pub use lexicon::*;
 pub use oidc::*;
 pub use path::*;
 pub use quota::*;
+pub use relations::*;
 pub use route::*;
 pub use store::*;
 

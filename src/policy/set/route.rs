@@ -31,6 +31,8 @@ pub struct RoutePolicy {
     pub require_identity: bool,
     /// What becomes of a caller whose credential cannot be checked, because its source does not answer.
     pub identity_unavailable: IdentityUnavailable,
+    /// Whether a caller whose relations cannot be asked for gets 503 instead of a view without them.
+    pub require_relations: bool,
     /// What is personal in its responses.
     pub personal_data: PersonalData,
     /// The presets that are part of it, for those who read what a policy is made of.

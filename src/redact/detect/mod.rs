@@ -66,7 +66,7 @@ impl Detectors {
 
     /// Appends what is found in `text`, in order and without overlap. Linear in the length of the text, in bounded memory.
     pub fn find(&self, text: &[u8], spans: &mut Vec<Span>) {
-        if !self.kinds.is_empty() && scan::worth_a_look(text) {
+        if !self.kinds.is_empty() && scan::worth_a_look(self.kinds, text) {
             scan::Scan::new().advance(self.kinds, text, true, |span| spans.push(span));
         }
     }

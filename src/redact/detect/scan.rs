@@ -35,7 +35,12 @@ const fn is_anchor(unit: u8) -> bool {
 
 /// Bytes without which nothing can be found: anchors, and what may hide them.
 const fn may_hide(byte: u8) -> bool {
-    is_anchor(byte) || matches!(byte, b'%' | b'&' | b'\\' | 0xEF | 0xF0 | 0xD9 | 0xDB)
+    matches!(byte, b'0'..=b'9' | b':') || may_hide_sign(byte)
+}
+
+/// The same where nothing is found at a digit or a colon.
+const fn may_hide_sign(byte: u8) -> bool {
+    matches!(byte, b'@' | b'[' | b'(' | b'{' | b'%' | b'&' | b'\\' | 0xEF | 0xF0 | 0xD9 | 0xDB)
 }
 
 /// The first place from `at` on that is `wanted`. Blocks without one are passed at the speed of memory.
@@ -58,9 +63,27 @@ fn first(text: &[u8], mut at: usize, wanted: impl Fn(u8) -> bool) -> Option<usiz
     text[at..].iter().position(|byte| wanted(*byte)).map(|place| at + place)
 }
 
-/// Whether anything could be found in `text`.
-pub(super) fn worth_a_look(text: &[u8]) -> bool {
-    first(text, 0, may_hide).is_some()
+/// Which bytes hide what: bit 0 any kind, bit 1 addresses of mail, which are found at their signs alone.
+const HIDES: [u8; 256] = {
+    let mut hides = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        hides[byte] = may_hide(byte as u8) as u8 | (may_hide_sign(byte as u8) as u8) << 1;
+        byte += 1;
+    }
+    hides
+};
+
+/// Whether anything of these kinds could be found in `text`.
+pub(super) fn worth_a_look(kinds: Kinds, text: &[u8]) -> bool {
+    const SHORT: usize = 64;
+    let is_mail = kinds == Kinds::NONE.with(Kind::Email);
+    if text.len() <= SHORT {
+        let bit = if is_mail { 2 } else { 1 };
+        return text.iter().any(|byte| HIDES[usize::from(*byte)] & bit != 0);
+    }
+    let found = if is_mail { first(text, 0, may_hide_sign) } else { first(text, 0, may_hide) };
+    found.is_some()
 }
 
 type Found = (usize, usize, Kind);

@@ -40,21 +40,51 @@ pub struct Seen {
     tags: HashMap<u64, u16>,
     /// Bit n: a value of n words is there.
     lengths: u8,
+    /// A bit for the last word of each value: most words of a text are known by this to end none.
+    bits: Vec<u64>,
+}
+
+/// A value as it is remembered.
+#[derive(Clone, Copy)]
+struct Hashed {
+    hash: u64,
+    /// Its words.
+    count: usize,
+    /// The hash of its last word.
+    last: u64,
+}
+
+/// Bits of [`Seen::bits`], which are sixteen for each value at most.
+const BITS: u64 = 16 * 1024;
+
+/// Where the bit of a hash is.
+fn bit(hash: u64) -> (usize, u64) {
+    let place = (hash ^ hash >> 32) % BITS;
+    ((place / 64) as usize, 1 << (place % 64))
 }
 
 impl Seen {
     /// Remembers a value under a tag of the caller's (a category); says whether it did.
     pub fn insert(&mut self, value: &[u8], tag: u16) -> bool {
-        let Some((hash, count)) = Self::hash(value).filter(|_| self.tags.len() < MOST) else { return false };
+        Self::hash(value).is_some_and(|found| self.keep(found, tag))
+    }
+
+    fn keep(&mut self, Hashed { hash, count, last }: Hashed, tag: u16) -> bool {
+        if self.tags.len() >= MOST {
+            return false;
+        }
         self.tags.insert(hash, tag);
         self.lengths |= 1 << count;
+        self.bits.resize((BITS / 64) as usize, 0);
+        let (word, bit) = bit(last);
+        self.bits[word] |= bit;
         true
     }
 
     /// The same, for a value that may have to be forgotten again: what it is forgotten by, if it is a new one.
     pub(in crate::redact) fn note(&mut self, value: &[u8], tag: u16) -> Option<u64> {
-        let (hash, _) = Self::hash(value)?;
-        (!self.tags.contains_key(&hash) && self.insert(value, tag)).then_some(hash)
+        let found = Self::hash(value)?;
+        (!self.tags.contains_key(&found.hash) && self.keep(found, tag)).then_some(found.hash)
     }
 
     /// Forgets a value.
@@ -62,14 +92,14 @@ impl Seen {
         self.tags.remove(&hash);
     }
 
-    /// The hash of a value that is worth to be remembered, and how many words it has.
-    fn hash(value: &[u8]) -> Option<(u64, usize)> {
+    /// The hash of a value that is worth to be remembered.
+    fn hash(value: &[u8]) -> Option<Hashed> {
         if value.len() > BYTES {
             return None;
         }
         let mut words = Words::default();
         let (mut count, mut digits, mut letters, mut at) = (0, 0, 0, 0);
-        let mut alone = Vec::new();
+        let mut alone = Vec::with_capacity(value.len());
         while at < value.len() {
             let (unit, len) = fold::unit(&value[at..]);
             if let Some(unit) = unit {
@@ -91,7 +121,14 @@ impl Seen {
         if !known || common() {
             return None;
         }
-        words.last(count).map(|(_, hash)| (hash, count))
+        let ((_, hash), (_, last)) = (words.last(count)?, words.last(1)?);
+        Some(Hashed { hash, count, last })
+    }
+
+    /// Whether a word of this hash may be the last one of a value.
+    fn may_end(&self, word: u64) -> bool {
+        let (place, bit) = bit(word);
+        self.bits.get(place).is_some_and(|bits| bits & bit != 0)
     }
 
     /// Whether nothing is remembered.
@@ -115,6 +152,19 @@ struct Words {
     open: Option<(usize, u64)>,
     gap: usize,
 }
+
+/// Letters and digits of ASCII in lower case; 0 for other bytes.
+const SMALL: [u8; 256] = {
+    let mut small = [0; 256];
+    let mut byte = 0;
+    while byte < 0x80 {
+        if (byte as u8).is_ascii_alphanumeric() {
+            small[byte] = (byte as u8).to_ascii_lowercase();
+        }
+        byte += 1;
+    }
+    small
+};
 
 const BASIS: u64 = 0xCBF2_9CE4_8422_2325;
 
@@ -146,6 +196,26 @@ impl Words {
         self.ring[WORDS - 1] = word;
         self.count = WORDS.min(self.count + 1);
         true
+    }
+
+    /// Takes letters and digits of ASCII, as far as nothing else stands between them; how many these are.
+    fn letters(&mut self, text: &[u8], at: usize) -> usize {
+        let small = |byte: u8| SMALL[usize::from(byte)];
+        if text.first().is_none_or(|&first| small(first) == 0) {
+            return 0;
+        }
+        if self.open.is_none() && self.gap > GAP {
+            self.count = 0;
+        }
+        let (start, mut hash) = self.open.unwrap_or((at, BASIS));
+        let mut length = 0;
+        for byte in text.iter().map(|&byte| small(byte)).take_while(|&byte| byte != 0) {
+            hash = mix(hash, byte);
+            length += 1;
+        }
+        self.open = Some((start, hash));
+        self.gap = 0;
+        length
     }
 
     /// Where the last `count` words begin, and their common hash.
@@ -181,8 +251,14 @@ impl Walk {
         }
         let mut last = self.at;
         while self.at < end {
+            let letters = self.words.letters(&text[self.at..end], self.at);
+            if letters > 0 {
+                self.at += letters;
+                last = self.at;
+                continue;
+            }
             let (unit, len) = match text[self.at] {
-                byte @ (b'a'..=b'z' | b' ') => (Some(byte), 1),
+                byte @ (b' '..b'%' | b'\''..b'A') => (Some(byte), 1),
                 _ => fold::unit(&text[self.at..text.len().min(self.at + ESCAPE)]),
             };
             if let Some(unit) = unit
@@ -199,6 +275,9 @@ impl Walk {
     }
 
     fn look(&self, seen: &Seen, end: usize, found: &mut impl FnMut(usize, usize, u16)) {
+        if !self.words.last(1).is_some_and(|(_, word)| seen.may_end(word)) {
+            return;
+        }
         for count in (1..=WORDS).rev().filter(|count| seen.lengths & 1 << count != 0) {
             if let Some((start, hash)) = self.words.last(count)
                 && let Some(tag) = seen.tags.get(&hash)

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use crate::policy::set::Step;
+use crate::redact::json::Part;
 use crate::redact::plan::{Plan, Symbol};
 
 /// The answers that one body of requests can have.
@@ -65,6 +66,8 @@ pub(in crate::redact) struct Spelling {
     pub(in crate::redact) names: Box<[Symbol]>,
     /// What may be told of its field, or of its key where that can be several.
     pub(in crate::redact) step: Step,
+    /// What its field, or its key, is beside others.
+    pub(in crate::redact) part: Part,
     /// Where its value stands.
     pub(in crate::redact) inside: Cursor,
     /// Its field is one of GraphQL itself.
@@ -108,6 +111,7 @@ impl Answers {
                     [name] => plan.step(name.as_bytes()),
                     _ => plan.step(member.key.as_bytes()),
                 },
+                part: member.names.iter().fold(Part::of(&member.key), |part, name| part.or(Part::of(name))),
                 inside: match (member.inside, member.names.len()) {
                     (Some(set), _) => Cursor::Set(set),
                     (None, 1) => Cursor::Plain,

@@ -1,8 +1,6 @@
 //! What of a tag may leave: its attributes, judged one by one.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
-use std::sync::LazyLock;
 
 use percent_encoding::percent_decode_str;
 
@@ -11,6 +9,7 @@ use super::grid::NAMING;
 use super::page::Page;
 use super::prose::scrubbed;
 use super::tag::{Attribute, Tag};
+use super::vocabulary::{ADDRESSES, DRAWN, Name, SAFE, WIRES, is_field_name, is_made_up, repeats};
 use crate::policy::set::CategoryId;
 use crate::redact::RedactError;
 use crate::redact::judge::Verdict;
@@ -63,85 +62,13 @@ enum Change {
     Gone,
 }
 
-/// Attributes of HTML that hold no value of a person, and those that say how an element looks: of a hidden one they stay.
-const SAFE: List = List(
-    1 << 0,
-    " accept align aria-describedby aria-invalid aria-label aria-labelledby aria-required autocomplete \
-    autofocus bgcolor border cellpadding cellspacing class cols colspan dir disabled for form formnovalidate headers height \
-    hidden id inputmode itemprop itemscope itemtype lang list max maxlength method min minlength multiple name novalidate \
-    pattern placeholder readonly required role rows rowspan scope size span spellcheck step style tabindex type valign \
-    width wrap ",
-);
-
-/// Names of attributes that are HTML's own, beside those of [`SAFE`]: they are no names of fields.
-const STANDARD: List = List(
-    1 << 1,
-    " abbr accept-charset accesskey action alt as async background charset checked cite color content \
-    contenteditable controls coords crossorigin data datetime decoding default defer download draggable enctype \
-    enterkeyhint fetchpriority formaction formenctype formmethod formtarget href hreflang http-equiv imagesizes \
-    imagesrcset integrity is ismap itemid itemref kind label link loading loop low high media muted nomodule nonce open \
-    optimum ping playsinline poster preload prefix property rel rev reversed sandbox selected shape sizes slot src srcdoc \
-    srclang srcset start summary target text title translate usemap value vlink xmlns ",
-);
-
-/// Attributes in which an address stands.
-const ADDRESSES: List = List(
-    1 << 2,
-    " action background cite content data formaction href imagesrcset longdesc ping poster src srcset \
-    xlink:href ",
-);
-
-/// What figures are drawn with: rows of digits that no person has.
-const DRAWN: List =
-    List(1 << 3, " d points viewbox transform values path integrity nonce keytimes keysplines ");
-
-/// Attributes that hold a page together, whatever words they share with a value.
-const WIRES: List = List(
-    1 << 4,
-    " aria-controls aria-describedby aria-labelledby aria-owns autocomplete class for form headers id itemprop \
-    itemtype lang list media method name pattern property rel role sandbox scope sizes slot style target type usemap ",
-);
-
-/// Attributes whose meaning must not depend on who reads: readers take the first of two, or the last.
-const TELLING: List = List(
-    1 << 5,
-    " name id type value itemprop property data-field autocomplete content charset http-equiv checked \
-    selected colspan rowspan scope headers src href srcdoc ",
-);
-
-/// Attributes in which a sentence may stand.
-const SAID: List =
-    List(1 << 6, " title alt aria-label aria-description placeholder label summary content value ");
-
-/// Attributes of HTML and of frameworks that are none of a field, beside those of [`SAFE`] and [`STANDARD`].
-const OTHERS: List =
-    List(1 << 7, " autocapitalize autocorrect capture dirname results v-bind v-cloak v-if v-show ");
-
-/// Names of attributes, and the bit that stands for them.
-#[derive(Clone, Copy)]
-struct List(u8, &'static str);
-
-/// The lists in which a name is: each attribute of a page is asked for by all of them.
-static LISTS: LazyLock<HashMap<&'static str, u8>> = LazyLock::new(|| {
-    let mut lists = HashMap::new();
-    for List(bit, names) in [SAFE, STANDARD, ADDRESSES, DRAWN, WIRES, TELLING, SAID, OTHERS] {
-        names.split_ascii_whitespace().for_each(|name| *lists.entry(name).or_default() |= bit);
-    }
-    lists
-});
-
-fn is_one_of(List(bit, _): List, name: &str) -> bool {
-    LISTS.get(name).is_some_and(|bits| bits & bit != 0)
-}
-
-/// Whether an attribute may not be there twice.
-pub(super) fn is_telling(name: &[u8]) -> bool {
-    let name = name.to_ascii_lowercase();
-    std::str::from_utf8(&name).is_ok_and(|name| is_one_of(TELLING, name) || name.starts_with("data-"))
-}
-
 /// The decoded value of an attribute; `None` where the tag has none of this name.
+#[inline(always)]
 pub(super) fn value_of<'a>(tag: &Tag, raw: &'a [u8], name: &[u8]) -> Option<Cow<'a, str>> {
+    if tag.lacks(name) { None } else { found(tag, raw, name) }
+}
+
+fn found<'a>(tag: &Tag, raw: &'a [u8], name: &[u8]) -> Option<Cow<'a, str>> {
     let attribute = tag.attributes.iter().find(|one| raw[one.name.clone()].eq_ignore_ascii_case(name))?;
     Some(attribute.value.clone().map_or(Cow::Borrowed(""), |value| decoded(&raw[value], Within::Attribute)))
 }
@@ -193,13 +120,21 @@ impl Page {
         manner: Manner,
         value: Option<Value>,
     ) -> Result<Change, RedactError> {
-        let name = raw[attribute.name.clone()].to_ascii_lowercase();
-        let name = std::str::from_utf8(&name).unwrap_or_default();
-        if name.len() > 5 && scrubbed(name, &mut self.looking_at_code()).is_some() {
+        let lower;
+        let mut name = &raw[attribute.name.clone()];
+        if name.iter().any(u8::is_ascii_uppercase) {
+            lower = name.to_ascii_lowercase();
+            name = &lower;
+        }
+        let name = Name::of(std::str::from_utf8(name).unwrap_or_default());
+        if name.text.len() > 5
+            && !name.is_listed()
+            && scrubbed(name.text, &mut self.looking_at_code()).is_some()
+        {
             return Ok(Change::Gone);
         }
         if let Some(Value { name: holder, worth: Worth { verdict, quiet, is_own } }) = value
-            && name.as_bytes() == holder
+            && name.text.as_bytes() == holder
         {
             let text = decoded(&raw[attribute.value.clone().unwrap_or_default()], Within::Attribute);
             return Ok(match verdict {
@@ -219,24 +154,24 @@ impl Page {
             .value
             .clone()
             .map_or(Cow::Borrowed(""), |value| decoded(&raw[value], Within::Attribute));
-        if manner == Manner::Hidden && !is_one_of(SAFE, name) {
+        if manner == Manner::Hidden && !name.is(SAFE) {
             // The name of what is hidden stays, if it is one.
-            let is_label = NAMING.contains(&name.as_bytes()) && self.is_known(&text);
+            let is_label = NAMING.contains(&name.text.as_bytes()) && self.is_known(&text);
             return Ok(if is_label { Change::None } else { Change::Gone });
         }
-        if manner == Manner::Shown && repeats(name.as_bytes()) {
+        if manner == Manner::Shown && repeats(name.text.as_bytes()) {
             return Ok(Change::Gone);
         }
         if text.is_empty() {
             return Ok(Change::None);
         }
-        if name == "srcdoc" {
+        if name.text == "srcdoc" {
             self.tally.unclassified();
             return Ok(Change::Gone);
         }
         if is_field_name(tag, name) {
             let bare =
-                name.trim_start_matches("data-").trim_start_matches([':', '@', '[', '(', '.', '#', '*']);
+                name.text.trim_start_matches("data-").trim_start_matches([':', '@', '[', '(', '.', '#', '*']);
             let bare = bare.trim_start_matches("v-bind:").trim_end_matches([']', ')']);
             if let Some(category) = self.hidden(bare) {
                 self.tally.redacted(category);
@@ -244,7 +179,7 @@ impl Page {
             }
         }
         // A value by a misspelt name is a value all the same.
-        if self.judge.denies() && is_field(tag) && is_made_up(tag, name) && !self.is_known(name) {
+        if self.judge.denies() && is_field(tag) && is_made_up(tag, name) && !self.is_known(name.text) {
             self.tally.unclassified();
             return Ok(Change::Gone);
         }
@@ -260,15 +195,15 @@ impl Page {
     }
 
     /// What becomes of a text in an attribute in which anything may stand.
-    fn text_change(&mut self, name: &str, text: &str) -> Change {
-        if self.is_foreign_now() && is_one_of(DRAWN, name) {
+    fn text_change(&mut self, name: Name<'_>, text: &str) -> Change {
+        if self.is_foreign_now() && name.is(DRAWN) {
             return Change::None;
         }
         let mut text = Cow::Borrowed(text);
         let mut changed = false;
-        if is_one_of(ADDRESSES, name) {
-            let start = text.trim_start().get(..5).map(str::to_ascii_lowercase).unwrap_or_default();
-            if start == "data:" {
+        if name.is(ADDRESSES) {
+            let start = text.trim_start().get(..5);
+            if start.is_some_and(|start| start.eq_ignore_ascii_case("data:")) {
                 let kind = text.trim_start()[5..].to_ascii_lowercase();
                 let is_picture =
                     ["image/", "font/", "audio/", "video/"].iter().any(|one| kind.starts_with(one));
@@ -296,18 +231,17 @@ impl Page {
                 Nested::Text | Nested::Unreadable if self.mentions(&text) => return Change::Gone,
                 Nested::Text | Nested::Unreadable => {}
             }
-        } else if (name.starts_with("on") || is_code(&text)) && self.mentions(&text) {
+        } else if (name.text.starts_with("on") || is_code(&text)) && self.mentions(&text) {
             return Change::Gone;
         }
-        if is_said(name)
+        if name.is_said()
             && let Some(left) = self.without_values(&text)
         {
             text = Cow::Owned(left);
             changed = true;
         }
-        let looked_at =
-            if is_one_of(ADDRESSES, name) { without_densities(&text) } else { Cow::Borrowed(&*text) };
-        let is_code = name.starts_with("on") || is_one_of(WIRES, name);
+        let looked_at = if name.is(ADDRESSES) { without_densities(&text) } else { Cow::Borrowed(&*text) };
+        let is_code = name.text.starts_with("on") || name.is(WIRES);
         let mut look = if is_code { self.looking_at_code() } else { self.looking() };
         if let Some(left) = scrubbed(&looked_at, &mut look) {
             text = Cow::Owned(left);
@@ -330,14 +264,17 @@ impl Page {
             if !rest[end..].starts_with('=') {
                 continue;
             }
-            let name = percent_decode_str(&rest[..end]).decode_utf8_lossy().into_owned();
+            let mut name = percent_decode_str(&rest[..end]).decode_utf8_lossy();
+            // A plus is a blank in a query.
+            if name.contains('+') {
+                name = name.replace('+', " ").into();
+            }
             let value = start + end + 1;
             let stop = text[value..].find(['&', ';', '#', ' ']).map_or(text.len(), |stop| value + stop);
             // Written without escapes, a document has all the signs at which a value could end.
             let whole = begins(&text[value..]) && self.shows(&text[value..], level);
             let stop = if whole { text.len() } else { stop };
-            // A plus is a blank in a query.
-            let hides = match self.hidden(&name.replace('+', " ")) {
+            let hides = match self.hidden(&name) {
                 _ if value == stop => false,
                 Some(category) => {
                     self.tally.redacted(category);
@@ -387,31 +324,6 @@ impl Page {
     }
 }
 
-/// Whether an attribute shows what its element does.
-pub(super) fn repeats(name: &[u8]) -> bool {
-    name.starts_with(b"data-")
-        || matches!(
-            name,
-            b"title" | b"alt" | b"aria-label" | b"aria-description" | b"content" | b"value" | b"datetime"
-        )
-}
-
-/// Whether a sentence may stand in an attribute.
-fn is_said(name: &str) -> bool {
-    name.starts_with("data-") || is_one_of(SAID, name)
-}
-
-/// Whether an attribute may be named like a field: those that platforms and custom elements make up.
-fn is_field_name(tag: &Tag, name: &str) -> bool {
-    if tag.name.contains(&b'-') {
-        return !matches!(
-            name,
-            "id" | "class" | "style" | "slot" | "is" | "type" | "lang" | "dir" | "hidden" | "tabindex"
-        );
-    }
-    !name.starts_with("aria-") && !is_one_of(SAFE, name) && !is_one_of(STANDARD, name)
-}
-
 /// An address in which `logo@2x.png` is no address of electronic mail.
 fn without_densities(text: &str) -> Cow<'_, str> {
     let is_density = |at: usize| {
@@ -433,15 +345,6 @@ fn is_code(text: &str) -> bool {
 /// Whether an element is there to have a value.
 fn is_field(tag: &Tag) -> bool {
     matches!(&tag.name[..], b"input" | b"textarea" | b"select" | b"option" | b"button" | b"output" | b"meta")
-}
-
-/// Whether an attribute's name is neither of HTML nor of a framework.
-fn is_made_up(tag: &Tag, name: &str) -> bool {
-    const PREFIXES: [&str; 7] = ["on", "data-", "ng-", "hx-", "x-", "v-model", "v-on"];
-    is_field_name(tag, name)
-        && !PREFIXES.iter().any(|prefix| name.starts_with(prefix))
-        && !is_one_of(OTHERS, name)
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
 }
 
 fn quote(text: &str, out: &mut Vec<u8>) {

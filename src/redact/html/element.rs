@@ -1,7 +1,10 @@
 //! What an element is by its name alone (WHATWG HTML 13.1.2, 13.2.6). Names are in lower case here.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
 use std::sync::LazyLock;
+
+use super::vocabulary::Ends;
 
 /// An element whose content is text to its own end tag, whatever stands in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -204,10 +207,44 @@ const KNOWN: &str = " a abbr acronym address applet area article aside audio b b
     rt rtc ruby s samp script search section select shadow slot small source spacer span strike strong style sub summary sup \
     svg table tbody td template textarea tfoot th thead time title tr track tt u ul var video wbr xmp ";
 
-static NAMES: LazyLock<HashSet<&'static str>> = LazyLock::new(|| KNOWN.split_ascii_whitespace().collect());
+/// All that an element is by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Element {
+    pub(super) role: Role,
+    pub(super) raw: Option<Raw>,
+    pub(super) is_inline: bool,
+    pub(super) is_void: bool,
+    pub(super) is_known: bool,
+}
 
-/// Whether it is an element of HTML, one that a page made up by the rules (`x-tree`), or one of another vocabulary (`o:p`).
-pub(super) fn is_known(name: &[u8]) -> bool {
-    let made_up = name.iter().skip(1).any(|byte| matches!(byte, b'-' | b':'));
-    made_up || std::str::from_utf8(name).is_ok_and(|name| NAMES.contains(name))
+impl Default for Element {
+    fn default() -> Self {
+        Self::read(b"", false)
+    }
+}
+
+static ELEMENTS: LazyLock<HashMap<&'static [u8], Element, BuildHasherDefault<Ends>>> = LazyLock::new(|| {
+    let names = KNOWN.split_ascii_whitespace().map(str::as_bytes);
+    names.map(|name| (name, Element::read(name, true))).collect()
+});
+
+impl Element {
+    pub(super) fn of(name: &[u8]) -> Self {
+        ELEMENTS.get(name).copied().unwrap_or_else(|| Self::read(name, is_made_up(name)))
+    }
+
+    fn read(name: &[u8], is_known: bool) -> Self {
+        Self {
+            role: Role::of(name),
+            raw: Raw::of(name),
+            is_inline: is_inline(name),
+            is_void: is_void(name),
+            is_known,
+        }
+    }
+}
+
+/// Whether a page made it up by the rules (`x-tree`), or it is one of another vocabulary (`o:p`).
+fn is_made_up(name: &[u8]) -> bool {
+    name.iter().skip(1).any(|byte| matches!(byte, b'-' | b':'))
 }

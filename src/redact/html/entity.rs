@@ -46,6 +46,14 @@ pub(super) enum Meant {
 }
 
 impl Meant {
+    /// Whether there is a letter or a digit in it.
+    pub(super) fn is_letter(self) -> bool {
+        match self {
+            Self::Number(one) => one.is_alphanumeric(),
+            Self::Named(some) => some.contains(char::is_alphanumeric),
+        }
+    }
+
     pub(super) fn push(self, text: &mut Vec<u8>) {
         match self {
             Self::Number(one) => text.extend_from_slice(one.encode_utf8(&mut [0; 4]).as_bytes()),
@@ -103,13 +111,24 @@ fn name(raw: &[u8], within: Within) -> Option<(&'static str, usize)> {
 }
 
 fn named(name: &[u8]) -> Option<&'static str> {
+    // Nearly all that pages have.
+    match name {
+        b"amp" => return Some("&"),
+        b"nbsp" => return Some("\u{a0}"),
+        b"quot" => return Some("\""),
+        b"lt" => return Some("<"),
+        b"gt" => return Some(">"),
+        _ => {}
+    }
     let place = NAMED_ENTITIES.binary_search_by(|(known, _)| (*known).cmp(name)).ok()?;
     Some(NAMED_ENTITIES[place].1)
 }
 
 /// A text as it is read. Bytes that are no UTF-8 have none.
 pub(super) fn decoded(raw: &[u8], within: Within) -> Cow<'_, str> {
-    let Some(first) = memchr::memchr(b'&', raw) else { return String::from_utf8_lossy(raw) };
+    let Some(first) = memchr::memchr(b'&', raw) else {
+        return std::str::from_utf8(raw).map_or_else(|_| String::from_utf8_lossy(raw), Cow::Borrowed);
+    };
     let mut text = Vec::with_capacity(raw.len());
     text.extend_from_slice(&raw[..first]);
     let mut rest = &raw[first..];
@@ -124,7 +143,9 @@ pub(super) fn decoded(raw: &[u8], within: Within) -> Cow<'_, str> {
             rest = &rest[end..];
         }
     }
-    Cow::Owned(String::from_utf8_lossy(&text).into_owned())
+    Cow::Owned(
+        String::from_utf8(text).unwrap_or_else(|text| String::from_utf8_lossy(text.as_bytes()).into_owned()),
+    )
 }
 
 /// Writes a text so that it means itself, between tags as well as between quotes.

@@ -1,7 +1,7 @@
 //! What an element's attributes say of its value: form fields, `<meta>`, and elements that name what they hold.
 
 use super::attributes::{Manner, Value, Worth, value_of};
-use super::element::{Raw, is_inline, is_void};
+use super::element::Raw;
 use super::grid::field_names;
 use super::lexer::Next;
 use super::page::{Frame, Open, Page};
@@ -47,8 +47,11 @@ impl Page {
 
     /// The category that a label gives to a form field: its own, or the line in front of it.
     fn label_of(&mut self, tag: &Tag, raw: &[u8]) -> Option<CategoryId> {
+        if !matches!(&tag.name[..], b"input" | b"textarea" | b"select" | b"output") {
+            return None;
+        }
         let kind = value_of(tag, raw, b"type").unwrap_or_default().trim().to_ascii_lowercase();
-        if !matches!(&tag.name[..], b"input" | b"textarea" | b"select" | b"output") || kind == "hidden" {
+        if kind == "hidden" {
             return None;
         }
         let pending = match &*kind {
@@ -118,8 +121,8 @@ impl Page {
             // The line in front of it may be its name.
             self.flush(out);
         }
-        self.settle(name, true);
-        if let Some(kind) = Raw::of(name) {
+        self.settle(tag, true);
+        if let Some(kind) = tag.element.raw {
             self.spoil();
             let around = (kind == Raw::Textarea).then(|| self.enter_field(tag, raw));
             let worth = around.map_or(Worth::KEPT, |_| self.field(tag, raw, &FIELD));
@@ -137,7 +140,7 @@ impl Page {
             b"meta" => {
                 match self.meta(tag, raw)? {
                     Some(value) => self.leave(tag, raw, Manner::Open, value, out)?,
-                    None if self.charset.is_rewritten() => self.mark(name, b"<meta charset=\"utf-8\">", out),
+                    None if self.charset.is_rewritten() => self.mark(tag, b"<meta charset=\"utf-8\">", out),
                     None => self.leave(tag, raw, Manner::Open, None, out)?,
                 }
                 return Ok(Next::Content);
@@ -157,7 +160,7 @@ impl Page {
                 };
                 self.leave(tag, raw, worth.manner(), Some(Value { name: b"value", worth }), out)?;
                 self.leave_field(around);
-                self.nest(name);
+                self.nest(tag);
                 return Ok(Next::Content);
             }
             b"form" => self.open_form(),
@@ -192,7 +195,7 @@ impl Page {
         };
         self.tally.redacted(category);
         self.leave(tag, raw, Manner::Hidden, value, out)?;
-        if !is_void(name) {
+        if !tag.element.is_void {
             self.begin_swallow(Verdict::Hide(category), out);
             self.frames.push(Frame::Hidden(vec![name.to_vec()]));
         }
@@ -208,7 +211,7 @@ impl Page {
         out: &mut Vec<u8>,
     ) -> Result<Next, RedactError> {
         let name = &tag.name[..];
-        let looks = self.swallow.is_none() && !self.quiet && shows_value(name);
+        let looks = self.swallow.is_none() && !self.quiet && shows_value(tag);
         let class = if looks {
             self.named_by_label(tag, raw).or_else(|| self.named_by_class(tag, raw))
         } else {
@@ -225,9 +228,9 @@ impl Page {
             self.tally.redacted(category);
         }
         self.leave(tag, raw, manner, value, out)?;
-        self.nest(name);
+        self.nest(tag);
         if let Some(category) = class.or(link) {
-            if is_inline(name) {
+            if tag.element.is_inline {
                 self.prose.mark(category, link.is_some());
             } else if self.scope.is_none() && name != b"img" {
                 self.scope = Some(Scope::new(name, category));
@@ -237,9 +240,10 @@ impl Page {
     }
 
     /// Within a hidden element, each open one is remembered.
-    pub(super) fn nest(&mut self, name: &[u8]) {
+    pub(super) fn nest(&mut self, tag: &Tag) {
+        let name = &tag.name[..];
         if let Some(Frame::Hidden(names)) = self.frames.last_mut()
-            && !is_void(name)
+            && !tag.element.is_void
         {
             if name == b"p" && names.last().is_some_and(|open| open == b"p") {
                 return;
@@ -258,8 +262,9 @@ impl Page {
 }
 
 /// Whether an element shows a value, where its class names one: no part of a page's frame, and no name of a field.
-fn shows_value(name: &[u8]) -> bool {
-    let is_text = is_inline(name) && name != b"label";
+fn shows_value(tag: &Tag) -> bool {
+    let name = &tag.name[..];
+    let is_text = tag.element.is_inline && name != b"label";
     is_text
         || matches!(
             name,

@@ -1,6 +1,7 @@
 //! A table as it is read: which columns its cells stand in, and what their names say (WHATWG HTML 4.9.12).
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use super::attributes::value_of;
 use super::entity::{Within, decoded};
@@ -44,7 +45,22 @@ impl Gathered {
 
     /// The text, white space around it and between its words once.
     pub(super) fn value(&self) -> String {
-        decoded(&self.raw, Within::Text).split_whitespace().collect::<Vec<_>>().join(" ")
+        let text = decoded(&self.raw, Within::Text);
+        let mut value = String::with_capacity(text.len());
+        for word in text.split_whitespace() {
+            if !value.is_empty() {
+                value.push(' ');
+            }
+            value.push_str(word);
+        }
+        value
+    }
+
+    /// The text, where it is written as it is read and short enough to be a name.
+    pub(super) fn plain(&self) -> Option<&str> {
+        let is_plain =
+            !self.overlong && self.raw.len() <= LONGEST_NAME && memchr::memchr(b'&', &self.raw).is_none();
+        std::str::from_utf8(&self.raw).ok().filter(|_| is_plain)
     }
 
     /// The names that the text may be: itself, and what it lists (`Nom / Prénom`).
@@ -103,13 +119,6 @@ pub(super) enum Zone {
     Cell,
 }
 
-/// A column, by its names.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Column {
-    names: Vec<String>,
-    pub(super) named: Vec<Named>,
-}
-
 /// A text read as a name: what the plan says of the member of the page that is called so, and of the member of the row.
 #[derive(Clone, Debug)]
 pub(super) struct Spelt {
@@ -133,6 +142,8 @@ struct Head {
     from: usize,
     width: usize,
     names: Vec<Spelt>,
+    /// Names of which nothing is said here.
+    others: Gathered,
     is_head: bool,
 }
 
@@ -163,7 +174,11 @@ pub(super) struct Table {
     pub(super) outside: CategorySet,
     /// `thead`, `tbody` or `tfoot`, where one is open.
     pub(super) group: Option<Vec<u8>>,
-    pub(super) columns: Vec<Column>,
+    /// The names of each column, which most rows leave as they are.
+    columns: Arc<Vec<Vec<String>>>,
+    /// What is said of them in this row, and where that ends for each column.
+    named: Vec<Named>,
+    ends: Vec<usize>,
     pub(super) headed: bool,
     /// For how many rows, this one too, a cell from above stands in each column.
     carry: Vec<u32>,
@@ -255,7 +270,7 @@ impl Table {
     }
 
     /// A cell ended: what its names say of others.
-    pub(super) fn close_cell(&mut self, cell: &Cell, names: Vec<Spelt>) {
+    pub(super) fn close_cell(&mut self, cell: &Cell, names: Vec<Spelt>, others: Gathered) {
         self.zone = Zone::Row;
         let before = self.labels.len();
         for named in names.iter().flat_map(|spelt| spelt.named) {
@@ -267,7 +282,7 @@ impl Table {
             // Beside it nothing is known.
             self.labels.push((Named::default(), true, cell.rows));
         }
-        self.heads.push(Head { from: cell.from, width: cell.width, names, is_head: cell.is_head });
+        self.heads.push(Head { from: cell.from, width: cell.width, names, others, is_head: cell.is_head });
     }
 
     /// Whether the row that is open is one of names.
@@ -324,27 +339,26 @@ impl Table {
     }
 
     fn name_columns(&mut self, heads: Vec<Head>) {
-        for Head { from, width, names, .. } in heads {
-            if self.columns.len() < from + width {
-                self.columns.resize_with(from + width, Column::default);
+        let columns = Arc::make_mut(&mut self.columns);
+        for Head { from, width, names, others, .. } in heads {
+            let others = others.names();
+            if columns.len() < from + width {
+                columns.resize_with(from + width, Vec::new);
             }
-            for column in &mut self.columns[from..from + width] {
-                column.names.extend(names.iter().map(|spelt| spelt.name.clone()));
+            for column in &mut columns[from..from + width] {
+                column.extend(names.iter().map(|spelt| &spelt.name).chain(&others).cloned());
             }
         }
     }
 
     /// What the plan says of the columns in this row.
     pub(super) fn classify(&mut self, place: &mut Place) {
-        for column in &mut self.columns {
-            column.named.clear();
-            column.named.extend(
-                column
-                    .names
-                    .iter()
-                    .map(|name| place.resolve(name))
-                    .filter(|named| named.field.is_known() || named.relates()),
-            );
+        self.named.clear();
+        self.ends.clear();
+        for column in self.columns.iter() {
+            let named = column.iter().map(|name| place.resolve(name));
+            self.named.extend(named.filter(|named| named.field.is_known() || named.relates()));
+            self.ends.push(self.named.len());
         }
     }
 
@@ -354,7 +368,7 @@ impl Table {
         let Some(cell) = &self.cell else { return fields };
         fields.known = self.headed;
         for at in cell.from..cell.from + cell.width {
-            let named = self.columns.get(at).map_or(&[][..], |column| &column.named);
+            let named = self.fields_at(at);
             fields.known &= named.iter().any(|named| named.field.is_known());
             fields.named.extend_from_slice(named);
         }
@@ -378,13 +392,15 @@ impl Table {
     }
 
     /// What the names of a column say.
-    pub(super) fn fields_at(&self, column: usize) -> impl Iterator<Item = Named> {
-        self.columns.get(column).into_iter().flat_map(|column| column.named.iter().copied())
+    pub(super) fn fields_at(&self, column: usize) -> &[Named] {
+        let Some(&end) = self.ends.get(column) else { return &[] };
+        let start = column.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.named[start..end]
     }
 
     /// Categories of the table's columns.
     pub(super) fn all(&self) -> impl Iterator<Item = Field> {
-        self.columns.iter().flat_map(|column| &column.named).map(|named| named.field)
+        self.named.iter().map(|named| named.field)
     }
 }
 

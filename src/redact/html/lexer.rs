@@ -13,6 +13,17 @@ pub(super) const MAX_TAG: usize = 1024 * 1024;
 /// Longest comment that may leave.
 const SHORT: usize = 8;
 
+/// Bytes of which most names consist.
+const IN_NAME: [bool; 256] = {
+    let mut letters = [false; 256];
+    let mut byte = 0;
+    while byte < 0x80 {
+        letters[byte] = (byte as u8).is_ascii_alphanumeric() || byte as u8 == b'-';
+        byte += 1;
+    }
+    letters
+};
+
 /// What follows a start tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
@@ -159,6 +170,12 @@ impl Lexer {
                         if at > 0 {
                             pieces.text(&rest[..at])?;
                         }
+                        if let Some(length) = plain(&rest[at..]).filter(|length| *length <= MAX_TAG) {
+                            let (piece, behind) = rest[at..].split_at(length);
+                            self.give(Found::Tag { is_end: piece[1] == b'/' }, piece, pieces)?;
+                            rest = behind;
+                            continue;
+                        }
                         self.state = Some(State::Open);
                         self.held.clear();
                         self.held.push(b'<');
@@ -187,10 +204,14 @@ impl Lexer {
         let mut state = state;
         let mut at = usize::from(whole);
         let mut found = None;
+        let foreign = pieces.is_foreign();
         while found.is_none() && at < bytes.len() {
             // Long stretches at the speed of memory.
             let next = match state {
                 State::Tag(_, Inside::Quoted(quote)) => memchr::memchr(quote, &bytes[at..]),
+                State::Tag(_, Inside::Name | Inside::Attribute) => {
+                    bytes[at..].iter().position(|byte| !IN_NAME[usize::from(*byte)])
+                }
                 State::Comment(Dashes::None) => memchr::memchr(b'-', &bytes[at..]),
                 State::Bogus | State::Doctype => memchr::memchr2(b'>', b'<', &bytes[at..]),
                 State::Cdata(0) => memchr::memchr(b']', &bytes[at..]),
@@ -202,7 +223,7 @@ impl Lexer {
                 self.passed += skipped;
             }
             let Some(&byte) = bytes.get(at) else { break };
-            (state, found) = self.step(state, byte, pieces.is_foreign())?;
+            (state, found) = self.step(state, byte, foreign)?;
             if matches!(found, Some(Found::Text)) {
                 break;
             }
@@ -422,6 +443,32 @@ impl Lexer {
 /// Elements whose text is raw.
 const NAMES: [&[u8]; 8] =
     [b"script", b"style", b"title", b"textarea", b"xmp", b"iframe", b"noembed", b"noframes"];
+
+/// The length of the tag at the beginning, where it is one as nearly all are written: `<a href="x" hidden>`, `</a>`. Of every
+/// other, and of one that is not whole, the states tell.
+fn plain(bytes: &[u8]) -> Option<usize> {
+    let name = |from: usize| {
+        let rest = bytes.get(from..)?;
+        let length = rest.iter().position(|byte| !IN_NAME[usize::from(*byte)])?;
+        (length > 0).then_some(from + length)
+    };
+    let from = if bytes.get(1) == Some(&b'/') { 2 } else { 1 };
+    if !bytes.get(from)?.is_ascii_alphabetic() {
+        return None;
+    }
+    let mut at = name(from)?;
+    loop {
+        match bytes.get(at)? {
+            b'>' => return Some(at + 1),
+            b' ' => at = name(at + 1)?,
+            _ => return None,
+        }
+        if bytes.get(at..at + 2) == Some(b"=\"") {
+            at += 2;
+            at += memchr::memchr(b'"', bytes.get(at..)?)? + 1;
+        }
+    }
+}
 
 /// What a `<` or a dash in raw text is.
 enum Sign {

@@ -2,11 +2,12 @@
 
 use super::attributes::value_of;
 use super::beside::{As, Beside, Said, beside, holds_value};
-use super::element::{Role, is_inline};
+use super::element::Role;
 use super::entity::escape;
 use super::grid::{Spelt, names};
 use super::page::Page;
-use super::prose::{Line, Mark};
+use super::prose::Mark;
+use super::run::Line;
 use super::shown::is_invitation;
 use super::tag::Tag;
 use crate::policy::set::CategoryId;
@@ -41,6 +42,9 @@ impl Page {
     /// What a text says as a name.
     pub(super) fn said(&mut self, text: &str, how: As) -> Said {
         if !holds_value(text) {
+            return Said::Nothing;
+        }
+        if !self.place.may_name(text) {
             return Said::Nothing;
         }
         let names = names(text);
@@ -87,7 +91,8 @@ impl Page {
             return;
         }
         let waits = self.pending.is_some() || self.scope.is_some() || self.prose.waits();
-        if !waits && !self.prose.may_name(SHORT) {
+        let may_hold = || self.prose.may_name(SHORT) && self.prose.may_hold(|text| self.place.may_name(text));
+        if !(waits || may_hold()) {
             return;
         }
         let Some(line) = self.prose.line() else { return };
@@ -224,9 +229,10 @@ impl Page {
     }
 
     /// A start tag follows the line: whether what it said still waits for its value.
-    pub(super) fn settle(&mut self, name: &[u8], is_plain: bool) {
+    pub(super) fn settle(&mut self, tag: &Tag, is_plain: bool) {
+        let name = &tag.name[..];
         if let Some(scope) = &mut self.scope
-            && !(is_plain && scope.goes_on_behind(name))
+            && !(is_plain && scope.goes_on_behind(tag))
         {
             self.scope = None;
         }
@@ -238,20 +244,24 @@ impl Page {
             None => return,
         };
         let is_control = matches!(name, b"input" | b"textarea" | b"output");
-        if !waits && !is_control && !is_inline(name) {
+        if !waits && !is_control && !tag.element.is_inline {
             self.pending = None;
         }
     }
 
     /// An end tag followed it.
-    pub(super) fn ended(&mut self, name: &[u8], role: Role) {
+    pub(super) fn ended(&mut self, tag: &Tag) {
+        let (name, role) = (&tag.name[..], tag.element.role);
         if let Some(scope) = &mut self.scope
-            && !scope.goes_on_after(name)
+            && !scope.goes_on_after(tag)
         {
             self.scope = None;
         }
-        let is_text =
-            is_inline(name) || matches!(name, b"div" | b"p" | b"h1" | b"h2" | b"h3" | b"h4" | b"h5" | b"h6");
+        if self.pending.is_none() {
+            return;
+        }
+        let is_text = tag.element.is_inline
+            || matches!(name, b"div" | b"p" | b"h1" | b"h2" | b"h3" | b"h4" | b"h5" | b"h6");
         let is_item = matches!(name, b"li") && self.pending.is_some_and(|pending| pending.has_colon);
         if role != Role::Plain || !(is_text || is_item) {
             self.pending = None;

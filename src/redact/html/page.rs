@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use super::again::{Known, Memory};
 use super::attributes::Worth;
-use super::element::{Raw, is_inline};
+use super::element::Raw;
 use super::entity::escape;
 use super::form::Form;
 use super::grid::{Gathered, Spelt, Table};
@@ -112,6 +112,8 @@ pub(super) struct Page {
     pub(super) open: Option<Open>,
     pub(super) swallow: Option<Swallow>,
     pub(super) hold: Option<Box<Hold>>,
+    /// Room for what the next one holds.
+    pub(super) spare: (Vec<u8>, Vec<u8>),
     pub(super) tag: Tag,
     pub(super) room: Vec<u8>,
     /// The choice that is open is withheld, and nothing around it.
@@ -163,6 +165,7 @@ impl Page {
             open: None,
             swallow: None,
             hold: None,
+            spare: Default::default(),
             tag: Tag::default(),
             room: Vec::new(),
             select_swallows: false,
@@ -362,6 +365,9 @@ impl Page {
     }
 
     fn end_line(&mut self, end: End, out: &mut Vec<u8>) {
+        if self.prose.is_empty() && self.swallow.is_none() {
+            return;
+        }
         let text = if self.quiet { None } else { self.prose.document() };
         if let Some(text) = text {
             let document = match self.judge.nested(&text, self.visible) {
@@ -379,11 +385,12 @@ impl Page {
     }
 
     /// Writes a tag: within a line, or at the end of one.
-    pub(super) fn mark(&mut self, name: &[u8], bytes: &[u8], out: &mut Vec<u8>) {
-        if is_inline(name) {
+    pub(super) fn mark(&mut self, tag: &Tag, bytes: &[u8], out: &mut Vec<u8>) {
+        if tag.element.is_inline {
             self.add_tag(bytes, out);
             return;
         }
+        let name = &tag.name[..];
         self.end_line(if name == b"br" { End::Break } else { End::Block }, out);
         self.is_box = name == b"div" && !bytes.starts_with(b"</");
         self.write(bytes, out);

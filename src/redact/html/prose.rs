@@ -7,9 +7,10 @@ use std::cmp::Reverse;
 use std::ops::Range;
 
 use super::again::Memory;
-use super::attributes::repeats;
-use super::entity::{Within, decoded, escape, reference};
+use super::entity::{Within, decoded, escape};
+use super::run::{Line, Piece, element, may_hold, packed, parts, place, read};
 use super::tag::{Tag, is_blank};
+use super::vocabulary::repeats;
 use crate::policy::set::CategoryId;
 use crate::redact::Tally;
 use crate::redact::Task;
@@ -40,6 +41,7 @@ pub(super) struct Prose {
     /// What has left of it.
     left: usize,
     room: Vec<u8>,
+    places: Vec<Piece>,
     spans: Vec<Span>,
     found: Vec<Found>,
 }
@@ -48,75 +50,10 @@ pub(super) struct Prose {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Mark {
     /// Where its tag stands.
-    at: usize,
+    pub(super) at: usize,
     pub(super) category: CategoryId,
     /// It is a link.
     pub(super) is_link: bool,
-}
-
-/// The name of an element that stands within a line: none is longer.
-type Name = [u8; 8];
-
-fn packed(name: &[u8]) -> Name {
-    let mut packed = Name::default();
-    packed.iter_mut().zip(name).for_each(|(to, byte)| *to = byte.to_ascii_lowercase());
-    packed
-}
-
-/// A run as it is read.
-pub(super) struct Line {
-    pub(super) text: String,
-    pieces: Vec<Piece>,
-    /// Its tags, as far as they have not left: where they stand in the run, and in the text.
-    tags: Vec<(usize, usize)>,
-    pub(super) edges: Vec<usize>,
-    /// The names of the elements, and whether they end.
-    elements: Vec<(Name, bool)>,
-    /// It begins where the line does.
-    pub(super) is_whole: bool,
-    /// A hidden value goes on from here.
-    pub(super) open: Option<(usize, CategoryId)>,
-}
-
-impl Line {
-    /// Where a part of the text stands in the run.
-    pub(super) fn place(&self, part: Range<usize>) -> Range<usize> {
-        place(&self.pieces, part.start).0..place(&self.pieces, part.end.saturating_sub(1).max(part.start)).1
-    }
-
-    /// Whether the first text stands in one of these elements.
-    pub(super) fn starts_in(&self, names: &[&str]) -> bool {
-        let first = self.text.len() - self.text.trim_start().len();
-        let before = self.edges.iter().zip(&self.elements).take_while(|(edge, _)| **edge <= first);
-        before
-            .filter(|(_, (name, is_end))| !is_end && names.iter().any(|one| packed(one.as_bytes()) == *name))
-            .count()
-            > 0
-    }
-
-    /// The text of the element that the tag with this number begins.
-    pub(super) fn element(&self, number: usize) -> Range<usize> {
-        let (name, _) = &self.elements[number];
-        let mut depth = 0_usize;
-        for (at, (other, is_end)) in self.elements.iter().enumerate().skip(number) {
-            if other == name {
-                depth = if *is_end { depth.saturating_sub(1) } else { depth + 1 };
-            }
-            if depth == 0 {
-                return self.edges[number]..self.edges[at];
-            }
-        }
-        self.edges[number]..self.text.len()
-    }
-
-    /// The text of a marked element, without the white space around it.
-    pub(super) fn inside(&self, mark: Mark) -> Option<Range<usize>> {
-        let number = self.tags.iter().position(|(from, _)| *from == mark.at)?;
-        let part = self.element(number);
-        let text = &self.text[part.clone()];
-        let from = part.start + (text.len() - text.trim_start().len());
-        Some(from..(part.start + text.trim_end().len()).max(from))
-    }
 }
 
 /// Something that was found, by its place in the run.
@@ -215,6 +152,23 @@ impl Prose {
             || self.texts <= short
             || memchr::memchr3(b':', b'=', b'&', &self.raw).is_some()
             || memchr::memmem::find(&self.raw, "：".as_bytes()).is_some()
+    }
+
+    /// Whether a name may begin in it, as far as that is seen at once.
+    pub(super) fn may_hold(&self, may_name: impl Fn(&str) -> bool) -> bool {
+        let mut tags = self.tags.iter();
+        let mut from = self.left;
+        loop {
+            let tag = tags.find(|(start, _)| *start >= from);
+            let end = tag.map_or(self.raw.len(), |(start, _)| *start);
+            if may_hold(&self.raw[from..end], &may_name) {
+                return true;
+            }
+            match tag {
+                Some((_, to)) => from = *to,
+                None => return false,
+            }
+        }
     }
 
     /// What has not left of it, as it is read.
@@ -322,7 +276,7 @@ impl Prose {
 
     /// The text of the run, if it begins as a document in JSON.
     pub(super) fn document(&self) -> Option<String> {
-        if self.left > 0 || !self.raw.iter().any(|byte| matches!(byte, b'{' | b'[' | b'&')) {
+        if self.left > 0 || memchr::memchr3(b'{', b'[', b'&', &self.raw).is_none() {
             return None;
         }
         let mut text = Vec::with_capacity(self.raw.len());
@@ -390,22 +344,22 @@ impl Prose {
     /// Finds what is in the run, by its place in it.
     fn look(&mut self, look: &mut Look<'_>) {
         self.found.clear();
-        let Self { raw, tags, room, spans, found, .. } = self;
+        let Self { raw, tags, room, places, spans, found, .. } = self;
         let is_plain = tags.is_empty() && memchr::memchr(b'&', raw).is_none();
         if is_plain {
             look.find(raw, spans, |from, to, category| found.push(Found { from, to, category }));
             found.sort_unstable_by_key(|found| (found.from, Reverse(found.to)));
             return;
         }
-        let mut places = Vec::new();
-        let readings: &[&[u8]] = if tags.is_empty() { &[b""] } else { &[b"", b" "] };
+        // Without text on both sides of a tag they are one.
+        let readings: &[&[u8]] = if parts(raw, tags) < 2 { &[b""] } else { &[b"", b" "] };
         for between in readings {
             room.clear();
             places.clear();
-            read(raw, 0, tags, between, room, &mut places);
+            read(raw, 0, tags, between, room, places);
             // A span ends behind the last character that it holds.
             look.find(room, spans, |start, end, category| {
-                let (from, to) = (place(&places, start).0, place(&places, end - 1).1);
+                let (from, to) = (place(places, start).0, place(places, end - 1).1);
                 found.push(Found { from, to, category });
             });
         }
@@ -448,75 +402,6 @@ impl Prose {
     pub(super) fn capacity(&self) -> usize {
         self.raw.capacity() + self.room.capacity() + self.tags.capacity() * size_of::<(usize, usize)>()
     }
-}
-
-/// A piece of a run's text.
-#[derive(Clone, Copy, Default)]
-struct Piece {
-    /// Where it begins in the text.
-    begin: usize,
-    /// Where it stands in the run.
-    from: usize,
-    to: usize,
-    /// It is written otherwise than it is read: a reference, a tag. It stays whole.
-    is_whole: bool,
-}
-
-/// The text of a run, from a place in it on. `pieces` says where it stands.
-fn read(
-    raw: &[u8],
-    from: usize,
-    tags: &[(usize, usize)],
-    between: &[u8],
-    text: &mut Vec<u8>,
-    pieces: &mut Vec<Piece>,
-) {
-    let mut tags = tags.iter().copied().peekable();
-    let mut at = from;
-    while at < raw.len() {
-        if let Some(&(from, to)) = tags.peek()
-            && from == at
-        {
-            tags.next();
-            if !between.is_empty() {
-                pieces.push(Piece { begin: text.len(), from, to, is_whole: true });
-                text.extend_from_slice(between);
-            }
-            at = to;
-            continue;
-        }
-        let end = tags.peek().map_or(raw.len(), |(from, _)| *from);
-        let (begin, from) = (text.len(), at);
-        if raw[at] == b'&' {
-            let (meant, length) = reference(&raw[at..end], Within::Text);
-            meant.push(text);
-            at += length;
-            pieces.push(Piece { begin, from, to: at, is_whole: true });
-        } else {
-            at = memchr::memchr(b'&', &raw[at..end]).map_or(end, |place| at + place);
-            text.extend_from_slice(&raw[from..at]);
-            pieces.push(Piece { begin, from, to: at, is_whole: false });
-        }
-    }
-    pieces.push(Piece { begin: text.len(), from: raw.len(), to: raw.len(), is_whole: true });
-}
-
-/// Where in the run the character at this place of the text stands.
-fn place(pieces: &[Piece], at: usize) -> (usize, usize) {
-    let piece = pieces.partition_point(|piece| piece.begin <= at).saturating_sub(1);
-    let Piece { begin, from, to, is_whole } = pieces.get(piece).copied().unwrap_or_default();
-    if is_whole { (from, to) } else { (from + at - begin, from + at - begin + 1) }
-}
-
-/// The element of a tag, and whether it ends there; what is no tag is of none.
-fn element(tag: &[u8]) -> (Name, bool) {
-    let (rest, is_end) = match tag {
-        [b'<', b'/', rest @ ..] => (rest, true),
-        [b'<', rest @ ..] => (rest, false),
-        _ => (&b""[..], false),
-    };
-    let length = rest.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'-').count();
-    (packed(&rest[..length]), is_end)
 }
 
 /// Writes a tag without the attributes that could repeat what its element shows.

@@ -1,7 +1,7 @@
 //! Rows and their cells, terms and what they mean: where they begin and end, and what happens to them.
 
 use super::attributes::value_of;
-use super::grid::{Gathered, NAMING, Spelt, Table, Zone, names};
+use super::grid::{Cell, Gathered, NAMING, Spelt, Table, Zone, names};
 use super::lexer::Lexer;
 use super::page::{Frame, Hold, Item, List, Page};
 use super::structure::Pass;
@@ -25,8 +25,9 @@ impl Page {
             self.flush(out);
             self.table()?.zone = Zone::Between;
         }
-        let Some(cell) = self.table()?.cell.take() else { return Ok(()) };
-        let mut names = self.in_cell(cell.text.names())?;
+        let Some(mut cell) = self.table()?.cell.take() else { return Ok(()) };
+        let is_other = self.says_nothing(&cell)?;
+        let mut names = if is_other { Vec::new() } else { self.in_cell(cell.text.names())? };
         if cell.swallows {
             let is_name = self.is_name(&names);
             self.end_swallow(is_name, out);
@@ -41,14 +42,16 @@ impl Page {
         let depth = self.frames.len();
         let Self { frames, hold, judge, .. } = self;
         if let Some(Frame::Table(table)) = frames.last_mut() {
-            if let Some(hold) = hold.as_mut().filter(|hold| hold.depth == depth) {
+            let relates = table.fields_at(cell.from).iter().any(|named| named.relates());
+            if let Some(hold) = hold.as_mut().filter(|hold| relates && hold.depth == depth) {
                 let value = cell.text.value();
                 let value = (!cell.text.is_overlong()).then_some(value.as_bytes());
-                for named in table.fields_at(cell.from).filter(|named| named.relates()) {
+                for named in table.fields_at(cell.from).iter().filter(|named| named.relates()) {
                     hold.whose.named(named.relation, value, &judge.task.plan, &judge.task.audience);
                 }
             }
-            table.close_cell(&cell, names);
+            let others = if is_other { std::mem::take(&mut cell.text) } else { Gathered::default() };
+            table.close_cell(&cell, names, others);
         }
         Ok(())
     }
@@ -72,6 +75,7 @@ impl Page {
             let misfit = self.misfits()?;
             if visible == any && !misfit {
                 out.extend_from_slice(&hold.out);
+                self.spare = (hold.raw, hold.out);
             } else {
                 // The guess was wrong: the row is read again, as what it is.
                 let Hold { raw, table, tally, judged, noted, .. } = *hold;
@@ -160,6 +164,15 @@ impl Page {
         })
     }
 
+    /// Whether nothing is said of the names that the text of a cell may be, neither of the page nor of the row.
+    fn says_nothing(&mut self, cell: &Cell) -> Result<bool, RedactError> {
+        let Some(text) = cell.text.plain().filter(|text| !self.place.may_name(text)) else {
+            return Ok(false);
+        };
+        let index = self.table()?.index;
+        Ok(self.place.says_nothing(text) && self.in_row(index, |_, place| place.says_nothing(text))?)
+    }
+
     /// A row begins; whether it is kept from its first byte on.
     pub(super) fn open_row(&mut self, raw: &[u8], out: &mut Vec<u8>) -> Result<bool, RedactError> {
         // What stands in front of it is not the row's.
@@ -169,10 +182,14 @@ impl Page {
         let waits = waits && self.hold.is_none() && self.swallow.is_none();
         if waits {
             let table = Box::new(self.table()?.clone());
+            let (mut kept, mut ready) = std::mem::take(&mut self.spare);
+            kept.clear();
+            kept.extend_from_slice(raw);
+            ready.clear();
             self.hold = Some(Box::new(Hold {
                 depth,
-                raw: raw.to_vec(),
-                out: Vec::new(),
+                raw: kept,
+                out: ready,
                 whose: Whose::default(),
                 table,
                 tally: self.tally.clone(),

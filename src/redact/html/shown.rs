@@ -4,7 +4,6 @@
 use std::collections::HashMap;
 
 use super::attributes::value_of;
-use super::element::is_inline;
 use super::page::Page;
 use super::tag::Tag;
 use crate::policy::set::CategoryId;
@@ -80,22 +79,25 @@ impl Scope {
     }
 
     /// Whether it goes on behind a start tag.
-    pub(super) fn goes_on_behind(&mut self, name: &[u8]) -> bool {
+    pub(super) fn goes_on_behind(&mut self, tag: &Tag) -> bool {
+        let name = &tag.name[..];
         if name == self.name {
             // A paragraph ends where the next one begins.
             self.depth += 1;
             return !matches!(name, b"p" | b"li" | b"h1" | b"h2" | b"h3" | b"h4" | b"h5" | b"h6");
         }
-        is_inline(name) || matches!(name, b"div" | b"p" | b"br" | b"img" | b"ul" | b"ol" | b"li" | b"address")
+        tag.element.is_inline
+            || matches!(name, b"div" | b"p" | b"br" | b"img" | b"ul" | b"ol" | b"li" | b"address")
     }
 
     /// Whether it goes on behind an end tag.
-    pub(super) fn goes_on_after(&mut self, name: &[u8]) -> bool {
+    pub(super) fn goes_on_after(&mut self, tag: &Tag) -> bool {
+        let name = &tag.name[..];
         if name == self.name {
             self.depth -= 1;
             return self.depth > 0;
         }
-        is_inline(name) || matches!(name, b"div" | b"p" | b"br" | b"ul" | b"ol" | b"li" | b"address")
+        tag.element.is_inline || matches!(name, b"div" | b"p" | b"br" | b"ul" | b"ol" | b"li" | b"address")
     }
 }
 
@@ -116,15 +118,24 @@ impl Page {
     }
 
     fn hidden_class(&mut self, token: &str) -> Option<CategoryId> {
-        if !self.classes.0.contains_key(token) {
-            let found = self.categories_of(token);
-            if self.classes.0.len() >= MOST {
-                self.classes.0.clear();
-            }
-            self.classes.0.insert(token.into(), found);
+        // Where words begin with a capital, a name may begin within one.
+        if !token.bytes().any(|byte| byte.is_ascii_uppercase() || !byte.is_ascii())
+            && !self.place.may_name(token)
+        {
+            return None;
         }
         let visible = self.visible;
-        self.classes.0.get(token)?.iter().copied().find(|category| !visible.contains(*category))
+        let hidden = |found: &Vec<CategoryId>| found.iter().copied().find(|one| !visible.contains(*one));
+        if let Some(found) = self.classes.0.get(token) {
+            return hidden(found);
+        }
+        let found = self.categories_of(token);
+        let category = hidden(&found);
+        if self.classes.0.len() >= MOST {
+            self.classes.0.clear();
+        }
+        self.classes.0.insert(token.into(), found);
+        category
     }
 
     /// The last words of a class are a name, and those in front of them do not say that it is about one.

@@ -1,13 +1,14 @@
 //! The order of a page: which element may stand where, and what its begin and end do.
 
-use super::attributes::{Manner, Value, is_telling, value_of};
-use super::element::{Raw, Role, breaks_out, is_known};
+use super::attributes::{Manner, Value, value_of};
+use super::element::{Raw, Role, breaks_out};
 use super::field::FIELD;
 use super::grid::{Table, Zone};
 use super::lexer::{Next, Pieces};
 use super::page::{Frame, List, Page};
 use super::raw::MAX_SCRIPT;
 use super::tag::{Tag, is_blank};
+use super::vocabulary::is_telling;
 use crate::redact::judge::Verdict;
 use crate::redact::{MAX_DEPTH, RedactError};
 
@@ -127,13 +128,13 @@ impl Pass<'_> {
             page.keep(raw)?;
             return Ok(Next::Content);
         }
-        let role = Role::of(&tag.name);
+        let role = tag.element.role;
         page.check_place(tag, raw, role)?;
         if page.frames.len() >= MAX_DEPTH {
             return Err(RedactError::TooDeep);
         }
         if tag.closes
-            && (Raw::of(&tag.name).is_some() || !matches!(role, Role::Plain | Role::Foreign | Role::Columns))
+            && (tag.element.raw.is_some() || !matches!(role, Role::Plain | Role::Foreign | Role::Columns))
         {
             // Readers of XML take the element for empty, those of HTML for open.
             return Err(RedactError::Malformed);
@@ -141,7 +142,7 @@ impl Pass<'_> {
         let mut next = Next::Content;
         let mut kept = false;
         if !matches!(role, Role::Plain | Role::Select) {
-            page.settle(&tag.name, false);
+            page.settle(tag, false);
         }
         match role {
             Role::Refused => return Err(RedactError::Malformed),
@@ -235,13 +236,13 @@ impl Pass<'_> {
         };
         if page.open.is_some() {
             page.close_raw(out)?;
-            page.mark(name, bytes, out);
+            page.mark(tag, bytes, out);
             page.keep(bytes)?;
             return Ok(());
         }
-        let role = Role::of(name);
+        let role = tag.element.role;
         let is_followed = page.frames.iter().any(|frame| !matches!(frame, Frame::Foreign(_)));
-        if is_followed && !page.is_foreign_now() && !is_known(name) {
+        if is_followed && !page.is_foreign_now() && !tag.element.is_known {
             return Err(RedactError::Malformed);
         }
         match (page.frames.last_mut(), role) {
@@ -250,7 +251,7 @@ impl Pass<'_> {
                     return Err(RedactError::Malformed);
                 }
                 let ended = names.is_empty();
-                page.mark(name, bytes, out);
+                page.mark(tag, bytes, out);
                 if ended {
                     page.frames.pop();
                 }
@@ -328,13 +329,13 @@ impl Pass<'_> {
             }
             (Some(Frame::Table(_)), Role::Columns) => {}
             // The element that it ends began as something else.
-            (_, Role::Plain) if Raw::of(name).is_some() => return Err(RedactError::Malformed),
+            (_, Role::Plain) if tag.element.raw.is_some() => return Err(RedactError::Malformed),
             (_, Role::Plain) => {}
             // It ends what is not open here, or what something else is open in.
             _ => return Err(RedactError::Malformed),
         }
-        page.mark(name, bytes, out);
-        page.ended(name, role);
+        page.mark(tag, bytes, out);
+        page.ended(tag);
         if name == b"form" {
             page.close_form();
         }
@@ -357,12 +358,12 @@ fn foreign(names: &mut Vec<Vec<u8>>, tag: &Tag) -> Result<(), RedactError> {
         b"object",
     ];
     let name = &tag.name[..];
-    let is_raw = Raw::of(name).is_some_and(|raw| !matches!(raw, Raw::Style | Raw::Title));
+    let is_raw = tag.element.raw.is_some_and(|raw| !matches!(raw, Raw::Style | Raw::Title));
     let is_svg = matches!(name, b"svg" | b"math");
     if is_raw
         || breaks_out(name)
         || OTHERS.contains(&name)
-        || (Role::of(name) != Role::Plain && !is_svg)
+        || (tag.element.role != Role::Plain && !is_svg)
         || names.last().is_some_and(|open| TEXTS.contains(&&open[..]))
     {
         return Err(RedactError::Malformed);
@@ -411,7 +412,7 @@ impl Page {
     pub(super) fn check_place(&self, tag: &Tag, raw: &[u8], role: Role) -> Result<(), RedactError> {
         let name = &tag.name[..];
         // In what is followed, an element that nobody knows is one of the others, misspelt.
-        if !self.frames.is_empty() && !is_known(name) {
+        if !self.frames.is_empty() && !tag.element.is_known {
             return Err(RedactError::Malformed);
         }
         let sound = match self.frames.last() {
@@ -459,13 +460,13 @@ impl Page {
         out: &mut Vec<u8>,
     ) -> Result<(), RedactError> {
         if self.swallow.as_ref().is_some_and(|swallow| swallow.kept.is_none()) {
-            self.mark(&tag.name, b"", out);
+            self.mark(tag, b"", out);
             return Ok(());
         }
         let mut room = std::mem::take(&mut self.room);
         room.clear();
         self.rewrite(tag, raw, manner, value, &mut room)?;
-        self.mark(&tag.name, &room, out);
+        self.mark(tag, &room, out);
         self.room = room;
         Ok(())
     }

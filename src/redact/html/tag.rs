@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::element::Element;
 use crate::redact::RedactError;
 
 /// Most attributes of one element.
@@ -30,6 +31,19 @@ pub(super) struct Tag {
     pub(super) attributes: Vec<Attribute>,
     /// `/>`
     pub(super) closes: bool,
+    /// What its name says.
+    pub(super) element: Element,
+    /// One bit for each attribute, by its [`shape`]: most tags have none of those that are asked for.
+    shapes: u64,
+    /// Two attributes have one shape.
+    twins: bool,
+}
+
+/// A bit by the length and the first letter of an attribute's name, in upper or lower case.
+#[inline(always)]
+fn shape(name: &[u8]) -> u64 {
+    let first = name.first().map_or(0, |first| usize::from(first | 0x20));
+    1 << ((name.len() * 11 + first) % 64)
 }
 
 /// White space of HTML.
@@ -45,6 +59,7 @@ impl Tag {
     pub(super) fn read(&mut self, raw: &[u8], is_end: bool) -> Result<(), RedactError> {
         self.attributes.clear();
         self.closes = false;
+        (self.shapes, self.twins) = (0, false);
         let end = raw.len() - 1;
         let from = 1 + usize::from(is_end);
         let ends_name = |byte: &u8| is_blank(*byte) || matches!(byte, b'/' | b'>' | b'=');
@@ -62,6 +77,7 @@ impl Tag {
         {
             return Err(RedactError::Malformed);
         }
+        self.element = Element::of(&self.name);
         let mut slash = false;
         loop {
             let before = at;
@@ -85,6 +101,10 @@ impl Tag {
             at += raw[at..].iter().position(ends_name).unwrap_or(end - at);
             let name = start..at;
             if name.is_empty() || !raw[name.clone()].iter().all(|byte| is_in_name(*byte)) {
+                return Err(RedactError::Malformed);
+            }
+            // The end of a comment (`<p -- text -->`), whose text would leave as names.
+            if !is_end && raw[start] == b'-' {
                 return Err(RedactError::Malformed);
             }
             if name.len() > MAX_NAME || self.attributes.len() == MAX_ATTRIBUTES {
@@ -119,19 +139,29 @@ impl Tag {
                 };
                 value = Some(range);
             }
+            let shape = shape(&raw[name.clone()]);
+            self.twins |= self.shapes & shape != 0;
+            self.shapes |= shape;
             self.attributes.push(Attribute { from: before, name, value, to: at });
         }
     }
 
+    /// Whether it has no attribute of this name, as far as that is known at once.
+    #[inline(always)]
+    pub(super) fn lacks(&self, name: &[u8]) -> bool {
+        self.shapes & shape(name) == 0
+    }
+
     /// Whether an attribute is named twice.
     pub(super) fn repeats(&self, raw: &[u8], one_of: impl Fn(&[u8]) -> bool) -> bool {
-        self.attributes.iter().enumerate().any(|(place, attribute)| {
-            let name = &raw[attribute.name.clone()];
-            one_of(name)
-                && self.attributes[..place]
-                    .iter()
-                    .any(|other| raw[other.name.clone()].eq_ignore_ascii_case(name))
-        })
+        self.twins
+            && self.attributes.iter().enumerate().any(|(place, attribute)| {
+                let name = &raw[attribute.name.clone()];
+                one_of(name)
+                    && self.attributes[..place]
+                        .iter()
+                        .any(|other| raw[other.name.clone()].eq_ignore_ascii_case(name))
+            })
     }
 }
 
@@ -185,7 +215,21 @@ mod tests {
                 vec![value("@click.prevent", "f('<')"), value(":a", "")],
                 false,
             ),
-            ("</td class=x>", "td", vec![value("class", "x")], false),
+            (
+                "<a v-if=x x-data *ngIf=y (click)=z [prop]=z #ref :-->",
+                "a",
+                vec![
+                    value("v-if", "x"),
+                    bare("x-data"),
+                    value("*ngIf", "y"),
+                    value("(click)", "z"),
+                    value("[prop]", "z"),
+                    bare("#ref"),
+                    bare(":--"),
+                ],
+                false,
+            ),
+            ("</td class=x -->", "td", vec![value("class", "x"), bare("--")], false),
         ] {
             if name.is_empty() {
                 assert_eq!(read(raw), Err(RedactError::Malformed), "{raw}");
@@ -204,6 +248,8 @@ mod tests {
             "<a \"b\">",
             "<a b=c<d>",
             "<a b/c>",
+            "<a -- b>",
+            "<a class='c'-- b -->",
         ] {
             assert_eq!(read(refused), Err(RedactError::Malformed), "{refused}");
         }

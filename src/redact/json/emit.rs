@@ -24,6 +24,9 @@ pub(super) struct Emitter {
     waiting: Vec<u8>,
     /// What was written while a record was undecided.
     ahead: Vec<u8>,
+    /// What cannot be looked at before more comes, and how much that has to be.
+    rest: Vec<u8>,
+    enough: usize,
 }
 
 impl Emitter {
@@ -44,6 +47,8 @@ impl Emitter {
             plan,
             waiting: Vec::new(),
             ahead: Vec::new(),
+            rest: Vec::new(),
+            enough: 0,
         }
     }
 
@@ -59,6 +64,8 @@ impl Emitter {
             plan,
             waiting: Vec::new(),
             ahead: Vec::new(),
+            rest: Vec::new(),
+            enough: 0,
         }
     }
 
@@ -75,6 +82,19 @@ impl Emitter {
     }
 
     pub(super) fn push(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<(), RedactError> {
+        if self.rest.is_empty() {
+            return self.take(input, out);
+        }
+        self.rest.extend_from_slice(input);
+        if self.rest.len() < self.enough { Ok(()) } else { self.take_rest(out) }
+    }
+
+    fn take_rest(&mut self, out: &mut Vec<u8>) -> Result<(), RedactError> {
+        let rest = std::mem::take(&mut self.rest);
+        self.take(&rest, out)
+    }
+
+    fn take(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<(), RedactError> {
         if self.state.records.is_none() {
             return self.pass(input, out).map(|_| ());
         }
@@ -82,6 +102,9 @@ impl Emitter {
     }
 
     pub(super) fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), RedactError> {
+        if !self.rest.is_empty() {
+            self.take_rest(out)?;
+        }
         if self.state.records.is_none() {
             return self.end(out);
         }
@@ -98,7 +121,14 @@ impl Emitter {
         let (base, written) = (self.walker.position(), out.len());
         let mut pass = Pass { plan: &self.plan, input, base, out, run: 0, state: &mut self.state };
         let walked = self.walker.walk(input, &mut pass)?;
-        if walked == Walked::All {
+        if let Walked::Waits(at) = walked {
+            let (before, rest) = input.split_at(at);
+            pass.input = before;
+            self.rest = rest.to_vec();
+            // Looked through again each time, a byte is not looked at more than a few times.
+            self.enough = rest.len() + rest.len() / 8 + 1;
+        }
+        if walked != Walked::Stopped {
             pass.carry(self.walker.held());
         }
         if self.state.failed {
@@ -141,7 +171,7 @@ impl Emitter {
             at = self.again(base, ahead)?;
         }
         let end = self.walker.position();
-        self.wait(input, base);
+        self.wait(&input[..(end - base) as usize], base);
         while self.state.records.as_mut().is_some_and(|records| records.outgrow(end)) {
             self.again(end, ahead)?;
         }
@@ -181,18 +211,24 @@ impl Emitter {
             return Ok((from - base) as usize);
         }
         let waiting = std::mem::take(&mut self.waiting);
+        self.walker.again = true;
         let result = self.pass(&waiting[1..], ahead);
+        self.walker.again = false;
         self.waiting = waiting;
         match result? {
             Walked::All => Ok(0),
             // No guess of a second walk is wrong, and if one were nothing of it may leave.
-            Walked::Stopped => Err(RedactError::Malformed),
+            Walked::Stopped | Walked::Waits(_) => Err(RedactError::Malformed),
         }
     }
 
     #[cfg(test)]
     pub(super) fn capacity(&self) -> usize {
         let records = self.state.records.as_ref().map_or(0, Records::capacity);
-        self.state.capacity() + self.waiting.capacity() + self.ahead.capacity() + records
+        self.state.capacity()
+            + self.waiting.capacity()
+            + self.ahead.capacity()
+            + self.rest.capacity()
+            + records
     }
 }

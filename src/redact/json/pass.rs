@@ -538,6 +538,11 @@ impl Visit for Pass<'_> {
         self.resume(end);
     }
 
+    fn too_late(&mut self, class: u8, scope: Scope) {
+        let hidden = !scope.visible.contains(CategoryId(class - CATEGORY));
+        self.state.failed |= hidden && scope.mode == Mode::Judge;
+    }
+
     #[inline(always)]
     fn open(&mut self, at: usize, start: Start, parent: &mut Scope, site: Site, object: bool) -> Scope {
         let mut known = parent.known;

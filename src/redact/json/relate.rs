@@ -142,10 +142,13 @@ impl Records {
         let people = self.plan.people();
         for (steps, relation) in [
             (
-                people.from_subject().filter(|_| site.inner_subject()),
+                people.steps_from_subject().filter(|_| site.inner_subject()),
                 Relation { subject: true, group: false },
             ),
-            (people.from_group().filter(|_| site.inner_group()), Relation { subject: false, group: true }),
+            (
+                people.steps_from_group().filter(|_| site.inner_group()),
+                Relation { subject: false, group: true },
+            ),
         ] {
             let Some(at) = steps.and_then(|steps| (depth + 1).checked_sub(steps)) else { continue };
             let whose = match record.around {

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::RedactError;
+use super::pairs::Part;
 use super::visit::{Site, Visit};
 use super::walker::{NEVER, Walker};
 use crate::policy::set::Step;
@@ -134,12 +135,23 @@ impl<S: Copy> Walker<S> {
         let Some(selected) = self.selected.take() else { return Err(RedactError::Unasked) };
         let number = selected.answers.member(set, key, &mut self.top.index);
         if let Some(spelling) = number.and_then(|number| selected.spelt.get(number)) {
-            self.site = self.site_of(spelling).with_step(spelling.step);
+            self.site = self.site_of(spelling).with_step(spelling.step).with_part(spelling.part);
         }
         let into = number.and_then(|number| selected.spelt.get(number)).map(|spelling| spelling.inside);
         self.selected = Some(selected);
         // A server writes what was asked for; another reading of the request is none that was judged.
         into.ok_or(RedactError::Unasked)
+    }
+
+    /// What a member is beside others, where its key is none of the field's.
+    pub(super) fn selected_part(&self, cursor: Cursor, key: &[u8], next: &mut u32) -> Part {
+        match (&self.selected, cursor) {
+            (Some(selected), Cursor::Set(set)) => {
+                let number = selected.answers.member(set, key, next);
+                number.and_then(|number| selected.spelt.get(number)).map_or(Part::NEITHER, |one| one.part)
+            }
+            _ => Part::NEITHER,
+        }
     }
 
     fn site_of(&mut self, spelling: &Spelling) -> Site {

@@ -2,6 +2,7 @@ mod attacks;
 mod grammar;
 mod names;
 mod nested;
+mod pairs;
 mod people;
 mod records;
 mod schema;

@@ -185,13 +185,19 @@ impl<S: Copy> Walker<S> {
         match scanned {
             Scan::End(end) => {
                 self.after_value();
+                if self.site.part().is_name() && self.minds_names {
+                    self.name_ended(&input[start..end - 1], state.escaped, visit);
+                    if self.watch != Watch::Value {
+                        self.raw.clear();
+                    }
+                }
                 if self.watch != Watch::Nothing {
                     self.scalar_done(&input[start..end - 1], end, state.escaped, visit);
                 }
                 Ok(end)
             }
             Scan::More => {
-                self.keep_raw(&input[start..]);
+                self.keep_raw(&input[start..], self.watch == Watch::Value || self.site.part().is_name());
                 self.token = Token::Text(state);
                 Ok(input.len())
             }
@@ -215,7 +221,7 @@ impl<S: Copy> Walker<S> {
                 Ok(end)
             }
             Scan::More => {
-                self.keep_raw(&input[at..]);
+                self.keep_raw(&input[at..], self.watch == Watch::Value);
                 self.token = Token::Number(state);
                 Ok(input.len())
             }
@@ -244,9 +250,9 @@ impl<S: Copy> Walker<S> {
         Ok(end)
     }
 
-    /// Keeps the raw text of a watched value, one byte more than the bound at most: that shows it was passed.
-    fn keep_raw(&mut self, part: &[u8]) {
-        if self.watch == Watch::Value {
+    /// Keeps the raw text of a value that is asked for, one byte more than the bound at most: that shows it was passed.
+    fn keep_raw(&mut self, part: &[u8], asked: bool) {
+        if asked {
             let room = (MAX_VALUE + 1).saturating_sub(self.raw.len());
             self.raw.extend(&part[..part.len().min(room)]);
         }
@@ -266,7 +272,7 @@ impl<S: Copy> Walker<S> {
         } else if self.raw.is_empty() {
             (last.len() <= MAX_VALUE).then_some(last)
         } else {
-            self.keep_raw(last);
+            self.keep_raw(last, true);
             (self.raw.len() <= MAX_VALUE).then_some(&*self.raw)
         };
         visit.scalar_end(end, value.map(|raw| decoded(raw, escaped, &mut self.room)));

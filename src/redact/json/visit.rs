@@ -1,5 +1,6 @@
 //! What the walker tells of a document, and to whom.
 
+use super::pairs::Part;
 use crate::policy::set::Step;
 use crate::redact::plan::{ALIVE, Facts, GROUP, INNER_GROUP, INNER_SUBJECT, NAMED, RECORD, SUBJECT, TOLD};
 
@@ -9,7 +10,7 @@ use crate::redact::plan::{ALIVE, Facts, GROUP, INNER_GROUP, INNER_SUBJECT, NAMED
 pub(super) struct Site {
     /// From the lowest bit: the state (32), `class`, `flags`, `keys`, `own` (8 each).
     bits: u64,
-    /// From the lowest bit: `step` (16), `also` (8).
+    /// From the lowest bit: `step` (16), `also` (8), `part` (8).
     more: u32,
 }
 
@@ -18,6 +19,7 @@ const FLAGS: u32 = 40;
 const KEYS: u32 = 48;
 const OWN: u32 = 56;
 const ALSO: u32 = 16;
+const PART: u32 = 24;
 
 impl Site {
     /// A value at a state of the plan, that nobody classified but as this.
@@ -76,6 +78,17 @@ impl Site {
     #[inline(always)]
     pub(super) fn step(self) -> Step {
         Step::from_bits(self.more as u16)
+    }
+
+    /// What it is beside other members.
+    #[inline(always)]
+    pub(super) fn part(self) -> Part {
+        Part::from_bits((self.more >> PART) as u8)
+    }
+
+    #[inline(always)]
+    pub(super) fn with_part(self, part: Part) -> Self {
+        Self { more: self.more & !(0xFF << PART) | u32::from(part.bits()) << PART, ..self }
     }
 
     #[inline(always)]
@@ -200,6 +213,8 @@ pub(super) trait Visit {
     fn suspect(&mut self, at: usize, parent: &Self::Scope, site: Site);
     /// A watched scalar ended; `None` where its value was not asked for or is longer than [`super::MAX_VALUE`].
     fn scalar_end(&mut self, end: usize, value: Option<&[u8]>);
+    /// Something that is beside it, and left, turns out to be of this class.
+    fn too_late(&mut self, class: u8, scope: Self::Scope);
     /// An array or object begins.
     fn open(
         &mut self,

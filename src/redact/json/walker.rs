@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use super::names;
+use super::pairs::Pairs;
 use super::scan::StringState;
 use super::selected::Selected;
 use super::tokens::Token;
@@ -59,6 +60,8 @@ pub(super) struct Level<S> {
     /// What the names of its members are.
     keys: u8,
     link: Link,
+    /// What its members name.
+    pub(super) pairs: Pairs,
     /// Where its members were selected.
     pub(super) cursor: Cursor,
     pub(super) scope: S,
@@ -71,6 +74,8 @@ pub(super) enum Walked {
     All,
     /// Where the visitor stopped it.
     Stopped,
+    /// At this place of the chunk, in front of a value: more has to come before it is looked at.
+    Waits(usize),
 }
 
 pub(super) struct Walker<S> {
@@ -83,7 +88,9 @@ pub(super) struct Walker<S> {
     /// Place of the chunk in the document.
     base: u64,
     /// Names of members are looked at.
-    minds_names: bool,
+    pub(super) minds_names: bool,
+    /// The chunk was walked before, and what is behind it is not at hand.
+    pub(super) again: bool,
     /// The site of the root.
     root: Site,
     pub(super) top: Level<S>,
@@ -117,6 +124,7 @@ impl<S: Copy> Walker<S> {
         let cursor = selected.as_ref().map_or(Cursor::Plain, |selected| selected.start());
         Self {
             minds_names: plan.minds_names(),
+            again: false,
             plan,
             selected,
             expect: Expect::Value,
@@ -133,6 +141,7 @@ impl<S: Copy> Walker<S> {
                 otherwise: 0,
                 keys: 0,
                 link: Link::ROOT,
+                pairs: Pairs::default(),
                 cursor,
                 scope: around,
             },
@@ -218,6 +227,14 @@ impl<S: Copy> Walker<S> {
                 Some(&next) if self.expect == Expect::Value && !is_blank(next) => byte = next,
                 _ => continue,
             }
+            if self.site.part().is_value()
+                && self.top.closes == b'}'
+                && self.top.pairs.is_new()
+                && !self.look_ahead(&input[at..])?
+            {
+                self.base += at as u64;
+                return Ok(Walked::Waits(at));
+            }
             at = self.value(input, at, byte, visit)?;
         }
         self.base += input.len() as u64;
@@ -235,6 +252,7 @@ impl<S: Copy> Walker<S> {
             self.stack.truncate(depth);
         }
         reopen(&mut self.top.scope);
+        self.top.pairs = Pairs::default();
         self.base = place;
         self.expect = Expect::FirstKey;
         self.token = Token::None;
@@ -281,9 +299,10 @@ impl<S: Copy> Walker<S> {
             self.site = match expected.said(top.state) {
                 Some(said) => Site::from_words(said),
                 None => {
-                    let Key { symbol, step } = expected.key();
+                    let Key { symbol, step, part } = expected.key();
                     let state = plan.member(top.state, symbol, kept, stack.len());
-                    let site = site(plan, kept, state, plan.charter_class(symbol)).with_step(step);
+                    let site =
+                        site(plan, kept, state, plan.charter_class(symbol)).with_step(step).with_part(part);
                     if plan.is_computed(top.state) && plan.is_computed(state) {
                         expected.say(top.state, site.words());
                     }
@@ -298,10 +317,10 @@ impl<S: Copy> Walker<S> {
     /// Behind a key of this name.
     #[inline(always)]
     pub(super) fn key_done(&mut self, input: &[u8], end: usize, key: Key, told: bool) -> usize {
-        let Key { symbol, step } = key;
+        let Key { symbol, step, part } = key;
         let depth = self.stack.len();
         let state = self.plan.member(self.top.state, symbol, &mut self.kept, depth);
-        let site = self.site(state, self.plan.charter_class(symbol)).with_step(step);
+        let site = self.site(state, self.plan.charter_class(symbol)).with_step(step).with_part(part);
         self.site = if told { site.with_flags(TOLD) } else { site };
         self.behind_key(input, end)
     }
@@ -367,6 +386,9 @@ impl<S: Copy> Walker<S> {
             self.site = self.root;
         }
         self.check_held(at)?;
+        if self.site.part().is_value() && self.top.pairs.is_any() {
+            self.site = self.paired(self.site);
+        }
         if byte == b'"' {
             self.watch = visit.scalar(at, self.start, &mut self.top.scope, self.site, Kind::Text);
             return self.new_text(input, at + 1, visit);
@@ -418,7 +440,8 @@ impl<S: Copy> Walker<S> {
             _ => (Link::NONE, super::selected::otherwise(cursor)),
         };
         self.stack.push(self.top);
-        self.top = Level { state, index: 0, closes, otherwise, keys, link, cursor, scope };
+        self.top =
+            Level { state, index: 0, closes, otherwise, keys, link, pairs: Pairs::default(), cursor, scope };
         self.expect = if object { Expect::FirstKey } else { Expect::FirstElement };
         Ok(at + 1)
     }

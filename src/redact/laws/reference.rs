@@ -11,6 +11,7 @@ use crate::policy::set::{
     Segment, Trail, Unknown, fold_field_name,
 };
 use crate::redact::action::{Kind, Means, Remedy, StandIn};
+use crate::redact::json::{Part, names_in};
 use crate::redact::{Audience, Tally};
 
 /// A document with its duplicate keys and their order.
@@ -140,6 +141,8 @@ pub(super) struct Reference<'a> {
     around: Vec<Around>,
     /// The paths to the subject and the group of an object in a record.
     inner: [Option<JsonPath>; 2],
+    /// What members beside the value at hand name, if it may be the value of that.
+    paired: Vec<CategoryId>,
     pub(super) tally: Tally,
 }
 
@@ -166,6 +169,7 @@ impl<'a> Reference<'a> {
             records: Vec::new(),
             around: Vec::new(),
             inner,
+            paired: Vec::new(),
             tally: Tally::default(),
         }
     }
@@ -177,7 +181,28 @@ impl<'a> Reference<'a> {
 
     /// What is left of a value. `doubtful` where it stands in something that leaves only with something classified.
     fn value(&mut self, tree: &Tree, known: bool, doubtful: bool) -> Option<Tree> {
-        match self.class() {
+        let mut class = self.class();
+        let paired = std::mem::take(&mut self.paired);
+        if let Some(&one) = paired.first() {
+            let visible = self.visible();
+            let own = match class {
+                None | Some(FieldClass::NotPersonal) => None,
+                Some(class) => {
+                    Some(class).filter(|own| !paired.iter().any(|&one| *own == FieldClass::Category(one)))
+                }
+            };
+            let hidden = match (&*paired, own) {
+                ([one], _) => Some(*one).filter(|&one| !visible.contains(one)),
+                ([_, two], None) => Some(*two).filter(|&two| !visible.contains(two)),
+                _ => Some(one),
+            };
+            if let Some(hidden) = hidden {
+                self.tally.redacted(hidden);
+                return self.hidden(tree, hidden);
+            }
+            class = own.or(Some(FieldClass::Category(one)));
+        }
+        match class {
             // Its texts have a test of their own: no scenario of the laws has one.
             Some(FieldClass::NotPersonal | FieldClass::FreeText) => self.left(tree, true, false),
             Some(FieldClass::Category(category)) => {
@@ -248,10 +273,20 @@ impl<'a> Reference<'a> {
                 };
                 let depth = self.around.len();
                 self.around.extend(around);
+                let mut paired = Vec::new();
+                for (key, member) in members {
+                    match member {
+                        Tree::Text(text) if Part::of(key).is_name() => self.names(text, &mut paired),
+                        _ => {}
+                    }
+                }
                 let (mut kept, mut masked) = (Vec::new(), 0);
                 for (key, member) in members {
                     self.steps.push(Step::Key(key.clone()));
                     if let Some(name) = self.name(key, known, &mut masked) {
+                        if Part::of(key).is_value() {
+                            self.paired.clone_from(&paired);
+                        }
                         kept.extend(self.value(member, known, doubtful).map(|value| (name, value)));
                     }
                     self.steps.pop();
@@ -274,6 +309,19 @@ impl<'a> Reference<'a> {
             },
             scalar => scalar.clone(),
         })
+    }
+
+    /// The categories of a member that a text names, beside which it stands.
+    fn names(&mut self, text: &str, paired: &mut Vec<CategoryId>) {
+        for name in names_in(text.trim()).filter(|name| self.is_learnt(name)).collect::<Vec<_>>() {
+            self.steps.push(Step::Key(name.into()));
+            if let Some(FieldClass::Category(category)) = self.class()
+                && !paired.contains(&category)
+            {
+                paired.push(category);
+            }
+            self.steps.pop();
+        }
     }
 
     /// The name under which a member leaves, if it does; its step was taken.

@@ -31,12 +31,17 @@ pub fn nothing_hidden_is_asked_for(data: &[u8]) {
     let scenario = Scenario::with_canaries(choices);
     let mut source = Source(rest);
     let name = source.pick(&super::scenario::NAMES);
-    let written = match source.below(6) {
+    let encoded: String = form_urlencoded::byte_serialize(name.as_bytes()).collect();
+    let written = match source.below(10) {
         0 => format!("x.{name}"),
         1 => format!("filter[{name}][gte]"),
         2 => format!("{name}__in"),
-        3 => form_urlencoded::byte_serialize(name.as_bytes()).collect(),
+        3 => encoded,
         4 => name.bytes().map(|byte| format!("%{byte:02X}")).collect(),
+        5 => format!("sort={encoded}&x"),
+        6 => format!("order_by=-{encoded}&x"),
+        7 => format!("c[0][key]={encoded}&c[0][value]"),
+        8 => format!("value[0]=x&field={encoded}&values[1]"),
         _ => name.to_owned(),
     };
     let before = source.pick(&["", "a=1&", "&&", "a;b&"]);

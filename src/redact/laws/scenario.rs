@@ -26,7 +26,7 @@ pub(super) const NAMES: [&str; 18] = [
     "owner",
     "é",
     "na-me",
-    "id",
+    "value",
     "id",
     "Id",
     // No names that a programmer gives.
@@ -36,8 +36,20 @@ pub(super) const NAMES: [&str; 18] = [
 /// Those of them that programmers give: elements may have them too.
 pub(super) const WORDS: &[&str] = NAMES.split_at(16).0;
 /// Texts: subjects, groups, dates, and what strings can hold.
-const TEXTS: [&str; 10] =
-    ["", "jean", "a", "b", "2012-05-17", "31/12/1999", "é€😀", "q\"u\\o/te", "\u{1}\n\u{7f}", "***"];
+const TEXTS: [&str; 12] = [
+    "",
+    "e-mail",
+    "/x/Name",
+    "jean",
+    "a",
+    "b",
+    "2012-05-17",
+    "31/12/1999",
+    "é€😀",
+    "q\"u\\o/te",
+    "\u{1}\n\u{7f}",
+    "***",
+];
 const NUMBERS: [&str; 7] = ["0", "7", "-12", "1.5", "2012", "1850", "12345678901234"];
 /// A name of a member that is a value.
 pub(super) const PERSON: &str = "jean@x.fr";
@@ -342,8 +354,34 @@ fn array(source: &mut Source<'_>, plant: Plant, secret: bool, depth: usize, out:
     out.push(b']');
 }
 
+/// A name and its value in two members, in either order.
+fn pair(source: &mut Source<'_>, out: &mut Vec<u8>) {
+    let is_first = source.one_in(2);
+    for is_name in [is_first, !is_first] {
+        let (key, text) = match is_name {
+            true => {
+                let named = source.pick(&["name", "E-Mail", "groups", "/x/0/birth_date"]);
+                (source.pick(&["key", "field", "Label", "path"]), named)
+            }
+            false => (source.pick(&["value", "text", "new"]), CANARY),
+        };
+        string(source, key, true, out);
+        out.push(b':');
+        space(source, out);
+        string(source, text, is_name, out);
+        out.push(b',');
+    }
+}
+
 fn object(source: &mut Source<'_>, plant: Plant, secret: bool, depth: usize, out: &mut Vec<u8>) {
     out.push(b'{');
+    if plant != Plant::Anything && source.one_in(8) {
+        pair(source, out);
+        string(source, "x", true, out);
+        out.push(b':');
+        value(source, plant, secret, 0, out);
+        return out.push(b'}');
+    }
     for at in 0..source.below(8) {
         if at > 0 {
             space(source, out);

@@ -206,4 +206,7 @@ fn what_broke_a_law_once_does_not_again() {
     super::agrees_with_reference(include_bytes!("../../../tests/fuzz/regressions/agrees_with_reference-1"));
     // A text in one's own record, in which everything is visible, holds somebody else's.
     super::agrees_with_reference(include_bytes!("../../../tests/fuzz/regressions/agrees_with_reference-2"));
+    // The end of a comment in a start tag.
+    let page = include_bytes!("../../../tests/fuzz/regressions/no_canary_survives_in_a_broken_page-1");
+    super::no_canary_survives_in_a_broken_page(page);
 }

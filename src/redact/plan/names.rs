@@ -5,6 +5,7 @@ use std::{
     hash::{BuildHasherDefault, Hasher},
 };
 
+use super::starts::Starts;
 use crate::policy::set::{Charter, fold_field_name};
 
 /// Longest key, in bytes, that is folded without an allocation.
@@ -61,6 +62,8 @@ pub(super) struct Names {
     /// By first byte, one bit for each length of a folded name (the last for all from 63 on): most keys are no name
     /// of the plan, and are known by this not to be.
     shapes: Vec<u64>,
+    /// How they begin.
+    pub(super) starts: Starts,
     pub(super) symbols: Vec<Spelling>,
 }
 
@@ -101,6 +104,7 @@ impl Names {
         self.symbols.push(Spelling { fold: Some(symbol), ..Spelling::default() });
         let (first, length) = shape(folded.as_bytes());
         self.shapes[first] |= length;
+        self.starts.learn(folded);
         self.folded.insert(folded.as_bytes().into(), symbol);
         symbol
     }

@@ -24,12 +24,12 @@ impl People {
     }
 
     /// Steps back from what says whose an object is to the object.
-    pub(in crate::redact) fn from_subject(&self) -> Option<usize> {
+    pub(in crate::redact) fn steps_from_subject(&self) -> Option<usize> {
         self.subject.as_ref().map(|path| path.segments.len() - 1)
     }
 
     /// Steps back from what says to which group it belongs.
-    pub(in crate::redact) fn from_group(&self) -> Option<usize> {
+    pub(in crate::redact) fn steps_from_group(&self) -> Option<usize> {
         self.group.as_ref().map(|path| path.segments.len() - 1)
     }
 }

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use memchr::memmem;
 
-use super::{Denied, RequestPlan, Sender, document::Node, names::words};
+use super::{Denied, RequestPlan, Sender, beside::each, document::Node, names::words, query::is_order};
 use crate::{
     policy::set::{CategoryId, FieldClass},
-    redact::{Restored, TOKEN_MARK, action, nested::is_blank},
+    redact::{MASK, Restored, TOKEN_MARK, action, json::Part, nested::is_blank},
     secret::Sensitive,
 };
 
@@ -44,10 +44,15 @@ impl RequestPlan {
         fields: impl Iterator<Item = (&'f str, &'f str)>,
         mut restore: impl FnMut(usize, Sensitive<String>),
     ) -> Result<(), Denied> {
-        for (place, (name, value)) in fields.enumerate() {
+        let fields: Vec<(&str, &str)> = fields.collect();
+        let beside = self.beside(fields.iter().copied());
+        for (place, (name, value)) in fields.into_iter().enumerate() {
             let node = Node::Text(value.to_owned());
             let mut tokens = Tokens::new();
-            let category = self.member(sender, &[], None, name, &node)?;
+            let mut category = self.member(sender, &[], None, name, &node)?;
+            for named in beside.named(name) {
+                category = Some(self.written(sender, named, &node)?);
+            }
             self.node(sender, &words(name), category, &node, &mut tokens)?;
             for (_, (restored, _)) in tokens {
                 restore(place, restored.value);
@@ -81,11 +86,23 @@ impl RequestPlan {
                         category = self.member(sender, path, category, place, &Node::Scalar)?;
                     }
                 }
+                let named = self.members_name(path, members);
                 members.iter().try_for_each(|(key, value)| {
                     if self.is_token(sender.key, key) {
                         return Err(Denied::Token);
                     }
-                    let category = self.member(sender, path, category, key, value)?;
+                    if is_masked(key) || action::is_stand_in(sender.key, key) {
+                        return Err(Denied::StandIn);
+                    }
+                    if is_order(key) {
+                        self.ordered(sender, path, value)?;
+                    }
+                    let mut category = self.member(sender, path, category, key, value)?;
+                    if Part::of(key).is_value() {
+                        for named in each(named) {
+                            category = Some(self.written(sender, named, value)?);
+                        }
+                    }
                     let below: Vec<&str> = path.iter().copied().chain(words(key)).collect();
                     self.node(sender, &below, category, value, tokens)
                 })
@@ -126,11 +143,15 @@ impl RequestPlan {
             let lifted = matches!(self.names.field(&below), Some(FieldClass::NotPersonal));
             return Ok(if lifted { None } else { around });
         };
-        let category = named.category;
+        self.written(sender, named.category, value).map(Some)
+    }
+
+    /// A value of this category is written: whether it may be.
+    fn written(&self, sender: Sender<'_>, category: CategoryId, value: &Node) -> Result<CategoryId, Denied> {
         let may = !self.declared || sender.sees_of_somebody(category) || self.writes.contains(category);
         // A token is not the value: who sends it back refers to somebody, and writes nothing of their own.
         if may || (self.tokenised(category).is_some() && are_tokens(value)) {
-            Ok(Some(category))
+            Ok(category)
         } else {
             Err(Denied::Write)
         }
@@ -176,6 +197,12 @@ impl RequestPlan {
         }
         Ok(())
     }
+}
+
+/// Whether a name is what stood for one that was hidden: `***`, `*** 2`.
+fn is_masked(name: &str) -> bool {
+    let number = name.strip_prefix(MASK.trim_matches('"')).map(str::trim);
+    number.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 fn are_tokens(node: &Node) -> bool {

@@ -77,6 +77,8 @@ const BEFORE: [&str; 22] = [
 pub(super) struct Names {
     /// By the folded name of the field itself.
     rules: HashMap<String, Vec<Rule>>,
+    /// By the same, what a field is that a path from the root leads to: who asks by it need not say the way.
+    alone: HashMap<String, CategoryId>,
     charter: HashMap<String, CategoryId>,
     parameters: HashMap<String, FieldClass>,
     /// Every category that a name here can have.
@@ -104,6 +106,7 @@ impl Names {
     pub(super) fn compile(charter: &Charter, data: &PersonalData, way_back: &WayBack) -> Self {
         let mut categories = CategorySet::default();
         let mut rules: HashMap<String, Vec<Rule>> = HashMap::new();
+        let mut alone = HashMap::new();
         if let PersonalData::Declared(data) = data {
             let by_graphql = data.formats.contains(&LooseFormat::Graphql);
             for rule in &data.fields {
@@ -127,6 +130,11 @@ impl Names {
                         });
                     }
                 }
+                if rule.path.absolute
+                    && let FieldClass::Category(category) = rule.class
+                {
+                    alone.entry(last.clone()).or_insert(category);
+                }
                 rules.entry(last.clone()).or_default().push(Rule { exact, folded, class: rule.class });
             }
         }
@@ -144,7 +152,7 @@ impl Names {
             }
         }
         let parameters = way_back.parameters.iter().cloned().collect();
-        Self { rules, charter: by_charter, parameters, categories }
+        Self { rules, alone, charter: by_charter, parameters, categories }
     }
 
     /// What the route's owner said of a parameter.
@@ -195,6 +203,31 @@ impl Names {
             }
         }
         self.joined(around, name)
+    }
+
+    /// The same of what is asked by.
+    pub(super) fn asked(&self, around: &[&str], name: &str) -> Option<Named> {
+        self.mentioned(around, name).or_else(|| {
+            let parts = words(name);
+            let unsaid = parts.iter().enumerate().filter(|(place, part)| {
+                let path: Vec<&str> =
+                    around.iter().copied().chain(parts[..*place].iter().copied()).chain([**part]).collect();
+                self.field(&path).is_none()
+            });
+            unsaid.into_iter().find_map(|(place, part)| {
+                let folded = fold_field_name(part);
+                let ends = BEHIND.iter().filter_map(|end| folded.strip_suffix(end));
+                let begins = BEFORE.iter().filter_map(|begin| folded.strip_prefix(begin));
+                let exact = self.alone.get(&folded).map(|&category| (category, place + 1 == parts.len()));
+                let other = || {
+                    ends.chain(begins)
+                        .find_map(|name| self.alone.get(name))
+                        .map(|&category| (category, false))
+                };
+                let (category, exact) = exact.or_else(other)?;
+                Some(Named { category, exact })
+            })
+        })
     }
 
     /// PHP writes `_` for the blanks and dots of a parameter's name: `full+name` asks for `full_name`.

@@ -2,15 +2,15 @@
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::{Denied, RequestPlan, Sender, document::Node, names::words};
+use super::{Denied, RequestPlan, Sender, beside::Beside, document::Node, names::words};
 use crate::{
     policy::set::{CategoryId, FieldClass, fold_field_name},
-    redact::TOKEN_MARK,
+    redact::{TOKEN_MARK, json::Part},
     secret::Sensitive,
 };
 
 /// Parameters whose values name fields or compare them: sorting, grouping, and whole expressions (OData, SCIM, RSQL, JSON).
-const EXPRESSIONS: [&str; 25] = [
+const EXPRESSIONS: [&str; 38] = [
     "ordering",
     "order",
     "orderby",
@@ -36,7 +36,44 @@ const EXPRESSIONS: [&str; 25] = [
     "having",
     "apply",
     "compute",
+    "rql",
+    "fiql",
+    "rsql",
+    "predicate",
+    "criterion",
+    "searchfield",
+    "searchfields",
+    "searchby",
+    "filterfield",
+    "filterby",
+    "orderings",
+    "sidx",
+    "by",
 ];
+/// Words behind a field's name that compare or sort.
+const BEHIND_FIELD: [&str; 18] = [
+    "asc",
+    "desc",
+    "ascending",
+    "descending",
+    "eq",
+    "ne",
+    "gt",
+    "ge",
+    "lt",
+    "le",
+    "co",
+    "sw",
+    "ew",
+    "pr",
+    "in",
+    "like",
+    "is",
+    "between",
+];
+
+/// What a sorted field is given as its value.
+const DIRECTIONS: [&str; 6] = ["asc", "desc", "ascending", "descending", "1", "-1"];
 
 impl RequestPlan {
     /// Judges a query; what is to be sent on, where a token in it became a value again.
@@ -44,13 +81,18 @@ impl RequestPlan {
     /// # Errors
     /// [`Denied`].
     pub fn query(&self, sender: Sender<'_>, query: &str) -> Result<Option<Sensitive<String>>, Denied> {
+        let fields: Vec<_> = query
+            .split(['&', ';'])
+            .filter_map(|piece| form_urlencoded::parse(piece.as_bytes()).next())
+            .collect();
+        let beside = self.beside(fields.iter().map(|(name, value)| (&**name, &**value)));
         let mut out = String::new();
         let mut restored = false;
         for (place, piece) in query.split('&').enumerate() {
             if place > 0 {
                 out.push('&');
             }
-            match self.pair(sender, piece)? {
+            match self.pair(sender, piece, &beside)? {
                 Some(value) => {
                     restored = true;
                     out.push_str(piece.split_once('=').map_or("", |(name, _)| name));
@@ -62,7 +104,7 @@ impl RequestPlan {
             // Some platforms end a parameter at `;` as well: it must be harmless in that reading, too.
             if piece.contains(';') {
                 for part in piece.split(';') {
-                    if self.pair(sender, part)?.is_some() {
+                    if self.pair(sender, part, &beside)?.is_some() {
                         return Err(Denied::Token);
                     }
                 }
@@ -72,12 +114,17 @@ impl RequestPlan {
     }
 
     /// Judges one parameter; its value, if it is a token.
-    fn pair(&self, sender: Sender<'_>, piece: &str) -> Result<Option<Sensitive<String>>, Denied> {
+    fn pair(
+        &self,
+        sender: Sender<'_>,
+        piece: &str,
+        beside: &Beside,
+    ) -> Result<Option<Sensitive<String>>, Denied> {
         let Some((name, value)) = form_urlencoded::parse(piece.as_bytes()).next() else { return Ok(None) };
         let (category, exact) = match self.names.parameter(&name) {
             Some(FieldClass::NotPersonal | FieldClass::FreeText) => return Ok(None),
             Some(FieldClass::Category(category)) => (Some(category), true),
-            None => match self.names.mentioned(&[], &name) {
+            None => match self.names.asked(&[], &name) {
                 Some(named) => (Some(named.category), named.exact),
                 None => (None, false),
             },
@@ -85,6 +132,12 @@ impl RequestPlan {
         let Some(category) = category else {
             if value.starts_with(TOKEN_MARK) && self.is_token(sender.key, &value) {
                 return Err(Denied::Token);
+            }
+            if beside
+                .named(&name)
+                .any(|named| !self.may_ask(sender, named) && !sender.is_known(named, &value))
+            {
+                return Err(Denied::Query);
             }
             return self.expression(sender, &name, &value).map(|()| None);
         };
@@ -132,7 +185,7 @@ impl RequestPlan {
                 nodes.iter().try_for_each(|node| self.lookup(sender, path, node, expression))
             }
             Node::Object(members) => members.iter().try_for_each(|(key, value)| {
-                if let Some(named) = self.names.mentioned(path, key) {
+                if let Some(named) = self.names.asked(path, key) {
                     let known = matches!(value, Node::Text(text) if sender.is_known(named.category, text));
                     if !known && !self.may_ask(sender, named.category) {
                         return Err(Denied::Query);
@@ -144,6 +197,31 @@ impl RequestPlan {
         }
     }
 
+    /// The value of a member that sorts or filters, in a body: names of fields, and what compares them, but no sentence in
+    /// which such a word stands.
+    pub(super) fn ordered(&self, sender: Sender<'_>, around: &[&str], value: &Node) -> Result<(), Denied> {
+        match value {
+            Node::List(nodes) => nodes.iter().try_for_each(|node| self.ordered(sender, around, node)),
+            Node::Text(text) => text.split([',', ';', '&', '|', '(', ')']).try_for_each(|piece| {
+                let mut words = piece.split_whitespace();
+                let (Some(field), behind) = (words.next(), words.next()) else { return Ok(()) };
+                let compares = behind.is_none_or(|word| {
+                    word.starts_with(['=', '<', '>', '!', '~'])
+                        || BEHIND_FIELD.iter().any(|known| known.eq_ignore_ascii_case(word))
+                });
+                if compares { self.mentions(sender, around, field) } else { Ok(()) }
+            }),
+            Node::Object(members) => members.iter().try_for_each(|(key, value)| match value {
+                Node::Text(text) if DIRECTIONS.iter().any(|known| known.eq_ignore_ascii_case(text)) => {
+                    self.mentions(sender, around, key)
+                }
+                Node::Text(_) if !Part::of(key).is_name() && !is_expression(key) => Ok(()),
+                _ => self.ordered(sender, around, value),
+            }),
+            Node::Null | Node::Scalar => Ok(()),
+        }
+    }
+
     /// Every word of an expression that is a field's name is taken for one, quoted or not: dialects quote differently.
     pub(super) fn mentions(&self, sender: Sender<'_>, around: &[&str], text: &str) -> Result<(), Denied> {
         let apart = |c: char| {
@@ -151,12 +229,20 @@ impl RequestPlan {
                 || matches!(c, ',' | ';' | '|' | '(' | ')' | '"' | '\'' | '=' | '<' | '>' | '!' | '~' | '&')
         };
         let asked = |word: &str| {
-            let asks = |word: &str| self.names.mentioned(around, word);
+            let asks = |word: &str| self.names.asked(around, word);
             let named = asks(word).or_else(|| asks(&undirected(word)?));
             named.is_some_and(|named| !self.may_ask(sender, named.category))
         };
         if text.split(apart).any(asked) { Err(Denied::Query) } else { Ok(()) }
     }
+}
+
+/// A member of a body by whose value somebody sorts or filters; `group` and the like say other things there.
+pub(super) fn is_order(name: &str) -> bool {
+    is_expression(name)
+        && !words(name).iter().any(|word| {
+            matches!(&*fold_field_name(word), "group" | "apply" | "compute" | "conditions" | "by")
+        })
 }
 
 /// `birth_year_desc`, `BIRTH_YEAR_ASC_NULLS_LAST` without the direction, folded.

@@ -44,6 +44,7 @@ fn plan(way_back: &WayBack) -> RequestPlan {
             field("user_id", FieldClass::Category(ACCOUNT)),
             field("$..room.username", FieldClass::NotPersonal),
             field("parent.nick", FieldClass::Category(NAME)),
+            field("$.results[*].surnom", FieldClass::Category(NAME)),
         ],
         keys: Vec::new(),
         headers: [].into(),
@@ -336,4 +337,68 @@ fn tokens_in_paths_are_one_segment_or_refused() {
     for value in ["../admin", "..", ".", "", "a/b", "a\\b", "a%2fb", "a;b", "a\u{0}b", "a\nb", "a?b", "a#b"] {
         assert_eq!(path("/users/{id}", &format!("/users/{}", token(value))), Err(Denied::Token), "{value}");
     }
+}
+
+#[test]
+fn fields_named_by_a_value_are_asked_for_or_written() {
+    let nobody = Audience::default();
+    for text in [
+        "surnom=J",
+        "ordering=-surnom",
+        "rql=eq(full_name,J)",
+        "filter=full_name==J",
+        "search_field=email",
+        "by=email",
+        "filter=%7B%22criteria%22:[%7B%22key%22:%22email%22%7D]%7D",
+        "sort[0][field]=full_name",
+        "sort=-surnom",
+        "surnom__icontains=J",
+        "criteria[0][key]=email&criteria[0][value]=x",
+        "criteria%5B1%5D%5Bvalue%5D%5B%5D=x;criteria[1][key]=email",
+        "field=Full-Name&values[0]=J",
+    ] {
+        assert_eq!(query(&nobody, text), Err(Denied::Query), "{text}");
+    }
+    for text in [
+        r#"{"sort":"full_name"}"#,
+        r#"{"page":{"orderBy":"-birth_year, id"}}"#,
+        r#"{"sort":["id","full_name desc"]}"#,
+        r#"{"filter":"full_name eq \"J\""}"#,
+        r#"{"filter":"full_name==J"}"#,
+        r#"{"criteria":[{"value":"x","key":"email"}]}"#,
+        r#"{"sort":[{"birth_year":"desc"}]}"#,
+        r#"{"sort":[{"field":"full_name","direction":"asc"}],"page":1}"#,
+        r#"{"sort":"surnom"}"#,
+    ] {
+        assert_eq!(json(&nobody, text), Err(Denied::Query), "{text}");
+    }
+    for text in [
+        r#"{"field":"full_name","value":"J"}"#,
+        r#"{"data":[{"value":"x","key":"email"}]}"#,
+        r#"[{"path":"/users/0/email","value":"x"}]"#,
+        r#"[{"old":"x","new":{"y":1},"Property":"email"}]"#,
+        r#"{"data":{"attributes":{"full_name":"J"}}}"#,
+    ] {
+        assert_eq!(json(&nobody, text), Err(Denied::Write), "{text}");
+    }
+    for text in [
+        r#"{"sort":"title","filter":"Write an email to the class","order":3}"#,
+        r#"{"order":"email your work, please"}"#,
+        r#"{"key":"comment","text":"my email is below"}"#,
+        r#"{"label":"please tell your full name","value":"no"}"#,
+        r#"{"label":"email"}"#,
+        r#"{"surnom":"J"}"#,
+        r#"{"sort":[{"title":"desc"}],"order":{"note":"email"}}"#,
+        r#"{"group":"email"}"#,
+    ] {
+        assert_eq!(json(&nobody, text), Ok(None), "{text}");
+    }
+    // Whoever may write it sends no mask for it, nor for a name.
+    let own = own(&[NAME]);
+    assert_eq!(json(&own, r#"{"field":"full_name","value":"J"}"#), Ok(None));
+    assert_eq!(json(&own, r#"{"value":"***","field":"full_name"}"#), Err(Denied::StandIn));
+    for name in ["***", "*** 2"] {
+        assert_eq!(json(&own, &format!(r#"{{"grades":{{"{name}":12}}}}"#)), Err(Denied::StandIn), "{name}");
+    }
+    assert_eq!(json(&own, r#"{"*** note":1}"#), Ok(None));
 }

@@ -168,8 +168,8 @@ impl Records {
         for &(field, depth) in fields {
             record.whose.named(field, value, &self.plan, &self.audience);
             for (steps, subject) in [
-                (people.from_subject().filter(|_| field.is_inner_subject()), true),
-                (people.from_group().filter(|_| field.is_inner_group()), false),
+                (people.steps_from_subject().filter(|_| field.is_inner_subject()), true),
+                (people.steps_from_group().filter(|_| field.is_inner_group()), false),
             ] {
                 let at = steps.and_then(|steps| (depth + 1).checked_sub(steps));
                 let person = self.inside.iter_mut().rfind(|person| Some(person.depth) == at);

@@ -38,7 +38,7 @@ fn shake(
 }
 
 fn served(certificates: &[Certificate]) -> Arc<ServerConfig> {
-    server_config(certificates, &Tickets::new().unwrap()).unwrap()
+    server_config(certificates, None, &Tickets::new().unwrap()).unwrap()
 }
 
 #[test]
@@ -144,10 +144,10 @@ fn sessions_resume_across_a_reload() {
     let certificates = [certificate(&["a.fr"])];
     for client in [trusting_client(), tls12_client()] {
         let client = Arc::new(client);
-        let first = server_config(&certificates, &tickets).unwrap();
+        let first = server_config(&certificates, None, &tickets).unwrap();
         let (_, server) = shake(&client, &first, "a.fr").unwrap();
         assert_eq!(server.handshake_kind(), Some(HandshakeKind::Full));
-        let reloaded = server_config(&certificates, &tickets).unwrap();
+        let reloaded = server_config(&certificates, None, &tickets).unwrap();
         let (_, server) = shake(&client, &reloaded, "a.fr").unwrap();
         let version = server.protocol_version();
         let resumed = matches!(server.handshake_kind(), Some(HandshakeKind::Resumed));
@@ -173,13 +173,13 @@ fn early_data_is_never_accepted() {
 fn a_key_of_another_certificate_is_refused() {
     let mut broken = certificate(&["a.fr"]);
     broken.key = certificate(&["a.fr"]).key;
-    let refused = server_config(&[certificate(&["b.fr"]), broken], &Tickets::new().unwrap());
+    let refused = server_config(&[certificate(&["b.fr"]), broken], None, &Tickets::new().unwrap());
     assert!(matches!(refused, Err(TlsError::Certificate { name, .. }) if name == "a.fr"));
 }
 
 #[test]
 fn no_certificate_is_refused() {
-    assert!(matches!(server_config(&[], &Tickets::new().unwrap()), Err(TlsError::NoCertificate)));
+    assert!(matches!(server_config(&[], None, &Tickets::new().unwrap()), Err(TlsError::NoCertificate)));
 }
 
 fn tls12_client() -> ClientConfig {

@@ -12,7 +12,7 @@ use hyper::{
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::{
     ClientConfig, RootCertStore,
-    pki_types::{CertificateDer, ServerName, pem::PemObject},
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
 };
 use serde_json::Value;
 use tokio::{
@@ -90,14 +90,30 @@ impl Client {
 
     /// TLS settings that offer this protocol.
     pub fn tls(&self, alpn: &[&[u8]]) -> ClientConfig {
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let mut config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(Arc::clone(&self.roots))
-            .with_no_client_auth();
+        let mut config = self.tls_of(rustls::ALL_VERSIONS).with_no_client_auth();
         config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
         config
+    }
+
+    /// TLS settings that show this certificate. Sessions resume among connections that share them.
+    pub fn tls_showing(
+        &self,
+        versions: &[&'static rustls::SupportedProtocolVersion],
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+    ) -> ClientConfig {
+        self.tls_of(versions).with_client_auth_cert(chain, key).unwrap()
+    }
+
+    fn tls_of(
+        &self,
+        versions: &[&'static rustls::SupportedProtocolVersion],
+    ) -> rustls::ConfigBuilder<ClientConfig, rustls::client::WantsClientCert> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(versions)
+            .unwrap()
+            .with_root_certificates(Arc::clone(&self.roots))
     }
 
     /// A TLS connection for bare bytes.
@@ -117,15 +133,22 @@ impl Client {
 
     /// A connection of this version; an error where nobody listens any more.
     pub async fn try_connect(&self, version: Version) -> std::io::Result<Connection> {
+        self.connect_with(self.tls(&[]), version).await
+    }
+
+    /// The same with other TLS settings.
+    pub async fn connect_with(&self, mut tls: ClientConfig, version: Version) -> std::io::Result<Connection> {
         match version {
             Version::H1 => {
-                let io = TokioIo::new(self.handshake(self.tls(&[b"http/1.1"])).await?);
+                tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+                let io = TokioIo::new(self.handshake(tls).await?);
                 let (sender, connection) = http1::handshake(io).await.map_err(std::io::Error::other)?;
                 tokio::spawn(connection.with_upgrades());
                 Ok(Connection::H1(sender))
             }
             Version::H2 => {
-                let stream = self.handshake(self.tls(&[b"h2"])).await?;
+                tls.alpn_protocols = vec![b"h2".to_vec()];
+                let stream = self.handshake(tls).await?;
                 assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
                 let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
                     .await

@@ -5,6 +5,7 @@
 //! [`gateway::Gateway::stop`], which insists on exit 0. Everything listens on free ports of the loopback, so tests run
 //! side by side.
 
+pub mod authority;
 pub mod client;
 pub mod folder;
 pub mod gateway;
