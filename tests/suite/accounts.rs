@@ -47,6 +47,7 @@ routes:
     upstream: school
     purpose: account
     authentication: { kind: reset, account: email, uniform: /sent }
+    quotas: [resets]
   - name: code
     owner: tests
     match: { host: "*", path: "/code", methods: [POST] }
@@ -97,7 +98,9 @@ fn platform(request: &Recorded) -> Answer {
 }
 
 fn start(upstream: &Upstream, redis: Option<&Redis>) -> Gateway {
-    let mut lines = "trusted_proxies: [127.0.0.0/8]".to_owned();
+    let mut lines = "trusted_proxies: [127.0.0.0/8]
+quotas: { resets: { by: address, count: 1000, per: 1 h } }"
+        .to_owned();
     if let Some(redis) = redis {
         lines.push_str(&format!(
             "\nstore: {{ redis: {{ url: \"{}\", timeout: 3 s, replicas: 2 }} }}",
@@ -242,14 +245,15 @@ async fn answers_do_not_tell_accounts_apart() {
         assert_eq!(told(&known), told(&unknown), "{number}");
     }
     for number in 0..6 {
-        let ask = |email: &str| {
+        let ask = |email: &str, network: u8| {
             Ask::post_form("/forgotten", &format!("email={email}"))
-                .header("x-forwarded-for", format!("203.0.115.{number}"))
+                .header("x-forwarded-for", format!("203.0.{network}.{number}"))
         };
-        let (known, unknown) = (client.send(&ask("alix")).await, client.send(&ask("nobody")).await);
+        let (known, unknown) = (client.send(&ask("alix", 115)).await, client.send(&ask("nobody", 116)).await);
         assert_eq!(told(&known), told(&unknown), "{number}");
         if number < 5 {
             assert_eq!((known.status.as_u16(), known.header("location")), (303, vec!["/sent".to_owned()]));
+            assert_eq!(known.header("ratelimit"), ["\"resets\";r=999;t=4"], "quotas are told all the same");
         } else {
             assert_eq!(known.status, 429, "each request counts");
         }
