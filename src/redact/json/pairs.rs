@@ -21,38 +21,8 @@ pub(super) const MAX_AHEAD: usize = 64 * 1024;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::redact) struct Part(u8);
 
-const NAMES: [&str; 14] = [
-    "name",
-    "key",
-    "field",
-    "fieldname",
-    "property",
-    "propertyname",
-    "attribute",
-    "attributename",
-    "path",
-    "id",
-    "label",
-    "column",
-    "columnname",
-    "shortname",
-];
-const VALUES: [&str; 14] = [
-    "value",
-    "values",
-    "text",
-    "content",
-    "data",
-    "new",
-    "old",
-    "newvalue",
-    "oldvalue",
-    "from",
-    "to",
-    "before",
-    "after",
-    "displayvalue",
-];
+/// The longest of these names, folded.
+const LONGEST: usize = 13;
 
 impl Part {
     pub(in crate::redact) const NEITHER: Self = Self(0);
@@ -65,9 +35,29 @@ impl Part {
         if name.len() > 32 {
             return Self::NEITHER;
         }
-        match &*fold_field_name(name) {
-            name if NAMES.contains(&name) => Self::NAME,
-            name if VALUES.contains(&name) => Self::VALUE,
+        // Each key that is met for the first time comes here: nearly all are of ASCII.
+        let (mut room, mut length) = ([0; LONGEST], 0);
+        for byte in name.bytes() {
+            match byte {
+                b'_' | b'-' | b' ' | ..0x20 | 0x7F => continue,
+                0x80.. => return Self::of_folded(fold_field_name(name).as_bytes()),
+                _ => {}
+            }
+            let Some(free) = room.get_mut(length) else { return Self::NEITHER };
+            *free = byte.to_ascii_lowercase();
+            length += 1;
+        }
+        Self::of_folded(&room[..length])
+    }
+
+    fn of_folded(name: &[u8]) -> Self {
+        match name {
+            b"name" | b"key" | b"field" | b"fieldname" | b"property" | b"propertyname" | b"attribute"
+            | b"attributename" | b"path" | b"id" | b"label" | b"column" | b"columnname" | b"shortname" => {
+                Self::NAME
+            }
+            b"value" | b"values" | b"text" | b"content" | b"data" | b"new" | b"old" | b"newvalue"
+            | b"oldvalue" | b"from" | b"to" | b"before" | b"after" | b"displayvalue" => Self::VALUE,
             _ => Self::NEITHER,
         }
     }

@@ -111,6 +111,12 @@ impl Names {
 
     /// The symbol of a decoded key: its own spelling first, then its folded form.
     pub(super) fn symbol(&self, key: &[u8]) -> Symbol {
+        // Identifiers are looked up as well as names, and most begin as no name does.
+        if let Some(first) = key.first().filter(|first| first.is_ascii_alphanumeric())
+            && self.shapes[usize::from(first.to_ascii_lowercase())] == 0
+        {
+            return 0;
+        }
         let mut room = [0; LONGEST_ON_STACK];
         let found = match fold_ascii(key, &mut room) {
             Some(folded) => {
