@@ -49,6 +49,8 @@ pub enum Domain {
     Api,
     /// Keys of rate-limit counters, in memory and in Redis.
     Limit,
+    /// Cookies of devices that signed in before.
+    Device,
     /// Keys of the cache of forward-auth answers.
     IdentityCache,
     /// Entity tags of redacted representations.
@@ -61,6 +63,7 @@ impl Domain {
             Self::Journal => b"rempart/journal",
             Self::Api => b"rempart/api",
             Self::Limit => b"rempart/limit",
+            Self::Device => b"rempart/device",
             Self::IdentityCache => b"rempart/identity-cache",
             Self::EntityTag => b"rempart/entity-tag",
         }

@@ -84,9 +84,14 @@ pub fn filter_request(rules: &[CookieRule], pairs: &[Pair<'_>]) -> RequestCookie
         BytesMut::with_capacity(pairs.iter().map(|(name, value)| name.len() + value.len() + 3).sum());
     let mut dropped = 0;
     for (name, value) in pairs {
-        if rule_for(rules, name).is_none() {
-            dropped += 1;
-            continue;
+        match rule_for(rules, name) {
+            Some(rule) if !rule.own => {}
+            // The gateway's own is for the gateway: that it stays here is no loss to anybody.
+            Some(_) => continue,
+            None => {
+                dropped += 1;
+                continue;
+            }
         }
         if !field.is_empty() {
             field.put_slice(b"; ");
@@ -189,7 +194,7 @@ fn clean_set_cookie<'r>(
     if name.len() + value.len() > PAIR_MAX {
         return None;
     }
-    let rule = rule_for(rules, name)?;
+    let rule = rule_for(rules, name).filter(|rule| !rule.own)?;
     let hardened = attributes::harden(pieces, rule, now);
     if !hardened.satisfies_prefix(name) {
         return None;

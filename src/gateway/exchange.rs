@@ -2,7 +2,11 @@
 //!
 //! Tower carries what is generic around this (concurrency, load shedding: `server`); the privacy steps are a plain sequence.
 
-use std::{rc::Rc, sync::Arc, time::Instant};
+use std::{
+    rc::Rc,
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header, request::Parts};
@@ -26,6 +30,7 @@ use super::{
     quota::Turnstile,
     respond::{self, ExchangeError, Unreadable},
     route::Found,
+    sign_in::{Guess, Refusal, Settled, Tried},
     snapshot::Snapshot,
     socket::Reading,
     tunnel,
@@ -34,7 +39,7 @@ use super::{
 };
 use crate::{
     identity::{Caller, Credentials, Identified, Lookup, Outcome, Wanted},
-    limit::{self, Admission, Attempt, Passage, Submission},
+    limit::{Passage, Submission},
     policy::set::{IdentityUnavailable, PersonalData, RelaxedPaths, RoutePolicy, Sees, WebSocket},
     redact::{Audience, Sender},
     secret::Sensitive,
@@ -108,6 +113,15 @@ enum Answer {
     Tunnel { response: Response<()>, client: OnUpgrade, upstream: OnUpgrade, reading: Option<Reading> },
 }
 
+/// What is known of a request before it is changed.
+struct Arrival<'a> {
+    head: &'a Parts,
+    target: &'a Target,
+    client: &'a ClientAddress,
+    jar: &'a [cookies::Pair<'a>],
+    caller: &'a Caller,
+}
+
 /// One exchange under way.
 struct Exchange<'a> {
     view: &'a Rc<View>,
@@ -160,7 +174,8 @@ impl Exchange<'_> {
 
         // 6. protect the account: the guess is counted before the platform sees it.
         let upload = self.without_content(&head.method, upload).await?;
-        let (payload, attempt) = self.protect(snapshot, route, &head, &target, &client, upload).await?;
+        let arrival = Arrival { head: &head, target: &target, client: &client, jar: &jar, caller: &caller };
+        let (payload, guess) = self.protect(snapshot, route, &arrival, ledger.time().into(), upload).await?;
 
         // 7. judge the way back: nobody filters by, changes or sends back what they may not see; tokens become values.
         //    On routes of GraphQL the request is read for everybody: its answer has the names that it chose.
@@ -217,10 +232,15 @@ impl Exchange<'_> {
         }
 
         // 9. forward.
-        let mut response = self.forward(snapshot, route, &mut head, &target, payload, ledger).await?;
+        let response = self.forward(snapshot, route, &mut head, &target, payload, ledger).await?;
+        let mut response = response.map(Replay::new);
         let status = response.status();
-        if let Some(attempt) = attempt {
-            attempt.settle(status).await;
+        let mut settled = Settled::default();
+        if let Some(guess) = guess {
+            let (head, mut body) = response.into_parts();
+            let cap = policy.gateway.limits.decoded_bytes;
+            settled = Box::pin(guess.settle(status, &head.headers, &mut body, cap)).await;
+            response = Response::from_parts(head, body);
         }
         let accepted = tunnel::is_accepted(response.headers(), route.websocket);
 
@@ -234,6 +254,14 @@ impl Exchange<'_> {
             let jar = cookies::parse_cookie_headers(&headers).unwrap_or_default();
             let credentials = Credentials { headers: &headers, cookies: &jar, recall };
             snapshot.identity.forget(policy, &route.identity, &credentials);
+        }
+        if let Some(mut uniform) = settled.uniform {
+            for (name, value) in passage.headers() {
+                uniform.headers_mut().append(name, value);
+            }
+            ledger.status(uniform.status());
+            let is_head = head.method == Method::HEAD;
+            return Ok(Answer::Response(uniform.map(|it| if is_head { Content::empty() } else { it })));
         }
         if status == StatusCode::SWITCHING_PROTOCOLS {
             // Only what was asked for is a tunnel (Pingora CVE-2026-2833).
@@ -255,7 +283,7 @@ impl Exchange<'_> {
             accept_encoding: &accept_encoding,
             revalidates,
         };
-        let read = reader.read(&asked, status, &mut head_out.headers, Replay::new(body)).await;
+        let read = reader.read(&asked, status, &mut head_out.headers, body).await;
         let (content, tally) = match read {
             // Its status and fields say enough; the page that came with them cannot be judged and stays here.
             Err(reason @ Unreadable::MediaType) if !status.is_success() => {
@@ -269,6 +297,10 @@ impl Exchange<'_> {
         }
         if let Content::Whole(bytes) = &content {
             head_out.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(bytes.len()));
+        }
+
+        if let Some(cookie) = settled.cookie.filter(|_| self.connection.tls.is_some()) {
+            head_out.headers.append(header::SET_COOKIE, cookie);
         }
 
         // 12. record: the ledger goes with the body and is closed behind its last byte.
@@ -441,26 +473,34 @@ impl Exchange<'_> {
     async fn protect<'l>(
         &mut self,
         snapshot: &'l Snapshot,
-        route: &RoutePolicy,
-        head: &Parts,
-        target: &Target,
-        client: &ClientAddress,
+        route: &'l RoutePolicy,
+        arrival: &Arrival<'_>,
+        now: SystemTime,
         upload: Upload,
-    ) -> Result<(Payload, Option<Attempt<'l>>), ExchangeError> {
+    ) -> Result<(Payload, Option<Guess<'l>>), ExchangeError> {
         let most = route.body_bytes.unwrap_or(snapshot.policy.gateway.limits.body_bytes);
         let Some(authentication) = &route.authentication else {
             return Ok((Payload::stream(upload, most, Rc::clone(&self.notes))?, None));
         };
         let most = most.min(authentication.peek_bytes as u64);
         let body = Payload::read(upload, most, Rc::clone(&self.notes)).await?;
-        let submission = Submission { headers: &head.headers, query: target.resource.query(), body: &body };
-        let peek = limit::peek(authentication, &submission)?;
-        match snapshot.limits.admit(route, authentication, client.address, &peek).await {
-            Admission::Allowed(attempt) => Ok((Payload::whole(body), Some(attempt))),
-            Admission::Throttled { decisions, scope } => {
-                self.throttled = Some(scope);
-                self.view.route_metrics(Some(route.id)).rate_limited(scope);
-                Err(ExchangeError::Throttled { headers: limit::headers(&decisions) })
+        let query = arrival.target.resource.query();
+        let tried = Tried {
+            submission: Submission { headers: &arrival.head.headers, query, body: &body },
+            jar: arrival.jar,
+            caller: arrival.caller,
+            address: arrival.client.address,
+            host: &arrival.target.host.host,
+            now,
+        };
+        match Box::pin(tried.admit(snapshot, route, authentication)).await {
+            Ok(guess) => Ok((Payload::whole(body), Some(guess))),
+            Err(refusal) => {
+                if let Refusal::Throttled(scope, _) = &refusal {
+                    self.throttled = Some(*scope);
+                    self.view.route_metrics(Some(route.id)).rate_limited(*scope);
+                }
+                Err(refusal.into())
             }
         }
     }

@@ -386,6 +386,7 @@ mod tests {
             class,
             basis: CookieBasis::Article("8.2".into()),
             finding: false,
+            own: false,
             script_readable: false,
             same_site: SameSite::Lax,
             max_age: None,

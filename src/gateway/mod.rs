@@ -21,6 +21,7 @@ mod quota;
 mod redaction;
 mod respond;
 pub mod route;
+mod sign_in;
 mod snapshot;
 mod socket;
 mod tunnel;

@@ -334,7 +334,7 @@ pub(super) fn stand_in(status: StatusCode, headers: &mut HeaderMap) -> Content {
 }
 
 /// RFC 9457. The texts are the gateway's own, without anything to escape.
-fn problem(kind: &str, title: &str, status: StatusCode) -> String {
+pub(super) fn problem(kind: &str, title: &str, status: StatusCode) -> String {
     format!("{{\"type\":\"{kind}\",\"title\":\"{title}\",\"status\":{}}}\n", status.as_u16())
 }
 

@@ -52,7 +52,7 @@ pub(super) fn of_json(auth: &Authentication, body: &[u8]) -> Result<Answers, Pee
             match node {
                 Node::Null => {}
                 Node::Text(text) => answers.accounts.push(fold(text)),
-                Node::Other | Node::Array(_) | Node::Object(_) => return Err(PeekError::Unreadable),
+                Node::Bool(_) | Node::Array(_) | Node::Object(_) => return Err(PeekError::Unreadable),
             }
         }
     }
@@ -147,18 +147,18 @@ fn field_name_parts(name: &str) -> Vec<String> {
 }
 
 /// A JSON value with every duplicate key; `serde_json`'s own keeps the last one only.
-enum Node {
+pub(super) enum Node {
     Null,
+    Bool(bool),
     /// A text, or a number as it is written.
     Text(String),
-    Other,
     Array(Vec<Node>),
     Object(Vec<(String, Node)>),
 }
 
 impl Node {
     /// Everything that a path selects. Names are compared without case: so do Go and .NET.
-    fn select<'n>(&'n self, path: &JsonPath) -> Vec<&'n Node> {
+    pub(super) fn select<'n>(&'n self, path: &JsonPath) -> Vec<&'n Node> {
         let mut found = Vec::new();
         self.walk(&path.segments, &mut found);
         found
@@ -192,7 +192,27 @@ impl Node {
                 }
                 Segment::Name(_) | Segment::Descend => {}
             },
-            Self::Null | Self::Text(_) | Self::Other => {}
+            Self::Null | Self::Text(_) | Self::Bool(_) => {}
+        }
+    }
+
+    /// Whether it is this text, number or truth value.
+    pub(super) fn is_text(&self, text: &str) -> bool {
+        match self {
+            Self::Text(own) => own == text,
+            Self::Bool(own) => *text == own.to_string(),
+            Self::Null | Self::Array(_) | Self::Object(_) => false,
+        }
+    }
+
+    /// Whether it is more than `null`, `false`, `0` and what is empty.
+    pub(super) fn says_something(&self) -> bool {
+        match self {
+            Self::Null => false,
+            Self::Bool(own) => *own,
+            Self::Text(own) => !own.is_empty() && own != "0",
+            Self::Array(nodes) => !nodes.is_empty(),
+            Self::Object(members) => !members.is_empty(),
         }
     }
 
@@ -200,7 +220,7 @@ impl Node {
         match self {
             Self::Array(nodes) => Box::new(nodes.iter()),
             Self::Object(members) => Box::new(members.iter().map(|(_, node)| node)),
-            Self::Null | Self::Text(_) | Self::Other => Box::new(std::iter::empty()),
+            Self::Null | Self::Text(_) | Self::Bool(_) => Box::new(std::iter::empty()),
         }
     }
 }
@@ -224,8 +244,8 @@ impl<'de> Visitor<'de> for NodeVisitor {
         Ok(Node::Null)
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Node, E> {
-        Ok(Node::Other)
+    fn visit_bool<E>(self, value: bool) -> Result<Node, E> {
+        Ok(Node::Bool(value))
     }
 
     fn visit_u64<E>(self, number: u64) -> Result<Node, E> {

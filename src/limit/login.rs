@@ -1,24 +1,18 @@
 //! Protection of accounts on routes that check a credential (charter 6; CNIL 2022-100; OWASP ASVS 6.3).
 //!
-//! [`peek`] learns from the (bounded, complete) request which account is tried; [`Limits::admit`] counts the attempt
-//! against the account and the address; [`Attempt::settle`] gives it back unless the platform's answer means a failed
+//! [`peek`] learns from the (bounded, complete) request which account is tried; [`super::Limits::admit`] counts the attempt
+//! against the account and the address; [`super::Attempt::settle`] gives it back unless the platform's answer means a failed
 //! guess. So thirty pupils who sign in behind one address cost that address nothing, and an attempt that is never
 //! settled (a cut connection, a crash) stays counted.
-
-use std::net::IpAddr;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use super::{
-    Bucket, Counted, Decisions, Limits, Scope,
     account::{self, Answers},
-    address_prefix, multipart,
+    multipart,
 };
-use crate::{
-    policy::set::{Authentication, RoutePolicy},
-    secret::Sensitive,
-};
+use crate::{policy::set::Authentication, secret::Sensitive};
 
 /// Everything of a request in which a platform may look for a credential.
 #[derive(Clone, Copy, Debug)]
@@ -168,83 +162,6 @@ fn single(
     let mut values = headers.get_all(name).iter();
     let first = values.next();
     if values.next().is_some() { Err(several) } else { Ok(first) }
-}
-
-/// Whether an attempt may go to the platform.
-#[derive(Debug)]
-#[must_use = "an attempt that is not settled stays counted"]
-pub enum Admission<'l> {
-    /// It may, and is counted until it is settled.
-    Allowed(Attempt<'l>),
-    /// It may not; nothing was counted. Known and unknown accounts look the same here (ASVS 6.3.8): the platform was
-    /// not asked.
-    Throttled {
-        /// What all limits said.
-        decisions: Decisions,
-        /// The first limit that refused it, the address before the account.
-        scope: Scope,
-    },
-}
-
-/// An attempt that may go to the platform.
-#[derive(Debug)]
-#[must_use = "an attempt that is not settled stays counted"]
-pub struct Attempt<'l> {
-    limits: &'l Limits,
-    counted: Vec<Counted>,
-    failure: Vec<StatusCode>,
-    decisions: Decisions,
-}
-
-impl Limits {
-    /// Counts an attempt against the account and the address prefix, or, if one of them has no room, against none.
-    pub async fn admit(
-        &self,
-        route: &RoutePolicy,
-        auth: &Authentication,
-        address: IpAddr,
-        peek: &Peek,
-    ) -> Admission<'_> {
-        let mut decisions = Decisions { route: route.name.as_str().into(), list: Vec::new() };
-        let mut counted = Vec::new();
-        if peek.has_secret {
-            let prefix = address_prefix(address);
-            let bucket = |scope, rate| Bucket { route: &route.name, scope, rate };
-            let mut wanted = vec![(bucket(Scope::Address, auth.per_address), prefix.as_slice())];
-            if let Some(account) = &peek.account {
-                wanted.push((bucket(Scope::Account, auth.per_account), account.expose().as_bytes()));
-            }
-            for ((bucket, _), (decision, one)) in wanted.iter().zip(self.take_all(&wanted).await) {
-                decisions.list.push((bucket.scope, decision));
-                counted.push(one);
-            }
-        }
-        match decisions.list.iter().find(|(_, decision)| !decision.allowed) {
-            Some(&(scope, _)) => Admission::Throttled { decisions, scope },
-            None => Admission::Allowed(Attempt {
-                limits: self,
-                counted,
-                failure: auth.failure.clone(),
-                decisions,
-            }),
-        }
-    }
-}
-
-impl Attempt<'_> {
-    /// What the limits said before the platform was asked; empty for a probe.
-    pub fn decisions(&self) -> &Decisions {
-        &self.decisions
-    }
-
-    /// The platform answered: gives the attempt back unless the status means a failed guess.
-    ///
-    /// It never fails, and waits no longer than the store's timeout.
-    pub async fn settle(self, status: StatusCode) {
-        if !self.failure.contains(&status) {
-            self.limits.give_back_all(&self.counted).await;
-        }
-    }
 }
 
 #[cfg(test)]

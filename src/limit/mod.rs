@@ -2,8 +2,8 @@
 //! OWASP API4).
 //!
 //! A counter belongs to a route or a quota, a [`Scope`] and a key (an account, an address prefix, …). The key is replaced
-//! by an HMAC before anything is stored, so that neither memory nor Redis holds a personal value. Counting is GCRA on
-//! both stores.
+//! by an HMAC before anything is stored, so that neither memory nor Redis holds a personal value. Rates are GCRA on both
+//! stores; what an account may fail is in `guard.rs`.
 //!
 //! An attempt is counted *before* it goes to the platform and given back when the answer says that it was no failure:
 //! counting afterwards would let any number of guesses through at the same time.
@@ -12,21 +12,30 @@
 //! divided by the number of replicas, and the store is tried again every second, beside the requests.
 
 mod account;
+mod alarm;
+mod attempt;
 mod circuit;
 mod clock;
 mod concurrency;
+mod device;
+mod guard;
+mod guards;
 mod headers;
 mod local;
 mod login;
 mod multipart;
+mod outcome;
 mod pace;
 mod quota;
 mod shared;
 
 use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
+use alarm::Alarms;
 use circuit::{Circuit, Turn};
 use clock::Clock;
+use device::Devices;
+use guards::Guards;
 use local::{Place, Table};
 use pace::Pace;
 use quota::Meter;
@@ -39,10 +48,14 @@ use crate::{
 };
 
 pub use self::{
+    attempt::{Admission, Applicant, Attempt},
     concurrency::Permit,
+    device::{Device, DevicePlace},
+    guard::Outcome,
     headers::{Decisions, headers},
-    login::{Admission, Attempt, Peek, PeekError, Submission, peek},
+    login::{Peek, PeekError, Submission, peek},
     multipart::{NamedText, form_data},
+    outcome::{ANSWER_BYTES, of_body, of_head},
     pace::Decision,
     quota::{Demand, Exceeded, Passage, QuotaBits, Who},
 };
@@ -75,6 +88,7 @@ pub enum LimitError {
 /// The counters of the gateway, shared by its workers; they survive reloads of the policy.
 pub struct Limits {
     key: DomainKey,
+    devices: Devices,
     local: Arc<Local>,
     shared: Option<Shared>,
     /// By the place of the quota in the policy.
@@ -84,7 +98,18 @@ pub struct Limits {
 /// Counters of attempts, and the clock that all counters count by: one makes no sense without the other.
 struct Local {
     table: Table,
+    /// Accounts and sessions.
+    accounts: Guards,
+    /// Devices have room of their own: who fails on made-up accounts takes none of it.
+    devices: Guards,
+    alarms: Alarms,
     clock: Clock,
+}
+
+impl Local {
+    fn guards(&self, scope: Scope) -> &Guards {
+        if scope == Scope::Device { &self.devices } else { &self.accounts }
+    }
 }
 
 struct Shared {
@@ -174,8 +199,17 @@ impl Limits {
         };
         Ok(Self {
             key: secret.derive(Domain::Limit, ""),
+            devices: Devices(secret.derive(Domain::Device, "")),
             local: previous.map_or_else(
-                || Arc::new(Local { table: Table::new(local::CAPACITY), clock }),
+                || {
+                    Arc::new(Local {
+                        table: Table::new(local::CAPACITY),
+                        accounts: Guards::new(guards::CAPACITY),
+                        devices: Guards::new(guards::CAPACITY),
+                        alarms: Alarms::default(),
+                        clock,
+                    })
+                },
                 |limits| Arc::clone(&limits.local),
             ),
             shared,
@@ -248,17 +282,21 @@ impl Limits {
         }
         if refused {
             // What one counter refused was no event for the others.
-            for (decision, counted) in taken.iter_mut().filter(|(decision, _)| decision.allowed) {
-                if !matches!(counted.source, Source::Local(_)) {
-                    continue;
-                }
-                self.give_back_locally(counted, now);
-                let ahead = decision.reset.saturating_sub(Duration::from_micros(counted.pace.interval));
-                *decision = counted.pace.decision(true, u64::try_from(ahead.as_micros()).unwrap_or(u64::MAX));
-                counted.source = Source::Nothing;
+            for one in taken.iter_mut().filter(|(decision, _)| decision.allowed) {
+                self.undo_locally(one, now);
             }
         }
         taken
+    }
+
+    fn undo_locally(&self, (decision, counted): &mut (Decision, Counted), now: u64) {
+        if !matches!(counted.source, Source::Local(_)) {
+            return;
+        }
+        self.give_back_locally(counted, now);
+        let ahead = decision.reset.saturating_sub(Duration::from_micros(counted.pace.interval));
+        *decision = counted.pace.decision(true, u64::try_from(ahead.as_micros()).unwrap_or(u64::MAX));
+        counted.source = Source::Nothing;
     }
 
     async fn give_back_all(&self, counted: &[Counted]) {
@@ -354,6 +392,14 @@ pub fn address_prefix(address: IpAddr) -> Vec<u8> {
     match address.to_canonical() {
         IpAddr::V4(v4) => v4.octets().to_vec(),
         IpAddr::V6(v6) => v6.octets()[..8].to_vec(),
+    }
+}
+
+/// The network around an IPv6 subscriber, who may have been given a /48 of 65,536 prefixes; IPv4 has none.
+pub fn address_network(address: IpAddr) -> Option<Vec<u8>> {
+    match address.to_canonical() {
+        IpAddr::V4(_) => None,
+        IpAddr::V6(v6) => Some(v6.octets()[..6].to_vec()),
     }
 }
 

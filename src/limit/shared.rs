@@ -5,11 +5,13 @@
 //!
 //! In a cluster the counters of one event stand in slots of their own, so that no server holds them all, and no script
 //! can see two of them. There each is asked by itself, all at once; where one refuses, the others get their event back.
-//! So never more passes than the limits allow, and for the time between the two a little less may.
+//! So never more passes than the limits allow, and for the time between the two a little less may. Attempts at accounts
+//! are the exception (`attempt.rs`).
 //!
 //! Each worker runs its own single-threaded runtime, and a connection lives on the runtime that opened it. So each
 //! thread has a link of its own. Questions on it are pipelined: none waits for the answer of another.
 
+mod attempt;
 mod link;
 mod servers;
 
@@ -241,8 +243,12 @@ async fn invoke_on<T: FromRedisValue>(
 
 /// The whole key decides about its slot in a cluster: counters are spread over all of them.
 fn redis_key(key: &CounterKey) -> String {
+    named("rempart:", key)
+}
+
+fn named(prefix: &str, key: &CounterKey) -> String {
     use fmt::Write;
-    key.iter().fold(String::from("rempart:"), |mut text, byte| {
+    key.iter().fold(String::from(prefix), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text
     })

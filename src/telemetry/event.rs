@@ -82,6 +82,20 @@ pub enum Event<'a> {
     StoreDown,
     /// The shared counter store answers again.
     StoreUp,
+    /// Unusually many attempts on a route fail: somebody may try stolen passwords.
+    LoginAlarm {
+        /// The route's name.
+        route: &'a str,
+        /// Attempts of the window.
+        attempts: u64,
+        /// How many of them failed.
+        failures: u64,
+    },
+    /// They do no longer.
+    LoginAlarmOver {
+        /// The route's name.
+        route: &'a str,
+    },
     /// The journal's queue is full: exchanges wait.
     JournalSlow {
         /// Records that wait.
@@ -120,6 +134,8 @@ impl Event<'_> {
             Self::WorkerPanicked { .. } => "worker_panicked",
             Self::StoreDown => "store_down",
             Self::StoreUp => "store_up",
+            Self::LoginAlarm { .. } => "login_alarm",
+            Self::LoginAlarmOver { .. } => "login_alarm_over",
             Self::JournalSlow { .. } => "journal_slow",
             Self::JournalFailing { .. } => "journal_failing",
             Self::JournalPanicked => "journal_panicked",
@@ -139,11 +155,13 @@ impl Event<'_> {
             | Self::DrainStarted
             | Self::DrainFinished { cut: 0 }
             | Self::StoreUp
+            | Self::LoginAlarmOver { .. }
             | Self::JournalRecovered
             | Self::JournalReopened => Level::Info,
             Self::SecretIsEphemeral
             | Self::DrainFinished { .. }
             | Self::StoreDown
+            | Self::LoginAlarm { .. }
             | Self::JournalSlow { .. } => Level::Warn,
             Self::PolicyRefused { .. }
             | Self::WorkerPanicked { .. }
@@ -190,6 +208,12 @@ impl Serialize for Line<'_> {
             }
             Event::DrainFinished { cut } => map.serialize_entry("cut", &cut)?,
             Event::WorkerPanicked { worker } => map.serialize_entry("worker", &worker)?,
+            Event::LoginAlarm { route, attempts, failures } => {
+                map.serialize_entry("route", route)?;
+                map.serialize_entry("attempts", &attempts)?;
+                map.serialize_entry("failures", &failures)?;
+            }
+            Event::LoginAlarmOver { route } => map.serialize_entry("route", route)?,
             Event::JournalSlow { queued } => map.serialize_entry("queued", &queued)?,
             Event::JournalFailing { kind } => map.serialize_entry("error", &format_args!("{kind}"))?,
             Event::JournalLost { records } => map.serialize_entry("records", &records)?,
@@ -248,6 +272,8 @@ mod tests {
             Event::WorkerPanicked { worker: 1 },
             Event::StoreDown,
             Event::StoreUp,
+            Event::LoginAlarm { route: "login", attempts: 1, failures: 1 },
+            Event::LoginAlarmOver { route: "login" },
             Event::JournalSlow { queued: 1 },
             Event::JournalFailing { kind },
             Event::JournalPanicked,

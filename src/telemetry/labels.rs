@@ -172,8 +172,18 @@ labels! {
     Scope {
         /// One account, whatever the address.
         Account = "account",
+        /// One device on which the account signed in before.
+        Device = "device",
+        /// One session of a second factor.
+        Session = "session",
+        /// One account, device or session, with as many failures as 24 hours allow.
+        Day = "day",
         /// One address prefix, whatever the account.
         Address = "address",
+        /// The network around an IPv6 address.
+        Network = "network",
+        /// All unknown devices of a route together, while its alarm is raised.
+        Route = "route",
         /// What a quota counts by, over time.
         Quota = "quota",
         /// What a quota counts by, at a time.

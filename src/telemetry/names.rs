@@ -121,6 +121,12 @@ table! {
 
     RATE_LIMITED = Counter "rempart_rate_limited_total" [route, scope]
         "Exchanges answered 429.";
+    LOGIN_ATTEMPTS = Counter "rempart_login_attempts_total" [route, outcome]
+        "Attempts at an account that the platform answered: failure, success, or none of both.";
+    LOGIN_ALARM = Gauge "rempart_login_alarm" [route]
+        "1 while unusually many attempts on a route fail, until an attempt shows otherwise.";
+    LOGIN_ALARM_WOULD_REFUSE = Counter "rempart_login_alarm_would_refuse_total" [route]
+        "Attempts that the limit of a raised alarm would have refused, had it been enforced.";
     QUOTA_EXCEEDED = Counter "rempart_quota_exceeded_total" [quota, outcome]
         "Requests that a quota had no room for: answered 429, or let through by one that only counts.";
     LIMIT_STORE_FAILURES = Counter "rempart_limit_store_failures_total" []

@@ -50,6 +50,22 @@ pub fn limit_overflowed(scope: Scope) {
     names::LIMIT_OVERFLOWS.counter([SharedString::const_str(scope.as_str())]).increment(1);
 }
 
+/// Counts an attempt at an account; the outcome is the name of an enum's variant, the route's that of the policy.
+pub fn login_attempt(route: &str, outcome: &'static str) {
+    let route = SharedString::from(route.to_owned());
+    names::LOGIN_ATTEMPTS.counter([route, SharedString::const_str(outcome)]).increment(1);
+}
+
+/// Says whether unusually many attempts on a route fail.
+pub fn login_alarm(route: &str, raised: bool) {
+    names::LOGIN_ALARM.gauge([SharedString::from(route.to_owned())]).set(f64::from(u8::from(raised)));
+}
+
+/// Counts an attempt that only an enforced alarm would have refused.
+pub fn login_alarm_would_refuse(route: &str) {
+    names::LOGIN_ALARM_WOULD_REFUSE.counter([SharedString::from(route.to_owned())]).increment(1);
+}
+
 /// Counts a request that a quota had no room for.
 pub fn quota_exceeded(quota: &Quota, outcome: QuotaOutcome) {
     let outcome = SharedString::const_str(outcome.as_str());

@@ -33,8 +33,8 @@ routes:
       account: username
       secret: password
       failure: [401]
-      per_account: { count: 3, per: 1 min }
-      per_address: { count: 60, per: 1 min }
+      per_account: { failures: 3 }
+      device_cookie: __Host-rempart-device
   - name: socket
     owner: tests
     match: { host: "*", path: "/socket/{*rest}" }

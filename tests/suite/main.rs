@@ -13,6 +13,7 @@
 
 mod support;
 
+mod accounts;
 mod attack_gateway;
 mod canary;
 mod catalogue;

@@ -12,6 +12,7 @@ fn rule(pattern: &str, class: CookieClass, same_site: SameSite) -> CookieRule {
         script_readable: false,
         same_site,
         max_age: None,
+        own: false,
     }
 }
 
@@ -384,4 +385,21 @@ proptest! {
             prop_assert_eq!(twice, RequestCookies { field: Some(field), dropped: 0 });
         }
     }
+}
+
+#[test]
+fn the_gateway_s_own_cookie_stays_here_in_both_directions() {
+    let own =
+        CookieRule { own: true, ..rule("__Host-rempart-device", CookieClass::Security, SameSite::Strict) };
+    // It comes first, before a pattern that would let it pass.
+    let rules = [own, rule("__Host-*", CookieClass::Session, SameSite::Lax)];
+    let pairs: [Pair<'_>; 3] = [(b"__Host-rempart-device", b"a.b"), (b"__Host-id", b"1"), (b"_ga", b"2")];
+    let kept = filter_request(&rules, &pairs);
+    assert_eq!((kept.field.unwrap().as_bytes(), kept.dropped), (&b"__Host-id=1"[..], 1));
+    let mut headers = HeaderMap::new();
+    for field in ["__Host-rempart-device=forged; Secure; Path=/", "__Host-id=1; Secure; Path=/"] {
+        headers.append(header::SET_COOKIE, HeaderValue::from_static(field));
+    }
+    assert_eq!(filter_response(&rules, &mut headers, now()).dropped, 1);
+    assert_eq!(headers.get_all(header::SET_COOKIE).iter().count(), 1);
 }

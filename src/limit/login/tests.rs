@@ -3,17 +3,30 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::policy::set::Rate;
+use crate::policy::set::{AccountLimit, Alarm, AuthenticationKind, Failure, Rate};
 
 pub(in crate::limit) fn authentication(account: &[&str], secret: &[&str]) -> Authentication {
     let paths = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect();
-    let rate = Rate { count: 10, per: Duration::from_secs(60) };
+    let rate = |count| Rate { count, per: Duration::from_secs(60) };
     Authentication {
+        kind: AuthenticationKind::Login,
         account: paths(account),
         secret: paths(secret),
-        failure: vec![StatusCode::UNAUTHORIZED],
-        per_account: rate,
-        per_address: rate,
+        session: Vec::new(),
+        failure: Failure::default(),
+        per_account: AccountLimit::CNIL_BACKOFF,
+        per_address: rate(20),
+        per_network: rate(80),
+        device_cookie: None,
+        alarm: Alarm {
+            window: Duration::from_secs(600),
+            attempts: 1_000_000,
+            percent: 50,
+            limit: rate(60),
+            enforce: false,
+        },
+        lifts: Vec::new(),
+        uniform: None,
         peek_bytes: 4096,
     }
 }

@@ -97,6 +97,7 @@ fn cookie(context: &mut Context<'_>, at: &At, entry: &CookieDocument, name: &str
         script_readable: entry.script.unwrap_or(false),
         same_site: same_site?,
         max_age,
+        own: false,
     })
 }
 

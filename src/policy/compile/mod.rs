@@ -6,11 +6,13 @@
 
 mod action;
 mod amount;
+mod authentication;
 mod certificate;
 mod charter;
 mod client_certificate;
 mod context;
 mod cookies;
+mod device_cookie;
 mod forward_auth;
 mod gateway;
 mod identity;
@@ -70,16 +72,21 @@ pub fn inspect(sources: &Sources, options: &Options) -> (Option<PolicySet>, Repo
     let gateway_file = open_one::<GatewayFile>(&mut context, "gateway");
     let route_files = open_routes(&mut context);
 
-    let (charter, names) = charter::compile(&mut context, charter_file.as_ref());
+    let (mut charter, names) = charter::compile(&mut context, charter_file.as_ref());
     let (gateway, gateway_names) = gateway::compile(&mut context, gateway_file.as_ref(), &names.recipients);
+    let cookies = charter.as_ref().map(|charter| charter.cookies.clone()).unwrap_or_default();
     let scope = routes::Scope {
         charter: &names,
         upstreams: &gateway_names.upstreams,
         providers: &gateway_names.providers,
+        cookies: &cookies,
         quotas: &gateway_names.quotas,
         quota_keys: gateway.iter().flat_map(|gateway| &gateway.quotas).map(|quota| &quota.by).collect(),
     };
     let routes = routes::compile(&mut context, &route_files, &scope);
+    if let Some(charter) = &mut charter {
+        device_cookie::keep_for_the_gateway(&mut charter.cookies, &routes);
+    }
 
     for name in sources.stray() {
         let help = "a policy is gateway.yaml, charter.yaml and routes/*.yaml; move the file, or remove it";

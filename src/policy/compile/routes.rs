@@ -2,34 +2,24 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use http::{Method, StatusCode};
+use http::Method;
 
 use super::{
+    authentication,
     charter::CharterNames,
     context::{At, Context, Names},
     paths::{self, Claim, Claims},
     personal_data, websocket,
 };
 use crate::policy::{
-    document::{
-        Amount, AuthenticationDocument, MatchDocument, RateDocument, RouteDocument, RoutesFile, Section,
-        Texts,
-    },
+    document::{MatchDocument, RouteDocument, RoutesFile},
     set::{
-        Authentication, HostPattern, IdentityUnavailable, JsonPath, PersonalData, ProviderId, PurposeId,
-        QuotaId, QuotaKey, Rate, RelaxedPaths, RouteId, RouteMatch, RoutePolicy, UpstreamId,
+        CookieRule, HostPattern, IdentityUnavailable, PersonalData, ProviderId, PurposeId, QuotaId, QuotaKey,
+        RelaxedPaths, RouteId, RouteMatch, RoutePolicy, UpstreamId,
     },
 };
 
-const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
-/// Longest body peeked at where nothing is written.
-const PEEK_BYTES: u64 = 64 * KIB;
-/// CNIL délib. 2022-100: an account may see ten failures in a row. They come back one a minute: a shorter period would
-/// let an eleventh guess pass within a minute if the others were spaced.
-const PER_ACCOUNT: Rate = Rate { count: 10, per: Duration::from_secs(600) };
-/// A class of thirty signs in from one address, each failing once or twice.
-const PER_ADDRESS: Rate = Rate { count: 60, per: Duration::from_secs(60) };
 /// Most quotas of one route.
 const QUOTAS_MAX: usize = 8;
 const METHODS: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"];
@@ -39,6 +29,8 @@ pub(super) struct Scope<'a> {
     pub(super) charter: &'a CharterNames,
     pub(super) upstreams: &'a Names,
     pub(super) providers: &'a Names,
+    /// Cookies that the charter lists.
+    pub(super) cookies: &'a [CookieRule],
     pub(super) quotas: &'a Names,
     /// What they count by.
     pub(super) quota_keys: Vec<&'a QuotaKey>,
@@ -79,6 +71,7 @@ pub(super) fn compile(
             routes.push(route);
         }
     }
+    authentication::check_lifts(context, files, &routes);
     for (place, template) in claims.empty_remainders(context) {
         routes[place].matches.paths.push(template);
     }
@@ -153,7 +146,7 @@ fn route(
         authentication: entry
             .authentication
             .as_deref()
-            .map(|written| authentication(context, &at.key("authentication"), written)),
+            .map(|written| authentication::compile(context, &at.key("authentication"), written, scope)),
         personal_data,
         presets,
         way_back,
@@ -320,66 +313,4 @@ fn relaxed_paths(context: &mut Context<'_>, at: &At, entry: &RouteDocument) -> R
         }
     }
     relaxed
-}
-
-fn authentication(context: &mut Context<'_>, at: &At, written: &AuthenticationDocument) -> Authentication {
-    let help = "the body field that holds the account: `account: username`";
-    context.need(at, "account", &written.account, help);
-    if written.account.as_ref().is_some_and(|texts| texts.items.is_empty()) {
-        context.error(&at.key("account"), "no field holds the account", help);
-    }
-    let mut paths = |field: &str, texts: &Option<Texts>| {
-        let mut paths: Vec<JsonPath> = Vec::new();
-        for (at, text) in context.items(&at.key(field), texts) {
-            let Some(path) = context.json_path(&at, text) else { continue };
-            // The body is one document, so that `username` and `$.username` mean the same.
-            paths.push(JsonPath { absolute: true, ..path });
-        }
-        paths
-    };
-    let account = paths("account", &written.account);
-    let secret = paths("secret", &written.secret);
-    let mut failure = Vec::new();
-    for (index, status) in written.failure.iter().flatten().enumerate() {
-        let (Some(status), at) = (status, at.key("failure").item(index)) else { continue };
-        match StatusCode::from_u16(*status) {
-            Ok(code) if (200..600).contains(status) && !failure.contains(&code) => failure.push(code),
-            Ok(code) if failure.contains(&code) => {
-                context.error(&at, format!("{status} is listed twice"), None)
-            }
-            _ => {
-                let help = "a final status, such as 401 or 403";
-                context.error(&at, format!("{status} is not the status of an answer"), help);
-            }
-        }
-    }
-    if written.failure.as_ref().is_some_and(Vec::is_empty) {
-        let help = "remove the line: 400, 401 and 403 are meant then";
-        context.error(&at.key("failure"), "no answer would count as a failure", help);
-    }
-    if failure.is_empty() {
-        failure = vec![StatusCode::BAD_REQUEST, StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN];
-    }
-    Authentication {
-        account,
-        secret,
-        failure,
-        per_account: rate(context, &at.key("per_account"), &written.per_account, PER_ACCOUNT),
-        per_address: rate(context, &at.key("per_address"), &written.per_address, PER_ADDRESS),
-        peek_bytes: context.size(&at.key("peek"), &written.peek, PEEK_BYTES, KIB..=MIB) as usize,
-    }
-}
-
-fn rate(context: &mut Context<'_>, at: &At, written: &Option<Section<RateDocument>>, default: Rate) -> Rate {
-    let Some(written) = written else { return default };
-    let help = "`{ count: 10, per: 1 min }`";
-    let count = match context.need(at, "count", &written.count, help) {
-        Some(&count) => context.within(&at.key("count"), count.into(), 1..=100_000) as u32,
-        None => default.count,
-    };
-    let per: &Option<Amount> = &written.per;
-    context.need(at, "per", per, help);
-    let (least, most) = (Duration::from_secs(1), Duration::from_secs(7 * 86_400));
-    let per = context.duration(&at.key("per"), per, default.per, least..=most);
-    Rate { count, per }
 }

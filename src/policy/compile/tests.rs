@@ -298,6 +298,102 @@ fn every_mistake_is_named() {
         (
             routes,
             "purpose: account",
+            "purpose: account\n    authentication: { account: u, per_account: { failures: 6 } }",
+            "a wait after 5 failures in a row at most",
+        ),
+        (
+            routes,
+            "purpose: account",
+            "purpose: account\n    authentication: { account: u, per_account: { delay: 60 s } }",
+            "more than a minute after five failures",
+        ),
+        (
+            routes,
+            "purpose: account",
+            "purpose: account\n    authentication: { account: u, per_account: { per_day: 26 } }",
+            "25 failures in 24 hours at most",
+        ),
+        (
+            routes,
+            "purpose: account",
+            "purpose: account\n    authentication: { account: u, per_account: { preset: cnil-block, failures: 11 } }",
+            "a block after 10 failures in a row at most",
+        ),
+        (
+            routes,
+            "purpose: account",
+            "purpose: account\n    authentication: { account: u, per_account: { preset: cnil-block, delay: 2 min } }",
+            "`delay` means nothing here",
+        ),
+        (
+            routes,
+            "purpose: account",
+            "purpose: account\n    authentication: { account: u, per_account: cnil-backof }",
+            "`cnil-backof` is not a preset",
+        ),
+        (
+            routes,
+            "purpose: account",
+            "purpose: account\n    authentication: { account: u, device_cookie: __Host-device }",
+            "the charter does not list the cookie `__Host-device`",
+        ),
+        (
+            routes,
+            "purpose: account",
+            "purpose: account\n    authentication: { account: u, device_cookie: device }",
+            "cannot be named `device`",
+        ),
+        (
+            routes,
+            "purpose: account",
+            "purpose: account\n    authentication: { kind: second_factor }",
+            "nothing says whose second factor",
+        ),
+        (
+            routes,
+            "purpose: account",
+            "purpose: account\n    authentication: { kind: registration, per_account: cnil-block }",
+            "there is no account yet",
+        ),
+        (
+            routes,
+            "purpose: account",
+            "purpose: account\n    authentication: { kind: reset, account: u, failure: [401] }",
+            "every request counts here",
+        ),
+        (
+            routes,
+            "purpose: account",
+            "purpose: account\n    authentication: { kind: reset, account: u, lifts: all }",
+            "anybody could end the wait",
+        ),
+        (
+            routes,
+            "purpose: account",
+            "purpose: account\n    authentication: { kind: reset, account: u, secret: t, lifts: logn }",
+            "no route `logn` protects accounts",
+        ),
+        (
+            routes,
+            "purpose: account",
+            "purpose: account\n    authentication: { account: u, failure: { location: login } }",
+            "does not begin with `/`",
+        ),
+        (
+            routes,
+            "purpose: account",
+            "purpose: account\n    authentication: { account: u, failure: { body: {} } }",
+            "nothing of the body is looked for",
+        ),
+        (
+            routes,
+            "purpose: account",
+            "purpose: account\n    authentication: { account: u, uniform: https://x.example/ }",
+            "is no answer",
+        ),
+        (
+            routes,
+            "purpose: account",
             "purpose: account\n    identity: [ssso]",
             "there is no identity provider `ssso`",
         ),
@@ -786,6 +882,37 @@ proptest! {
         prop_assert_eq!(set.is_some(), report.errors.is_empty());
         assert_positions(&report, &files);
     }
+}
+
+#[test]
+fn a_device_cookie_needs_its_line_in_the_charter_and_check_says_which() {
+    let route = "purpose: account\n    authentication: { account: u, device_cookie: __Host-device }";
+    let (_, report) = small("routes/all.yaml", "purpose: account", route);
+    let help = report.errors[0].help.clone().unwrap();
+    let line = help.split('`').nth(1).unwrap();
+    // With that line it compiles, before a pattern that matches it too, and the officer is told.
+    let mut files = shipped();
+    let charter = files.iter_mut().find(|(name, _)| name == "charter.yaml").unwrap();
+    let text = String::from_utf8(charter.1.clone()).unwrap();
+    let text = text.replace(
+        "  cookies:\n",
+        &format!(
+            "  cookies:\n    - {{ name: \"__Host-*\", class: session, article: \"8.2\" }}\n    {line}\n"
+        ),
+    );
+    charter.1 = text.into_bytes();
+    files.push(("routes/more.yaml".into(), format!("routes:\n  - name: more\n    owner: team\n    match: {{ host: more.example.fr, path: /login }}\n    upstream: platform\n    {route}\n").into_bytes()));
+    let (set, report) = inspect(&Sources::from_memory(files), &CHECK);
+    let set = set.unwrap_or_else(|| panic!("{report}"));
+    assert!(report.findings.iter().any(|found| found.message.contains("`__Host-device`")), "{report}");
+    let rule = set.charter.cookies.iter().find(|rule| rule.pattern.matches(b"__Host-device")).unwrap();
+    assert!(rule.own && rule.finding, "the gateway's own comes first");
+    let cookie = set.routes.iter().find(|route| route.name == "more").unwrap();
+    let cookie = cookie.authentication.as_ref().unwrap().device_cookie.as_ref().unwrap();
+    assert_eq!(
+        (cookie.life.as_secs(), cookie.same_site),
+        (90 * 86_400, crate::policy::set::SameSite::Strict)
+    );
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! Only this module knows YAML. Every field is optional *here*, so that one malformed value does not hide the messages
 //! about the others; what is mandatory, and every default, is stated by [`super::compile`]. Unknown fields are errors.
 
+mod authentication;
 mod charter;
 mod client_certificate;
 mod gateway;
@@ -15,6 +16,7 @@ mod route;
 mod tree;
 mod vocabulary;
 
+pub(crate) use authentication::*;
 pub(crate) use charter::*;
 pub(crate) use client_certificate::{ClientCertificateDocument, ClientCertificatesDocument};
 pub(crate) use gateway::*;

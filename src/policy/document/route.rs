@@ -7,7 +7,7 @@ use serde::{
     de::{MapAccess, Visitor, value::MapAccessDeserializer},
 };
 
-use super::{Amount, Entries, List, Presets, Section, Texts, WordOr};
+use super::{Amount, AuthenticationDocument, Entries, List, Presets, Section, Texts, WordOr};
 
 /// A file.
 #[derive(Debug, Default, Deserialize)]
@@ -167,32 +167,4 @@ pub(crate) struct PresetDocument {
     pub(crate) name: Option<String>,
     /// The preset's category → the charter's, where the charter calls it otherwise. Default: the same names.
     pub(crate) categories: Option<Entries<String>>,
-}
-
-/// `routes[].authentication`
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct AuthenticationDocument {
-    /// Body fields (JSON path or form field) that hold the account. Mandatory.
-    pub(crate) account: Option<Texts>,
-    /// Body fields that hold the secret; a request without one is a probe. Default: none, every request is a guess.
-    pub(crate) secret: Option<Texts>,
-    /// Statuses that mean a failed guess. Default: 400, 401 and 403.
-    pub(crate) failure: Option<List<u16>>,
-    /// Failures per account, coming back one by one over the period. Default: 10 per 10 min.
-    pub(crate) per_account: Option<Section<RateDocument>>,
-    /// Failures per address prefix. Default: 60 per minute (a class of thirty behind one address).
-    pub(crate) per_address: Option<Section<RateDocument>>,
-    /// Longest body read to find the account. Default: 64 KiB.
-    pub(crate) peek: Option<Amount>,
-}
-
-/// `{ count: 10, per: 10 min }`
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct RateDocument {
-    /// Mandatory.
-    pub(crate) count: Option<u32>,
-    /// Mandatory.
-    pub(crate) per: Option<Amount>,
 }

@@ -246,7 +246,7 @@ pub struct Sees {
 }
 
 /// A cookie that may pass.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct CookieRule {
     /// Which names, byte for byte.
     pub pattern: CookiePattern,
@@ -262,6 +262,8 @@ pub struct CookieRule {
     pub same_site: SameSite,
     /// Longest life; session-class cookies have none (`Expires` and `Max-Age` are removed).
     pub max_age: Option<Duration>,
+    /// Whether it is the gateway's own: the platform neither gets nor sets it. Such rules come first.
+    pub own: bool,
 }
 
 /// Names of cookies: bytes, with `*` for any run of bytes.

@@ -3,6 +3,7 @@
 //! These are the only types of `policy` that other modules read. They hold no YAML, no option looked up by string and
 //! nothing that can fail at request time; live things (pools, key caches, counters) are built from them elsewhere.
 
+mod authentication;
 mod charter;
 mod client_certificate;
 mod detector;
@@ -15,6 +16,7 @@ mod relations;
 mod route;
 mod store;
 
+pub use authentication::*;
 pub use charter::*;
 pub use client_certificate::*;
 pub use detector::*;

@@ -2,7 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{CategoryId, CategorySet, JsonPath, Lexicon, ProviderId, PurposeId, QuotaId, UpstreamId};
+use super::{
+    Authentication, CategoryId, CategorySet, JsonPath, Lexicon, ProviderId, PurposeId, QuotaId, UpstreamId,
+};
 
 /// The place of a route in [`super::PolicySet::routes`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -219,32 +221,6 @@ pub enum Unknown {
     /// Does not leave, except to those who may see everything.
     #[default]
     Deny,
-}
-
-/// A route that checks a credential (charter 6; CNIL 2022-100).
-#[derive(Debug)]
-pub struct Authentication {
-    /// Names of the body fields (JSON path or form field) that hold the account; compared without case.
-    pub account: Vec<JsonPath>,
-    /// Names of the body fields that hold the secret: without one the request is a probe, not a guess.
-    pub secret: Vec<JsonPath>,
-    /// Statuses of the platform's answer that mean a failed guess.
-    pub failure: Vec<http::StatusCode>,
-    /// Failures allowed per account.
-    pub per_account: Rate,
-    /// Failures allowed per address prefix (/32 or /64).
-    pub per_address: Rate,
-    /// Longest body that is read to find the account; a longer one is refused.
-    pub peek_bytes: usize,
-}
-
-/// So many in so long.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rate {
-    /// How many may come at once; they come back one by one over the period.
-    pub count: u32,
-    /// The period.
-    pub per: Duration,
 }
 
 /// Ambiguous paths that a route accepts; they are forwarded exactly as they came.
