@@ -23,13 +23,14 @@ def guess(client, username, password="faux"):
     return client.send("POST", SESSION, {"username": username, "password": password})
 
 
-@check("a guesser that takes its time begins: six wrong passwords, one every ten seconds")
+@check("a guesser that takes its time begins: seven wrong passwords, one every ten seconds")
 def slow_guesser_begins(world):
+    # The first is no longer in a row with the others when the account's owner signs in behind it.
     world.slow = []
 
     def attempts():
         client, begin = world.gateway.client(), time.monotonic()
-        for number in range(6):
+        for number in range(7):
             time.sleep(max(0, begin + 10 * number - time.monotonic()))
             world.slow.append((round(time.monotonic() - begin, 1), guess(client, "fadmin_q").status))
 

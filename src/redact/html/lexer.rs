@@ -311,6 +311,7 @@ impl Lexer {
             State::Slash => match byte {
                 b'a'..=b'z' | b'A'..=b'Z' => goes(State::Tag(true, Inside::Name)),
                 b'>' => Ok((state, Some(Found::Gone))),
+                b'<' => Err(RedactError::Malformed),
                 _ => goes(State::Bogus),
             },
             State::Tag(is_end, inside) => {
@@ -380,6 +381,7 @@ impl Lexer {
         };
         let bogus = if byte == b'>' { Some(Found::Gone) } else { None };
         match met.map(|met| met + 1) {
+            None if byte == b'<' => Err(RedactError::Malformed),
             None => Ok((State::Bogus, bogus)),
             Some(2) => {
                 self.passed = 0;

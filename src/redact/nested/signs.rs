@@ -43,14 +43,26 @@ pub(in crate::redact) fn is_suspect(text: &[u8], signs: bool, blanks: bool) -> b
             || blanks && has_long_word(text))
 }
 
-/// Whether there is a word of about thirty letters or more, or of sixteen at the end.
+/// Whether there is a word of sixteen letters, wherever it stands.
 #[inline(never)]
 fn has_long_word(text: &[u8]) -> bool {
-    let is_word = |block: &[u8; 16]| {
+    let letters = |block: &[u8; 16]| {
         let block = u8x16::from(*block);
-        block.max(u8x16::splat(b'+')).min(u8x16::splat(b'z')).simd_eq(block).to_bitmask() == 0xFFFF
+        block.max(u8x16::splat(b'+')).min(u8x16::splat(b'z')).simd_eq(block).to_bitmask()
     };
-    text.as_chunks::<16>().0.iter().chain(text.last_chunk::<16>()).any(is_word)
+    let (blocks, rest) = text.as_chunks::<16>();
+    let mut last = [0; 16];
+    last[..rest.len()].copy_from_slice(rest);
+    let mut before = 0;
+    blocks.iter().chain([&last]).any(|block| {
+        // A bit for each letter of two blocks: sixteen in a row are left when each was joined with those behind it.
+        let mut row = before | letters(block) << 16;
+        before = row >> 16;
+        for shift in [1, 2, 4, 8] {
+            row &= row >> shift;
+        }
+        row != 0
+    })
 }
 
 /// Whether the only signs are those of a time, or of a web address without parameters: what most texts with a sign are.
@@ -161,6 +173,8 @@ mod tests {
             "https://nom:x@a/",
             "a https://b/",
             "https://h/eyJhbGciOiJub25lIn0.e/x",
+            "Bearer eyJuYS1tZSI6IkNBTkFSWSJ9 x",
+            "a b c d abcdefghijklmnop e",
         ] {
             assert!(may_hold(text.as_bytes()), "{text}");
         }
