@@ -19,6 +19,7 @@ use crate::support::{
     school::stop,
     tokens::Tokens,
     upstream::{Answer, Recorded, Upstream},
+    wait_for,
 };
 use rempart::demo::certificates;
 use serde_json::json;
@@ -217,8 +218,9 @@ async fn sentinels_say_who_the_master_is() {
         assert_eq!(ask(&clients[number % 2], "192.0.2.1").await.status, 200);
     }
     assert_eq!(gateways[0].metric("rempart_limit_store_failures_total", &[]), 0.0);
-    sentinel.master.command(&["WAIT", "1", "5000"]);
-    assert!(sentinel.replica.keys() >= 1, "counters are replicated");
+    let counted = sentinel.master.everything();
+    assert!(sentinel.master.keys() >= 1 && !counted.is_empty());
+    wait_for("counters are replicated", || (sentinel.replica.everything() == counted).then_some(()));
 
     sentinel.master.kill();
     for number in 0..20 {
