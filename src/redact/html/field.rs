@@ -146,6 +146,9 @@ impl Page {
                 return Ok(Next::Content);
             }
             b"input" | b"button" => {
+                if swallows_field(tag, raw) {
+                    return Err(RedactError::Malformed);
+                }
                 let kind = value_of(tag, raw, b"type").unwrap_or_default().trim().to_ascii_lowercase();
                 let named = value_of(tag, raw, b"name").is_some_and(|name| !name.trim().is_empty());
                 // A word on a button, which is no value.
@@ -303,4 +306,11 @@ fn is_technical(name: &str) -> bool {
         "handheldfriendly",
     ];
     NAMES.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// Whether the end of a tag was lost, and the next field stands among its attributes: which of them says what it is?
+fn swallows_field(tag: &Tag, raw: &[u8]) -> bool {
+    const FIELDS: [&[u8]; 4] = [b"button", b"input", b"select", b"textarea"];
+    let is_field = |name: &[u8]| FIELDS.iter().any(|field| field.eq_ignore_ascii_case(name));
+    tag.attributes.iter().any(|one| one.value.is_none() && is_field(&raw[one.name.clone()]))
 }

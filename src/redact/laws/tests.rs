@@ -212,6 +212,9 @@ fn what_broke_a_law_once_does_not_again() {
     // An end tag that is none, and the beginning of another.
     let page = include_bytes!("../../../tests/fuzz/regressions/no_canary_survives_in_a_broken_page-2");
     super::no_canary_survives_in_a_broken_page(page);
+    // A field in the tag of another.
+    let page = include_bytes!("../../../tests/fuzz/regressions/no_canary_survives_in_a_broken_page-3");
+    super::no_canary_survives_in_a_broken_page(page);
     // Base64 of less than two blocks among words.
     super::encodings_hide_nothing(include_bytes!("../../../tests/fuzz/regressions/encodings_hide_nothing-1"));
 }
