@@ -113,7 +113,8 @@ async fn a_client_that_does_not_read_holds_the_platform_back() {
         assert!(begun.elapsed() < PATIENCE, "the gateway reads on though nobody takes it");
     }
     let grown = school.gateway.memory("VmHWM").saturating_sub(before);
-    assert!(grown < GROWTH, "grown by {grown} bytes");
+    // Four bodies at once: half as much again as one may take.
+    assert!(grown < GROWTH / 2 * 3, "grown by {grown} bytes");
     drop(waiting);
     school.stop().await;
 }

@@ -152,9 +152,10 @@ impl Sentinel {
         let ([address], folder) = (free(), tempfile::tempdir().unwrap());
         let config = folder.path().join("sentinel.conf");
         let name = Self::MASTER;
+        // A busy machine must not look like a dead master.
         let text = format!(
             "bind 127.0.0.1\nport {}\nsentinel monitor {name} 127.0.0.1 {port} 1\n\
-             sentinel down-after-milliseconds {name} 500\nsentinel failover-timeout {name} 3000\n",
+             sentinel down-after-milliseconds {name} 4000\nsentinel failover-timeout {name} 3000\n",
             address.port()
         );
         std::fs::write(&config, text).unwrap();
