@@ -26,6 +26,7 @@ mod quotas;
 mod relations;
 mod roles;
 mod routes;
+mod shipped;
 mod store;
 mod upstreams;
 mod websocket;

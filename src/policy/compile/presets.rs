@@ -3,13 +3,16 @@
 use super::{
     context::{At, Context},
     routes::Scope,
+    shipped::{Kind, Shipped},
 };
 use crate::policy::{
-    document::{Entries, PresetDocument, Presets, WordOr},
+    document::{PresetDocument, Presets, WordOr},
     presets::{self, Preset},
     set::{CategoryId, FieldClass, FieldRule, JsonPath, Segment},
-    suggest::{listed, nearest},
+    suggest::listed,
 };
+
+const PRESET: Kind = Kind { word: "preset", part: "category", parts: "categories", remark: "" };
 
 /// What the presets of a route say together.
 #[derive(Debug, Default)]
@@ -79,53 +82,17 @@ fn rules(
     preset: &Preset,
     scope: &Scope<'_>,
 ) -> Vec<FieldRule> {
-    let charter = &scope.charter.categories;
     let needed = preset.categories();
     let mapped = match item {
         WordOr::Word(_) => None,
         WordOr::Mapping(written) => written.categories.as_ref(),
     };
-    let at_map = at.key("categories");
-    for (name, target) in mapped.iter().flat_map(|Entries(entries)| entries) {
-        let at = at_map.key(name);
-        if !needed.contains(&name.as_str()) {
-            let help = match nearest(name, needed.iter().copied()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("its categories are {}", listed(&needed)),
-            };
-            let message = format!("the preset `{}` has no category `{name}`", preset.name);
-            context.error_at_key(&at, message, help);
-        }
-        if let Some(target) = target {
-            context.refer(&at, charter, "category", "charter.categories", target);
-        }
-    }
-    let mapping = |name: &str| mapped.iter().flat_map(|entries| &entries.0).find(|(from, _)| from == name);
-    let place = |name: &str| match mapping(name) {
-        Some((_, target)) => target.as_deref().and_then(|target| charter.find(target)),
-        None => charter.find(name),
-    };
-    let missing: Vec<&str> = needed
-        .iter()
-        .copied()
-        .filter(|name| mapping(name).is_none() && charter.find(name).is_none())
-        .collect();
-    if !missing.is_empty() && !charter.incomplete {
-        let known: Vec<&str> = charter.list.iter().map(String::as_str).collect();
-        let message = format!("the preset `{}` needs {}", preset.name, listed(&missing));
-        let message = format!("{message}, which the charter does not declare");
-        let sample: Vec<String> = missing.iter().map(|name| format!("{name}: …")).collect();
-        let help = format!(
-            "name the charter's own for each, `preset: {{ name: {}, categories: {{ {} }} }}`; it declares {}",
-            preset.name,
-            sample.join(", "),
-            listed(&known),
-        );
-        context.error(at, message, help);
-    }
-    let class = |category: &Option<String>| match category {
-        None => Some(FieldClass::NotPersonal),
-        Some(name) => place(name).map(|place| FieldClass::Category(CategoryId(place as u8))),
+    let shipped = Shipped { kind: &PRESET, name: preset.name, needed: &needed, mapped };
+    let places = shipped.places(context, at, &scope.charter.categories);
+    let class = |category: &Option<String>| {
+        let Some(name) = category else { return Some(FieldClass::NotPersonal) };
+        let place = needed.iter().position(|known| known == name)?;
+        Some(FieldClass::Category(CategoryId((*places.get(place)?)? as u8)))
     };
     let rule =
         |(path, category): &(JsonPath, _)| Some(FieldRule { path: path.clone(), class: class(category)? });

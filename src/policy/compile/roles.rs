@@ -1,12 +1,18 @@
 //! `gateway.identity[].roles` and `vocabulary` → the role table: the policy's own word first, the school's behind it.
 
-use super::context::{At, Context, Names};
+use super::{
+    context::{At, Context, Names},
+    shipped::{Kind, Shipped},
+};
 use crate::policy::{
     document::{Entries, ProviderDocument, VocabularyDocument, WordOr},
     set::RecipientId,
-    suggest::{listed, nearest},
+    suggest::listed,
     vocabularies::{self, Vocabulary},
 };
+
+const VOCABULARY: Kind =
+    Kind { word: "vocabulary", part: "recipient", parts: "recipients", remark: " (`anonymous` for nobody)" };
 
 /// A role's text and the recipient that it makes of its bearer.
 type Table = Vec<(String, RecipientId)>;
@@ -105,47 +111,11 @@ fn translated(
         WordOr::Word(_) => None,
         WordOr::Mapping(written) => written.recipients.as_ref(),
     };
-    for (name, target) in mapped.iter().flat_map(|Entries(entries)| entries) {
-        let at = at.key("recipients").key(name);
-        if !needed.contains(&name.as_str()) {
-            let help = match nearest(name, needed.iter().copied()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("its recipients are {}", listed(&needed)),
-            };
-            let message = format!("the vocabulary `{}` has no recipient `{name}`", vocabulary.name);
-            context.error_at_key(&at, message, help);
-        }
-        if let Some(target) = target {
-            context.refer(&at, charter, "recipient", "charter.recipients", target);
-        }
-    }
-    let mapping = |name: &str| mapped.iter().flat_map(|Entries(list)| list).find(|(from, _)| from == name);
-    let place = |name: &str| match mapping(name) {
-        Some((_, target)) => target.as_deref().and_then(|target| charter.find(target)),
-        None => charter.find(name),
+    let shipped = Shipped { kind: &VOCABULARY, name: vocabulary.name, needed: &needed, mapped };
+    let places = shipped.places(context, at, charter);
+    let recipient = |name: &Option<String>| {
+        let place = needed.iter().position(|known| Some(*known) == name.as_deref())?;
+        Some(RecipientId((*places.get(place)?)? as u8))
     };
-    let missing: Vec<&str> = needed
-        .iter()
-        .copied()
-        .filter(|name| mapping(name).is_none() && charter.find(name).is_none())
-        .collect();
-    if !missing.is_empty() && !charter.incomplete {
-        let known: Vec<&str> = charter.list.iter().map(String::as_str).collect();
-        let message = format!(
-            "the vocabulary `{}` needs {}, which the charter does not declare",
-            vocabulary.name,
-            listed(&missing)
-        );
-        let sample: Vec<String> = missing.iter().map(|name| format!("{name}: …")).collect();
-        let help = format!(
-            "name the charter's own for each, `vocabulary: {{ name: {}, recipients: {{ {} }} }}` (`anonymous` for \
-             nobody); it declares {}",
-            vocabulary.name,
-            sample.join(", "),
-            listed(&known),
-        );
-        context.error(at, message, help);
-    }
-    let recipient = |name: &Option<String>| place(name.as_deref()?).map(|place| RecipientId(place as u8));
     vocabulary.roles.iter().map(|(role, name)| (role.clone(), recipient(name))).collect()
 }
