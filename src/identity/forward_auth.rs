@@ -9,14 +9,14 @@ use std::{sync::Arc, time::SystemTime};
 use bytes::Bytes;
 use http::{
     HeaderValue, Method, Request, Response, StatusCode,
-    header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, COOKIE, LOCATION},
+    header::{CONTENT_TYPE, LOCATION},
 };
 use serde_json::{Value, json};
 
 use super::{
     Answer, Credentials, Fetch, RejectReason,
     claims::Claims,
-    json,
+    json, question,
     verdicts::{Verdict, Verdicts},
 };
 use crate::{
@@ -85,42 +85,20 @@ impl<'a> Forwarded<'a> {
         key.tag(&parts)
     }
 
-    /// The question. What the policy fixes comes last and wins.
+    /// The question.
     fn request(&self, settings: &ForwardAuthSettings) -> Option<Request<Bytes>> {
         let mut request = Request::new(Bytes::new());
         *request.method_mut() = settings.method.clone();
         *request.uri_mut() = settings.path.parse().ok()?;
-        let headers = request.headers_mut();
-        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        // Some platforms compress unless told not to in so many words.
-        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        for (name, value) in &self.headers {
-            let mut value = HeaderValue::from_bytes(value).ok()?;
-            value.set_sensitive(true);
-            headers.insert(*name, value);
-        }
-        let mut line = Vec::new();
-        let fixed = settings.fixed_cookies.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
-        for (name, value) in self.cookies.iter().copied().chain(fixed) {
-            if !line.is_empty() {
-                line.extend_from_slice(b"; ");
-            }
-            line.extend_from_slice(name.as_bytes());
-            line.push(b'=');
-            line.extend_from_slice(value);
-        }
-        if !line.is_empty() {
-            let mut value = HeaderValue::from_bytes(&line).ok()?;
-            value.set_sensitive(true);
-            headers.insert(COOKIE, value);
-        }
+        let (headers, cookies) = (self.headers.iter().copied(), self.cookies.iter().copied());
+        *request.headers_mut() =
+            question::head(headers, cookies, &settings.fixed_headers, &settings.fixed_cookies)?;
         let has_body = matches!(settings.method, Method::POST | Method::PUT);
         if let Some(body) = settings.body.as_ref().filter(|_| has_body) {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            if !settings.fixed_headers.iter().any(|(name, _)| name == CONTENT_TYPE) {
+                request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            }
             *request.body_mut() = Bytes::copy_from_slice(body.as_bytes());
-        }
-        for (name, value) in &settings.fixed_headers {
-            request.headers_mut().insert(name, value.clone());
         }
         Some(request)
     }

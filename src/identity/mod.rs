@@ -24,6 +24,7 @@ mod jwk;
 mod jwks;
 mod jwt;
 mod outcome;
+mod question;
 mod relations;
 mod renewed;
 mod spiffe;

@@ -14,10 +14,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{
-    HeaderMap, HeaderValue, Request, StatusCode,
-    header::{ACCEPT, ACCEPT_ENCODING, COOKIE},
-};
+use http::{HeaderMap, Request, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
@@ -26,7 +23,7 @@ use super::{
     cache::{Answers, Weigh, answers},
     claims::{Claims, first_text},
     clock::within,
-    json,
+    json, question,
 };
 use crate::{
     policy::set::{ClaimPaths, RelationSource, RelationSourceId},
@@ -204,21 +201,13 @@ impl Relations {
             return None;
         }
         let encoded = utf8_percent_encode(subject, ENCODED).to_string();
-        let mut headers = HeaderMap::new();
-        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         let mut parts: Vec<&[u8]> = vec![self.name.as_bytes(), host, subject.as_bytes()];
+        let (mut headers, mut cookies) = (Vec::new(), Vec::new());
         for name in &source.headers {
             let value = credentials.header(name).ok()?;
             parts.push(value.unwrap_or_default());
-            if let Some(value) = value {
-                let mut value = HeaderValue::from_bytes(value).ok()?;
-                value.set_sensitive(true);
-                headers.insert(name, value);
-            }
+            headers.extend(value.map(|value| (name, value)));
         }
-        let mut line = Vec::new();
-        let mut cookies = Vec::new();
         for name in &source.cookies {
             let value = credentials.cookie(name).ok()?;
             parts.push(value.unwrap_or_default());
@@ -228,23 +217,8 @@ impl Relations {
             }
             cookies.extend(value.map(|value| (name.as_str(), value)));
         }
-        let fixed = source.fixed_cookies.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
-        for (name, value) in cookies.into_iter().chain(fixed) {
-            if !line.is_empty() {
-                line.extend_from_slice(b"; ");
-            }
-            line.extend_from_slice(name.as_bytes());
-            line.push(b'=');
-            line.extend_from_slice(value);
-        }
-        if !line.is_empty() {
-            let mut value = HeaderValue::from_bytes(&line).ok()?;
-            value.set_sensitive(true);
-            headers.insert(COOKIE, value);
-        }
-        for (name, value) in &source.fixed_headers {
-            headers.insert(name, value.clone());
-        }
+        let (headers, cookies) = (headers.into_iter(), cookies.into_iter());
+        let headers = question::head(headers, cookies, &source.fixed_headers, &source.fixed_cookies)?;
         let tag = self.key.tag(&parts);
         Some((Question { path: Sensitive::new(source.path.join(&encoded)), headers }, tag))
     }
