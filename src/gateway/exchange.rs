@@ -20,10 +20,11 @@ use super::{
     canonical,
     connection::{Connection, Upload},
     cookies,
-    fetch::{Asker, host_for},
+    fetch::host_for,
     forwarded::{self, ClientAddress, Forwarding},
     graphql,
     head::{self, Target},
+    identify,
     ledger::Ledger,
     payload::{Failure, Notes, Payload},
     personal::{Asked, Reader},
@@ -38,9 +39,9 @@ use super::{
     worker::{Gateway, View},
 };
 use crate::{
-    identity::{Caller, Credentials, Identified, Lookup, Outcome, Wanted},
+    identity::{Caller, Credentials},
     limit::{Passage, Submission},
-    policy::set::{IdentityUnavailable, PersonalData, RelaxedPaths, RoutePolicy, Sees, WebSocket},
+    policy::set::{RelaxedPaths, RoutePolicy, WebSocket},
     redact::{Audience, Sender},
     secret::Sensitive,
     telemetry::{Direction, RefusalReason, Scope},
@@ -167,7 +168,7 @@ impl Exchange<'_> {
         let jar = cookies::parse_cookie_headers(&head.headers).map_err(|_| ExchangeError::HeadersTooLarge)?;
         let recall = self.connection.recall();
         let credentials = Credentials { headers: &head.headers, cookies: &jar, recall };
-        let caller = self.identify(snapshot, route, &credentials, &target.host_field, ledger).await?;
+        let caller = identify::caller(view, route, &credentials, &target.host_field, ledger).await?;
         if !route.quotas.is_empty() {
             self.meter(route, &head.headers, &client, Some(&caller), &mut passage, ledger).await?;
         }
@@ -361,87 +362,6 @@ impl Exchange<'_> {
             self.throttled = Some(scope);
             error
         })
-    }
-
-    /// Who asks. Where nothing is redacted, nobody required and nothing counted by it, nobody is asked either.
-    async fn identify(
-        &self,
-        snapshot: &Snapshot,
-        route: &RoutePolicy,
-        credentials: &Credentials<'_>,
-        host: &HeaderValue,
-        ledger: &mut Ledger,
-    ) -> Result<Caller, ExchangeError> {
-        let policy = &snapshot.policy;
-        if matches!(route.personal_data, PersonalData::Exempt { .. })
-            && !route.require_identity
-            && !Turnstile::needs_caller(snapshot, route)
-        {
-            return Ok(Caller::anonymous(&policy.charter));
-        }
-        let asker = Asker { view: self.view, host: Some(host) };
-        let now = ledger.time().into();
-        let identified: Identified =
-            snapshot.identity.identify(policy, &route.identity, credentials, &asker, now).await;
-        ledger.caller(&identified);
-        if let Some(metrics) = identified.provider.and_then(|id| self.view.provider_metrics(id)) {
-            metrics.outcome(identified.outcome.as_str());
-            if let Outcome::Rejected(reason) = identified.outcome {
-                metrics.refused(reason.as_str());
-            }
-        }
-        match identified.outcome {
-            Outcome::Accepted => self.relate(route, identified.caller, credentials, &asker, ledger).await,
-            Outcome::Unavailable if route.identity_unavailable == IdentityUnavailable::Refuse => {
-                Err(ExchangeError::IdentityUnavailable)
-            }
-            _ if route.require_identity => Err(ExchangeError::Unauthenticated),
-            _ => Ok(identified.caller),
-        }
-    }
-
-    /// Whom a known caller is related to, as far as that could open anything of this route.
-    async fn relate(
-        &self,
-        route: &RoutePolicy,
-        mut caller: Caller,
-        credentials: &Credentials<'_>,
-        asker: &Asker<'_>,
-        ledger: &mut Ledger,
-    ) -> Result<Caller, ExchangeError> {
-        let snapshot = self.view.snapshot();
-        let policy = &snapshot.policy;
-        let Some(plan) = snapshot.plan(route.id).filter(|_| !policy.gateway.relations.is_empty()) else {
-            return Ok(caller);
-        };
-        let Sees { any, group, ward, .. } = policy.charter.sees(&caller.recipients);
-        let wanted = Wanted {
-            groups: plan.depends_on_relation(&Sees { any, group, ..Sees::default() }),
-            wards: plan.depends_on_relation(&Sees { any, ward, ..Sees::default() }),
-            host: asker.host.map_or(&[], HeaderValue::as_bytes),
-        };
-        let now = ledger.time().into();
-        let related = snapshot.identity.relate(policy, &mut caller, wanted, credentials, asker, now).await;
-        let worst = related.iter().map(|one| one.lookup).max();
-        for one in related {
-            self.view.count_relation(one.source, one.lookup);
-            if let Some(renewal) = one.renewal {
-                let (view, host) = (Rc::clone(self.view), asker.host.cloned());
-                tokio::task::spawn_local(async move {
-                    let (snapshot, source) = (Arc::clone(view.snapshot()), renewal.source);
-                    let asker = Asker { view: &view, host: host.as_ref() };
-                    let lookup = snapshot.identity.renew(&snapshot.policy, renewal, &asker, now).await;
-                    view.count_relation(source, lookup);
-                });
-            }
-        }
-        if let Some(worst) = worst {
-            ledger.relations(worst);
-        }
-        match worst {
-            Some(Lookup::Unavailable) if route.require_relations => Err(ExchangeError::RelationsUnavailable),
-            _ => Ok(caller),
-        }
     }
 
     /// GET and HEAD have no content: in HTTP/1 the head says so already, in HTTP/2 only the end of the stream does.

@@ -12,6 +12,7 @@ pub mod forwarded;
 mod graphql;
 mod head;
 mod headers;
+mod identify;
 mod ledger;
 mod links;
 pub mod media;
