@@ -213,25 +213,22 @@ impl Limits {
     async fn count(&self, auth: &Authentication, wanted: &Wanted) -> (Rated, Stood) {
         let Some(shared) = &self.shared else { return self.count_locally(auth, wanted, 1) };
         let clock = &self.local.clock;
-        if shared.answers(clock) {
+        let rule = Rule::new(auth.per_account);
+        let counted = shared.ask(clock, async |redis| {
             let rates: Vec<_> =
                 wanted.rates.iter().map(|asked| (asked.place.key, Pace::new(asked.rate))).collect();
-            let rule = Rule::new(auth.per_account);
             let guards: Vec<_> = wanted.guards.iter().map(|(_, place)| (place.key, rule)).collect();
-            match shared.redis.admit(&rates, &guards, clock.for_store()).await {
-                Ok((told, standings)) => {
-                    shared.circuit.answered();
-                    let stood = wanted.guards.iter().zip(standings).map(|((scope, place), standing)| {
-                        let (scope, place, ticket) = (*scope, *place, standing.ticket);
-                        (standing, Guarded { scope, place, rule, ticket, kept: Kept::Shared })
-                    });
-                    let rated = wanted.rates.iter().zip(told).map(|(asked, told)| decision(asked, told));
-                    return (rated.collect(), stood.collect());
-                }
-                Err(_) => shared.circuit.failed(clock.micros()),
-            }
-        }
-        self.count_locally(auth, wanted, shared.replicas)
+            redis.admit(&rates, &guards, clock.for_store()).await
+        });
+        let Some((told, standings)) = counted.await else {
+            return self.count_locally(auth, wanted, shared.replicas);
+        };
+        let stood = wanted.guards.iter().zip(standings).map(|((scope, place), standing)| {
+            let (scope, place, ticket) = (*scope, *place, standing.ticket);
+            (standing, Guarded { scope, place, rule, ticket, kept: Kept::Shared })
+        });
+        let rated = wanted.rates.iter().zip(told).map(|(asked, told)| decision(asked, told));
+        (rated.collect(), stood.collect())
     }
 
     fn count_locally(&self, auth: &Authentication, wanted: &Wanted, replicas: u32) -> (Rated, Stood) {
@@ -301,27 +298,19 @@ impl Limits {
         let idle = shared_rates.is_empty() && shared_guards.is_empty();
         let Some(shared) = self.shared.as_ref().filter(|_| !idle) else { return };
         // What cannot be told stays counted: too strict for a while, never too loose.
-        if shared.answers(clock) {
-            match shared.redis.settle(&shared_rates, &shared_guards, outcome, clock.for_store()).await {
-                Ok(()) => shared.circuit.answered(),
-                Err(_) => shared.circuit.failed(clock.micros()),
-            }
-        }
+        let told = shared.ask(clock, async |redis| {
+            redis.settle(&shared_rates, &shared_guards, outcome, clock.for_store()).await
+        });
+        told.await;
     }
 
     async fn lift(&self, places: &[Place]) {
         for place in places {
             self.local.accounts.lift(place);
         }
-        let clock = &self.local.clock;
         let Some(shared) = self.shared.as_ref().filter(|_| !places.is_empty()) else { return };
-        if shared.answers(clock) {
-            let keys: Vec<_> = places.iter().map(|place| place.key).collect();
-            match shared.redis.forget(&keys).await {
-                Ok(()) => shared.circuit.answered(),
-                Err(_) => shared.circuit.failed(clock.micros()),
-            }
-        }
+        let keys: Vec<_> = places.iter().map(|place| place.key).collect();
+        shared.ask(&self.local.clock, async |redis| redis.forget(&keys).await).await;
     }
 
     /// Where the state of an account, device or session is; `group` is what decides with whom it shares where there is no

@@ -39,7 +39,7 @@ use guards::Guards;
 use local::{Place, Table};
 use pace::Pace;
 use quota::Meter;
-use shared::{Question, Redis, Told};
+use shared::{NoAnswer, Question, Redis, Told};
 
 use crate::{
     policy::set::{Rate, Store},
@@ -156,10 +156,6 @@ enum Source {
     Nothing,
 }
 
-/// What was taken by [`Limits::take`]; [`Limits::give_back`] undoes it.
-#[derive(Clone, Copy, Debug)]
-pub struct Receipt(Counted);
-
 impl Limits {
     /// Counters as the policy wants them. Those of `previous` go on, as long as they are kept in the same place.
     ///
@@ -217,48 +213,21 @@ impl Limits {
         })
     }
 
-    /// Counts one event, if the limit allows it. The key is personal (an account) or not; only its HMAC is kept.
-    pub async fn take(&self, bucket: &Bucket<'_>, key: &[u8]) -> (Decision, Receipt) {
-        let (decision, counted) = match self.take_all(&[(*bucket, key)]).await.into_iter().next() {
-            Some(taken) => taken,
-            // One question has one answer; if it ever had none, nothing would be allowed.
-            None => self.take_locally(&[self.asked(bucket, key)], u32::MAX).remove(0),
-        };
-        (decision, Receipt(counted))
-    }
-
-    /// The event was none after all: gives back exactly what it took and time has not given back already.
-    pub async fn give_back(&self, receipt: Receipt) {
-        self.give_back_all(&[receipt.0]).await;
-    }
-
-    /// Counts one event in every bucket, or in none of them.
-    async fn take_all(&self, wanted: &[(Bucket<'_>, &[u8])]) -> Vec<(Decision, Counted)> {
-        let asked: Vec<_> = wanted.iter().map(|(bucket, key)| self.asked(bucket, key)).collect();
-        self.take_each(&asked).await
-    }
-
     /// Counts one event in every counter, or in none that can refuse; those that only count come last, and take it if
     /// it passes and they have room.
     async fn take_each(&self, asked: &[Asked]) -> Vec<(Decision, Counted)> {
         let Some(shared) = &self.shared else { return self.take_locally(asked, 1) };
         let clock = &self.local.clock;
-        if shared.answers(clock) {
-            let question = |one: &Asked| Question {
-                key: one.place.key,
-                pace: Pace::new(one.rate),
-                binding: one.binding,
-            };
+        let question =
+            |one: &Asked| Question { key: one.place.key, pace: Pace::new(one.rate), binding: one.binding };
+        let taken = shared.ask(clock, async |redis| {
             let questions: Vec<_> = asked.iter().map(question).collect();
-            match shared.redis.take(&questions, clock.for_store()).await {
-                Ok(told) => {
-                    shared.circuit.answered();
-                    return asked.iter().zip(told).map(|(one, told)| decision(one, told)).collect();
-                }
-                Err(_) => shared.circuit.failed(clock.micros()),
-            }
+            redis.take(&questions, clock.for_store()).await
+        });
+        match taken.await {
+            Some(told) => asked.iter().zip(told).map(|(one, told)| decision(one, told)).collect(),
+            None => self.take_locally(asked, shared.replicas),
         }
-        self.take_locally(asked, shared.replicas)
     }
 
     fn take_locally(&self, asked: &[Asked], replicas: u32) -> Vec<(Decision, Counted)> {
@@ -299,26 +268,6 @@ impl Limits {
         counted.source = Source::Nothing;
     }
 
-    async fn give_back_all(&self, counted: &[Counted]) {
-        let clock = &self.local.clock;
-        let mut remote = Vec::with_capacity(counted.len());
-        for one in counted {
-            match one.source {
-                Source::Local(_) => self.give_back_locally(one, clock.micros()),
-                Source::Shared(until) => remote.push((one.place.key, one.pace, until)),
-                Source::Nothing => {}
-            }
-        }
-        let Some(shared) = self.shared.as_ref().filter(|_| !remote.is_empty()) else { return };
-        // An event that cannot be given back stays counted: too strict for a while, never too loose.
-        if shared.answers(clock) {
-            match shared.redis.give_back(&remote, clock.for_store()).await {
-                Ok(()) => shared.circuit.answered(),
-                Err(_) => shared.circuit.failed(clock.micros()),
-            }
-        }
-    }
-
     fn give_back_locally(&self, counted: &Counted, now: u64) {
         if let Source::Local(taken) = &counted.source {
             self.table(counted.home).give_back(&counted.place, counted.pace, taken, now);
@@ -343,6 +292,23 @@ impl Limits {
 }
 
 impl Shared {
+    /// What the store says; nothing where it is away, or did not answer in time.
+    async fn ask<T>(
+        &self,
+        clock: &Clock,
+        question: impl AsyncFnOnce(&Arc<Redis>) -> Result<T, NoAnswer>,
+    ) -> Option<T> {
+        if !self.answers(clock) {
+            return None;
+        }
+        let answer = question(&self.redis).await;
+        match answer {
+            Ok(_) => self.circuit.answered(),
+            Err(_) => self.circuit.failed(clock.micros()),
+        }
+        answer.ok()
+    }
+
     /// Whether a question may go to the store. Where it is time to try whether it is back, that is done beside: nobody
     /// waits for it.
     fn answers(&self, clock: &Clock) -> bool {
