@@ -10,7 +10,7 @@ use std::sync::Arc;
 use automaton::Automaton;
 pub(super) use automaton::{Facts, Kept};
 use names::Names;
-pub(super) use names::Symbol;
+pub(super) use names::{Symbol, fold_ascii};
 use people::People;
 
 use std::borrow::Cow;

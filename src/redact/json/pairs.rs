@@ -12,7 +12,7 @@ use super::{MAX_VALUE, RedactError};
 use crate::policy::set::fold_field_name;
 use crate::redact::action::decoded;
 use crate::redact::graphql::Cursor;
-use crate::redact::plan::{CATEGORY, NOT_PERSONAL, SEVERAL};
+use crate::redact::plan::{CATEGORY, NOT_PERSONAL, SEVERAL, fold_ascii};
 
 /// So far, in bytes, a name is looked for behind its value.
 pub(super) const MAX_AHEAD: usize = 64 * 1024;
@@ -20,9 +20,6 @@ pub(super) const MAX_AHEAD: usize = 64 * 1024;
 /// What a member is in such a pair: its text may be a field's name, it may be the field's value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::redact) struct Part(u8);
-
-/// The longest of these names, folded.
-const LONGEST: usize = 13;
 
 impl Part {
     pub(in crate::redact) const NEITHER: Self = Self(0);
@@ -35,19 +32,10 @@ impl Part {
         if name.len() > 32 {
             return Self::NEITHER;
         }
-        // Each key that is met for the first time comes here: nearly all are of ASCII.
-        let (mut room, mut length) = ([0; LONGEST], 0);
-        for byte in name.bytes() {
-            match byte {
-                b'_' | b'-' | b' ' | ..0x20 | 0x7F => continue,
-                0x80.. => return Self::of_folded(fold_field_name(name).as_bytes()),
-                _ => {}
-            }
-            let Some(free) = room.get_mut(length) else { return Self::NEITHER };
-            *free = byte.to_ascii_lowercase();
-            length += 1;
+        match fold_ascii(name.as_bytes(), &mut [0; _]) {
+            Some(folded) => Self::of_folded(folded),
+            None => Self::of_folded(fold_field_name(name).as_bytes()),
         }
-        Self::of_folded(&room[..length])
     }
 
     fn of_folded(name: &[u8]) -> Self {

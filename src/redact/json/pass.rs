@@ -480,7 +480,7 @@ impl Visit for Pass<'_> {
     #[inline(always)]
     fn scalar(&mut self, at: usize, start: Start, parent: &mut Scope, site: Site, kind: Kind) -> Watch {
         // What most are.
-        if site.is_plain() && self.state.lax && parent.mode == Mode::Judge {
+        if site.is_plain() && self.state.is_lax() && parent.mode == Mode::Judge {
             return self.stay(parent, start, kind);
         }
         let watch = match parent.mode {

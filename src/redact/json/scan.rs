@@ -77,7 +77,7 @@ pub(super) fn text(input: &[u8], start: usize, state: &mut StringState) -> Resul
     }
     // Whatever is left of the chunk is less than a block, or begins with what was found.
     while let Some(&byte) = input.get(at) {
-        if byte < 0x20 || byte == b'"' || byte == b'\\' {
+        if is_special(byte) {
             break;
         }
         marks |= u32::from(is_mark(byte));
@@ -156,7 +156,7 @@ fn special(input: &[u8], mut at: usize) -> usize {
         at += 32;
     }
     while let Some(&byte) = input.get(at) {
-        if byte < 0x20 || byte == b'"' || byte == b'\\' {
+        if is_special(byte) {
             break;
         }
         at += 1;
@@ -164,7 +164,11 @@ fn special(input: &[u8], mut at: usize) -> usize {
     at
 }
 
-/// A bit for each byte that is a quote, a backslash or a control character.
+fn is_special(byte: u8) -> bool {
+    byte < 0x20 || byte == b'"' || byte == b'\\'
+}
+
+/// A bit for each byte that [`is_special`].
 #[inline(always)]
 fn specials(block: &[u8; 16]) -> u32 {
     let block = u8x16::from(*block);

@@ -9,7 +9,7 @@ use super::starts::Starts;
 use crate::policy::set::{Charter, fold_field_name};
 
 /// Longest key, in bytes, that is folded without an allocation.
-const LONGEST_ON_STACK: usize = 64;
+pub(in crate::redact) const LONGEST_ON_STACK: usize = 64;
 
 /// A name as the automaton reads it: its place in [`Names::symbols`]; 0 is any name that the plan does not know.
 pub(in crate::redact) type Symbol = u32;
@@ -139,7 +139,10 @@ fn shape(folded: &[u8]) -> (usize, u64) {
 }
 
 /// [`fold_field_name`] without an allocation, for short names of ASCII alone.
-fn fold_ascii<'a>(key: &[u8], room: &'a mut [u8; LONGEST_ON_STACK]) -> Option<&'a [u8]> {
+pub(in crate::redact) fn fold_ascii<'a>(
+    key: &[u8],
+    room: &'a mut [u8; LONGEST_ON_STACK],
+) -> Option<&'a [u8]> {
     if key.len() > room.len() || !key.is_ascii() {
         return None;
     }

@@ -24,8 +24,6 @@ pub(in crate::redact::json) struct State {
     pub(super) report: bool,
     /// One of both.
     pub(super) strict: bool,
-    /// A scalar that nobody classified passes as it is.
-    pub(super) lax: bool,
     pub(in crate::redact::json) tally: Tally,
     /// Where the document is open.
     pub(super) around: Around,
@@ -110,20 +108,13 @@ impl State {
     ) -> Self {
         let (deny, report) = (plan.denies_unknown(&audience.sees), plan.reports_unknown());
         let seen = has_free_text.then(Noted::default);
-        Self {
-            deny,
-            report,
-            strict: deny || report,
-            lax: !(deny || report),
-            seen,
-            ..Self::at_rest(key, audience.today, records)
-        }
+        Self { deny, report, strict: deny || report, seen, ..Self::at_rest(key, audience.today, records) }
     }
 
     /// For a document inside a text.
     pub(in crate::redact::json) fn inside(place: &Inside<'_>, records: Option<Records>) -> Self {
         let Inside { key, today, free, level, .. } = *place;
-        Self { free, lax: !free, level, ..Self::at_rest(key.clone(), today, records) }
+        Self { free, level, ..Self::at_rest(key.clone(), today, records) }
     }
 
     /// In front of the first byte, where what nobody classified passes.
@@ -132,7 +123,6 @@ impl State {
             deny: false,
             report: false,
             strict: false,
-            lax: true,
             key,
             today,
             tally: Tally::default(),
@@ -153,6 +143,12 @@ impl State {
             level: 0,
             seen: None,
         }
+    }
+
+    /// Whether a scalar that nobody classified passes as it is.
+    #[inline(always)]
+    pub(super) fn is_lax(&self) -> bool {
+        !(self.strict | self.free)
     }
 
     /// As it was behind the opening brace of a record that shows.
