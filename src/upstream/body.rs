@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::{body::Incoming, client::conn::http1::SendRequest};
 
-use super::{UpstreamError, deadline::Timer, pool::EndpointPool};
+use super::{UpstreamError, deadline::Timer, endpoint::EndpointPool};
 
 /// What a connection needs to return to its pool.
 pub(super) struct Lease<B> {

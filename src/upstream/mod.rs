@@ -8,6 +8,8 @@
 mod body;
 mod connect;
 mod deadline;
+mod endpoint;
+mod framing;
 mod pool;
 
 pub use body::UpstreamBody;

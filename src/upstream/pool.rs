@@ -1,37 +1,31 @@
-//! Endpoints, their idle connections, and the sending of one request.
+//! The choice of an endpoint, and the sending of one request.
 
 use std::{
-    cell::{Cell, RefCell},
-    collections::VecDeque,
+    cell::Cell,
     rc::Rc,
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
+use http::{HeaderValue, Request, Response, header};
 use http_body::Body;
 use hyper::{body::Incoming, client::conn::http1};
-use hyper_util::rt::TokioIo;
 
 use super::{
     UpstreamBody, UpstreamError,
     body::Lease,
     connect::{Dialer, Dialers},
     deadline::Deadlines,
+    endpoint::{EndpointPool, PoolKey},
+    framing::{copy_if_safe, has_one_framing, has_unexpected_body},
 };
 use crate::{
-    policy::set::{Endpoint, PolicySet, Upstream, UpstreamId, UpstreamTls},
-    telemetry::{InFlight, UpstreamMetrics},
+    policy::set::{PolicySet, Upstream, UpstreamId},
+    telemetry::UpstreamMetrics,
 };
 
 /// After a failed connection an endpoint is passed over for this long, while another one answers.
 const PASS_OVER: Duration = Duration::from_secs(2);
-
-/// Most header fields of a response; hyper's own default is 100.
-const RESPONSE_HEADERS: usize = 256;
-
-/// Longest response head, in bytes.
-const RESPONSE_HEAD_BYTES: usize = 256 * 1024;
 
 /// The upstreams of one policy snapshot, as one worker sees them.
 pub struct Upstreams<B> {
@@ -47,29 +41,6 @@ struct Live<B> {
     metrics: UpstreamMetrics,
 }
 
-/// The connections of one worker to one endpoint.
-pub(super) struct EndpointPool<B> {
-    key: PoolKey,
-    dialer: Dialer,
-    idle: RefCell<VecDeque<Idle<B>>>,
-    idle_most: usize,
-    idle_timeout: Duration,
-    failed_at: Cell<Option<Instant>>,
-    metrics: UpstreamMetrics,
-}
-
-/// A connection that waits, since when, and its place in the gauge.
-type Idle<B> = (http1::SendRequest<B>, Instant, InFlight);
-
-/// What must be equal for connections to outlive a policy change.
-#[derive(PartialEq, Eq)]
-struct PoolKey {
-    upstream: String,
-    endpoint: Endpoint,
-    tls: Option<UpstreamTls>,
-    idle: (usize, Duration),
-}
-
 /// A response head with where it came from.
 pub struct Sent<B> {
     /// The response.
@@ -78,37 +49,6 @@ pub struct Sent<B> {
     pub endpoint: usize,
     /// Whether the connection had carried another exchange before.
     pub reused: bool,
-}
-
-impl<B> EndpointPool<B> {
-    /// Takes back a connection whose exchange is over.
-    pub(super) fn put(&self, sender: http1::SendRequest<B>) {
-        let mut idle = self.idle.borrow_mut();
-        if !sender.is_closed() && idle.len() < self.idle_most {
-            idle.push_back((sender, Instant::now(), self.metrics.connection_idle()));
-        }
-    }
-
-    /// The most recently used connection that is still good.
-    async fn take(&self) -> Option<http1::SendRequest<B>> {
-        loop {
-            let (sender, since, _gauge) = self.idle.borrow_mut().pop_back()?;
-            if since.elapsed() >= self.idle_timeout {
-                // The others are older still.
-                self.idle.borrow_mut().clear();
-                return None;
-            }
-            if !sender.is_ready() && !sender.is_closed() {
-                // Its task may not have run since the last byte: one turn is enough for that. Whoever is not ready then
-                // still sends the body of an exchange that was answered early, for as long as that client likes;
-                // nobody waits for it, and dropping it closes it.
-                tokio::task::yield_now().await;
-            }
-            if sender.is_ready() {
-                return Some(sender);
-            }
-        }
-    }
 }
 
 impl<B> Upstreams<B>
@@ -231,27 +171,6 @@ where
     }
 }
 
-impl<B> EndpointPool<B>
-where
-    B: Body<Data = Bytes> + 'static,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-    async fn open(&self) -> Result<http1::SendRequest<B>, UpstreamError> {
-        let transport = self.dialer.dial(&self.key.endpoint).await?;
-        let (sender, connection) = http1::Builder::new()
-            .max_headers(RESPONSE_HEADERS)
-            .max_buf_size(RESPONSE_HEAD_BYTES)
-            .handshake(TokioIo::new(transport))
-            .await
-            .map_err(|_| UpstreamError::Broken)?;
-        tokio::task::spawn_local(async move {
-            // Its errors reach the exchange through the sender and the body.
-            let _ended = connection.with_upgrades().await;
-        });
-        Ok(sender)
-    }
-}
-
 impl<B> Live<B>
 where
     B: Body<Data = Bytes> + 'static,
@@ -264,20 +183,9 @@ where
             .iter()
             .map(|endpoint| {
                 let key = PoolKey::new(upstream, endpoint);
-                kept().find(|pool| pool.key == key).map_or_else(
-                    || {
-                        Rc::new(EndpointPool {
-                            key,
-                            dialer: dialer.clone(),
-                            idle: RefCell::default(),
-                            idle_most: upstream.idle_connections,
-                            idle_timeout: upstream.idle_timeout,
-                            failed_at: Cell::new(None),
-                            metrics: UpstreamMetrics::new(upstream),
-                        })
-                    },
-                    Rc::clone,
-                )
+                kept()
+                    .find(|pool| pool.fits(&key))
+                    .map_or_else(|| Rc::new(EndpointPool::new(key, dialer.clone(), upstream)), Rc::clone)
             })
             .collect();
         Self {
@@ -285,82 +193,6 @@ where
             next: Cell::new(0),
             connect_timeout: upstream.connect_timeout,
             metrics: UpstreamMetrics::new(upstream),
-        }
-    }
-}
-
-impl PoolKey {
-    fn new(upstream: &Upstream, endpoint: &Endpoint) -> Self {
-        Self {
-            upstream: upstream.name.clone(),
-            endpoint: endpoint.clone(),
-            tls: upstream.tls.clone(),
-            idle: (upstream.idle_connections, upstream.idle_timeout),
-        }
-    }
-}
-
-/// Whether an origin might ignore the body of this request and read it as the next one.
-fn has_unexpected_body<B: Body>(request: &Request<B>) -> bool {
-    !matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH)
-        && !request.body().is_end_stream()
-}
-
-/// Whether a response's end is where everybody finds it (RFC 9112 6.3): one length or `chunked`, not both, nothing else.
-///
-/// hyper reads `chunked` where both are given and would send the length on, which cuts the body short for the client.
-fn has_one_framing(headers: &HeaderMap) -> bool {
-    let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
-    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
-    match (lengths.next(), codings.next()) {
-        (None, None) => true,
-        (Some(length), None) => {
-            !length.is_empty() && length.as_bytes().iter().all(u8::is_ascii_digit) && lengths.next().is_none()
-        }
-        (None, Some(coding)) => {
-            coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked") && codings.next().is_none()
-        }
-        (Some(_), Some(_)) => false,
-    }
-}
-
-/// The same request again, if sending it twice does no harm.
-fn copy_if_safe<B: Body + Default>(request: &Request<B>) -> Option<Request<B>> {
-    if !request.method().is_safe() || !request.body().is_end_stream() {
-        return None;
-    }
-    let mut copy = Request::new(B::default());
-    *copy.method_mut() = request.method().clone();
-    *copy.uri_mut() = request.uri().clone();
-    *copy.version_mut() = request.version();
-    *copy.headers_mut() = request.headers().clone();
-    Some(copy)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_response_has_one_end() {
-        for (fields, expected) in [
-            (&[][..], true),
-            (&[("content-length", "5")], true),
-            (&[("transfer-encoding", "Chunked")], true),
-            (&[("content-length", "5"), ("transfer-encoding", "chunked")], false),
-            (&[("content-length", "5"), ("content-length", "5")], false),
-            (&[("content-length", "5, 5")], false),
-            (&[("content-length", "+5")], false),
-            (&[("content-length", "")], false),
-            (&[("transfer-encoding", "gzip, chunked")], false),
-            (&[("transfer-encoding", "identity")], false),
-            (&[("transfer-encoding", "chunked"), ("transfer-encoding", "chunked")], false),
-        ] {
-            let mut headers = HeaderMap::new();
-            for &(name, value) in fields {
-                headers.append(name, HeaderValue::from_static(value));
-            }
-            assert_eq!(has_one_framing(&headers), expected, "{fields:?}");
         }
     }
 }
