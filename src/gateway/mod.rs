@@ -13,6 +13,7 @@ mod graphql;
 mod head;
 mod headers;
 mod identify;
+pub mod laws;
 mod ledger;
 mod links;
 pub mod media;

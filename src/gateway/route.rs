@@ -3,11 +3,11 @@
 //! Hosts from the most to the least specific: a name, the longest suffix, any. Inside a host the most specific template wins
 //! (`matchit`). The path looked up is the canonical one that is forwarded, byte for byte.
 
-use std::{collections::HashMap, sync::Arc};
+use std::collections::HashMap;
 
 use http::Method;
 
-use crate::policy::set::{HostPattern, RouteId, RoutePolicy};
+use crate::policy::set::{HostPattern, RouteId, RouteMatch};
 
 /// All routes, compiled.
 pub struct Router {
@@ -41,21 +41,23 @@ type Leaf = Vec<(Vec<Method>, RouteId, usize)>;
 
 /// Two templates of one host cannot stand side by side. `policy::compile` refuses such a set with its position.
 #[derive(Debug, thiserror::Error)]
-#[error("route `{route}`: its path conflicts with another route's")]
+#[error("the path of route {} conflicts with another one's", route.0)]
 pub struct RouteConflict {
-    /// The route.
-    pub route: String,
+    /// The route, by its place.
+    pub route: RouteId,
 }
 
 impl Router {
-    /// Compiles the routes.
+    /// Compiles what each route takes; a route is told by its place.
     ///
     /// # Errors
     /// [`RouteConflict`].
-    pub fn build(routes: &[Arc<RoutePolicy>]) -> Result<Self, RouteConflict> {
+    pub fn build<'r>(
+        routes: impl IntoIterator<Item = (RouteId, &'r RouteMatch)>,
+    ) -> Result<Self, RouteConflict> {
         let mut router = Self { exact: HashMap::new(), suffix: Vec::new(), any: None };
-        for route in routes {
-            let table = match &route.matches.host {
+        for (route, matches) in routes {
+            let table = match &matches.host {
                 HostPattern::Exact(host) => router.exact.entry(host.clone()).or_default(),
                 HostPattern::Suffix(suffix) => {
                     let place =
@@ -67,10 +69,10 @@ impl Router {
                 }
                 HostPattern::Any => router.any.get_or_insert_default(),
             };
-            for (place, template) in route.matches.paths.iter().enumerate() {
+            for (place, template) in matches.paths.iter().enumerate() {
                 table
-                    .insert(template, (route.matches.methods.clone(), route.id, place))
-                    .map_err(|_| RouteConflict { route: route.name.clone() })?;
+                    .insert(template, (matches.methods.clone(), route, place))
+                    .map_err(|_| RouteConflict { route })?;
             }
         }
         router.suffix.sort_by_key(|(suffix, _)| std::cmp::Reverse(suffix.len()));
