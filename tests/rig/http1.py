@@ -62,9 +62,11 @@ class Http1(asyncio.Protocol):
     @property
     def reusable(self):
         """Whether another request may be sent: nobody said that the connection ends."""
+        if self.closing:
+            return False
         if self.buffer:
             raise Wrong(f"bytes that nobody asked for: {bytes(self.buffer[:80])!r}")
-        return not (self.closing or self.ended or self.transport.is_closing())
+        return not (self.ended or self.transport.is_closing())
 
     def close(self):
         self.closing = True

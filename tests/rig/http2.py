@@ -170,7 +170,11 @@ class Http2(asyncio.Protocol):
     def headers_received(self):
         number, ended, block = self.block
         self.block = None
-        fields = [(name.lower(), value) for name, value in self.decoder.decode(bytes(block))]
+        try:
+            fields = self.decoder.decode(bytes(block))
+        except Exception as error:
+            # Whatever `hpack` says: over its bound of 64 KiB, too, common clients end the connection and all its streams.
+            raise Wrong(f"header section of {len(block)} bytes: {error!r}") from error
         stream = self.streams.get(number)
         if stream is None:
             if number >= self.next or not number & 1:

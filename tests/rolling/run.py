@@ -50,7 +50,9 @@ gateway:
   secret: {{ file: secret }}
   journal: {{ to: {{ file: "{{work}}/journal.jsonl" }} }}
   timeouts: {{ drain_delay: {DRAIN_DELAY} s, drain: {DRAIN} s }}
-  upstreams: {{ platform: {{ endpoints: "http://127.0.0.1:{{platform}}" }} }}
+  upstreams:
+    platform: {{ endpoints: "http://127.0.0.1:{{platform}}" }}
+    numbers: {{ endpoints: "http://127.0.0.1:{{platform}}" }}
 """
 FORK = multiprocessing.get_context("fork")
 
@@ -82,6 +84,8 @@ class Client:
                     connection = await self.connect(kind)
                 answer = await asyncio.wait_for(request.ask(connection), LONGEST)
                 wrong = f"cut: {answer.cut}" if answer.cut else request.wrong(answer)
+                if not wrong and answer.status != request.status:
+                    wrong = f"status {answer.status}"
                 self.longest = max(self.longest, answer.seconds)
             except Lost as lost:
                 if lost.unprocessed:
