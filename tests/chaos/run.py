@@ -174,8 +174,10 @@ def told(journal):
     """The journal as the clients would have counted it."""
     seen = collections.Counter()
     for record in journal:
-        whole = "left" if record["route"] == "left" else record["termination"] == "complete"
-        seen[record["protocol"], record["route"], record["method"], record["status"], whole] += 1
+        # Requests that no route took are none of the clients'.
+        route = record.get("route", "none")
+        whole = "left" if route == "left" else record["termination"] == "complete"
+        seen[record["protocol"], route, record["method"], record["status"], whole] += 1
     return seen
 
 

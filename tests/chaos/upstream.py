@@ -181,8 +181,11 @@ async def chunked_short(self, writer, asked, answer):
 async def chunked_badly(self, writer, asked, answer):
     if not has_body(asked, answer):
         return False
-    bad = self.random.choice([b"xyz\r\n", b"-5\r\n", b"ffffffffffffffffff\r\n", b"5\r\nhello..", b"0x5\r\nhello\r\n", b"\r\n", b"5" * 5000])
-    await say(writer, head(asked, answer, ["transfer-encoding: chunked"]) + chunk(answer.body[:len(answer.body) // 2]) + bad)
+    half = len(answer.body) // 2
+    # Five bytes that are right, in a chunk that is not.
+    longer = b"5\r\n" + answer.body[half:half + 5] + b".."
+    bad = self.random.choice([longer, b"xyz\r\n", b"-5\r\n", b"ffffffffffffffffff\r\n", b"0x5\r\nhello\r\n", b"\r\n", b"5" * 5000])
+    await say(writer, head(asked, answer, ["transfer-encoding: chunked"]) + chunk(answer.body[:half]) + bad)
     return True
 
 

@@ -108,14 +108,17 @@ class Http1(asyncio.Protocol):
     async def send(self, body):
         if isinstance(body, bytes):
             for begin in range(0, len(body), CHUNK):
-                await self.writable.wait()
-                self.transport.write(body[begin:begin + CHUNK])
+                await self.write(body[begin:begin + CHUNK])
         else:
             async for piece in body:
-                await self.writable.wait()
-                self.transport.write(b"%x\r\n%b\r\n" % (len(piece), piece))
-            self.transport.write(b"0\r\n\r\n")
+                await self.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+            await self.write(b"0\r\n\r\n")
         await self.writable.wait()
+
+    async def write(self, data):
+        await self.writable.wait()
+        if not self.transport.is_closing():
+            self.transport.write(data)
 
     async def answer(self, method, abandon):
         while True:
