@@ -233,6 +233,11 @@ impl ExchangeProgress {
         self.offers_client.get().is_some_and(|since| now.since(since) > bound)
     }
 
+    /// Whether some of the request body has not been read, and may never be.
+    pub fn has_unread_request(&self) -> bool {
+        self.request_unread.get()
+    }
+
     /// Fails the request body: whoever reads it gets [`UploadError::TimedOut`] once. Says whether that is news.
     pub fn expire(&self) -> bool {
         let news = !self.expired.replace(true);

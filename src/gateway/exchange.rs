@@ -9,7 +9,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header, request::Parts};
+use http::{
+    HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header, request::Parts,
+};
 use http_body::Body as _;
 use hyper::upgrade::OnUpgrade;
 use jiff::{Timestamp, tz::Offset};
@@ -278,6 +280,9 @@ impl Exchange<'_> {
         let (mut head_out, body) = response.into_parts();
         // Free text, which nobody needs (RFC 9112 4).
         head_out.extensions.remove::<hyper::ext::ReasonPhrase>();
+        // The gateway's own, not the platform's (RFC 9110 2.5): a body of HTTP/1.0 may end by the end of the connection, which
+        // looks the same where it was cut.
+        head_out.version = Version::HTTP_11;
         let asked = Asked {
             method: &head.method,
             query: target.resource.query(),

@@ -257,7 +257,9 @@ where
             request.extensions_mut().insert(AmbiguousHead);
         }
         let mut response = stack.oneshot((connection, request)).await?;
-        if !http2 && core.is_closing() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        // Behind an early answer the rest of the body is not waited for: the client must not ask again here (RFC 9112 9.6).
+        let ends = core.is_closing() || guard.exchange().has_unread_request();
+        if !http2 && ends && response.status() != StatusCode::SWITCHING_PROTOCOLS {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         Ok(response.map(|body| Download::new(body, guard)))

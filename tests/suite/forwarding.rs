@@ -307,6 +307,28 @@ async fn streams_arrive_piece_by_piece_both_ways() {
 }
 
 #[tokio::test]
+async fn a_platform_of_http_1_0_is_answered_for_in_http_1_1() {
+    let upstream = Upstream::start(|request| {
+        let length = if request.target() == "/told" { "Content-Length: 4\r\n" } else { "" };
+        let end = if request.target() == "/reset" { Step::Reset } else { Step::Close };
+        Answer::raw(format!("HTTP/1.0 200 OK\r\nContent-Type: text/css\r\n{length}\r\nbody")).then(end)
+    });
+    let (gateway, client) = start("", PLAIN_ROUTE, &upstream);
+    for (target, whole) in [("/told", true), ("/closed", true), ("/reset", false)] {
+        let ask = format!("GET {target} HTTP/1.1\r\nHost: ecole.example\r\nConnection: close\r\n\r\n");
+        let (answer, _) = client.bytes(ask.as_bytes()).await;
+        let text = String::from_utf8_lossy(&answer).to_lowercase();
+        if whole {
+            assert!(text.starts_with("http/1.1 200"), "{target}: {text}");
+        }
+        // An end that anybody can tell from a cut.
+        let framed = text.contains("content-length: 4\r\n") || text.ends_with("\r\n0\r\n\r\n");
+        assert_eq!(framed && !text.starts_with("http/1.1 5"), whole, "{target}: {text}");
+    }
+    stop(gateway).await;
+}
+
+#[tokio::test]
 async fn a_web_socket_opens_only_where_both_sides_agree() {
     // An echo server of real WebSockets.
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
