@@ -4,6 +4,7 @@
 //! control thread          signals, stages (serve → drain → stop), admin listener
 //! worker thread × n       one current-thread runtime each:
 //!   listen.rs               accept on the worker's own SO_REUSEPORT sockets, connection limit
+//!   proxy_header.rs         who the client is, where a balancer says so
 //!   serve.rs                TLS handshake, HTTP/1.1 or HTTP/2 by ALPN, one task a connection
 //!   stack.rs                tower: load shedding around the exchange
 //!   sweep.rs                deadlines, compared a few times a second; no timer per connection
@@ -17,6 +18,7 @@ mod exchange;
 mod head_watch;
 mod listen;
 pub mod observe;
+mod proxy_header;
 mod serve;
 mod stack;
 mod sweep;

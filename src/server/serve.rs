@@ -23,6 +23,7 @@ use tower::{BoxError, Service, ServiceExt};
 
 use super::{
     observe::{HandshakeOutcome, Malformed, TlsVersion},
+    proxy_header,
     stack::Arrival,
     tls::{self, Terms},
     watched::{ClientStream, Watched},
@@ -101,12 +102,21 @@ fn http2_rules(limits: &ClientLimits, executor: StreamExecutor) -> http2::Builde
     rules
 }
 
+/// The other end of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peer {
+    /// The address that the connection came from.
+    pub(super) address: SocketAddr,
+    /// Whether it is a balancer, which says first for whom.
+    pub(super) proxied: bool,
+}
+
 /// Serves one client until it is gone, told to finish, or given up.
 pub(super) async fn client<S, B>(
     core: Rc<Core>,
     stack: S,
-    stream: Watched,
-    peer: SocketAddr,
+    mut stream: Watched,
+    peer: Peer,
     tls: Option<Terms>,
     tracker: Rc<Tracker>,
 ) where
@@ -114,7 +124,16 @@ pub(super) async fn client<S, B>(
     S::Future: 'static,
     B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Unpin + 'static,
 {
+    let peer = match peer.proxied {
+        false => peer.address,
+        true => match proxy_header::client(&mut stream, peer.address, &tracker, &*core.observer).await {
+            Some(client) => client,
+            None => return,
+        },
+    };
+    // From here on it is known who the client is: what counts connections by address counts them here.
     let Some(terms) = tls else {
+        tracker.progress().enter(Phase::Idle);
         let connection = Rc::new(Connection::new(peer, None, None, tracker));
         return http1(core, stack, ClientStream::plain(stream), connection).await;
     };

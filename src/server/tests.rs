@@ -1,6 +1,7 @@
 //! The server over real sockets with a trivial exchange: port 0, bounds of some hundred milliseconds, no sleep but for the
 //! event that is awaited.
 
+mod balancers;
 mod deadlines;
 mod draining;
 mod limits;
@@ -221,7 +222,12 @@ fn config(limits: ClientLimits, timeouts: Timeouts) -> (Config, Arc<Notes>, tls:
     let tls = tls::Terms::new(&[certificate(&["ecole.example.fr"])], None, &tickets).unwrap();
     let notes = Arc::new(Notes::default());
     let config = Config {
-        listen: Listen { https: vec![LOCAL], http: vec![LOCAL], admin: LOCAL, public_https_port: 443 },
+        listen: Listen {
+            https: vec![LOCAL.into()],
+            http: vec![LOCAL.into()],
+            admin: LOCAL,
+            public_https_port: 443,
+        },
         workers: Some(1),
         live: Arc::new(ArcSwap::from_pointee(Live { limits, timeouts, tls: Some(tls) })),
         tick: Duration::from_millis(20),

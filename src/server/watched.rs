@@ -10,6 +10,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use bytes::{Buf as _, Bytes};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
@@ -28,11 +29,18 @@ pub(super) struct Watched {
     stream: TcpStream,
     progress: Arc<Progress>,
     _permit: Permit,
+    /// Came with a PROXY header, and is still to be read.
+    ahead: Bytes,
 }
 
 impl Watched {
     pub(super) fn new(stream: TcpStream, progress: Arc<Progress>, permit: Permit) -> Self {
-        Self { stream, progress, _permit: permit }
+        Self { stream, progress, _permit: permit, ahead: Bytes::new() }
+    }
+
+    /// Bytes that were read and belong to whoever reads next.
+    pub(super) fn put_back(&mut self, bytes: Bytes) {
+        self.ahead = bytes;
     }
 
     fn note_write<T>(&self, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
@@ -58,7 +66,13 @@ impl AsyncRead for Watched {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
+        if self.ahead.is_empty() {
+            ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
+        } else {
+            let length = self.ahead.len().min(buffer.remaining());
+            buffer.put_slice(&self.ahead[..length]);
+            self.ahead.advance(length);
+        }
         if buffer.filled().len() > before {
             self.progress.read();
         }

@@ -98,6 +98,10 @@ labels! {
         Limit = "limit",
         /// The operating system had no descriptor or memory for it.
         Resources = "resources",
+        /// It came to a listener of balancers from somewhere else.
+        Untrusted = "untrusted",
+        /// A balancer sent no PROXY header, or none that can be read.
+        ProxyHeader = "proxy_header",
     }
 
     /// Which phase of a connection lasted too long.

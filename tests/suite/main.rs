@@ -15,6 +15,7 @@ mod support;
 
 mod accounts;
 mod attack_gateway;
+mod balancers;
 mod canary;
 mod catalogue;
 mod certificates;

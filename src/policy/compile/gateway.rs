@@ -12,13 +12,12 @@ use ipnet::IpNet;
 use super::{
     certificate, client_certificate,
     context::{At, Context, Names},
-    identity, quotas, relations, store, upstreams,
+    identity, listen, quotas, relations, store, upstreams,
 };
 use crate::{
     policy::{
         document::{
-            Amount, GatewayDocument, GatewayFile, JournalDocument, LimitsDocument, ListenDocument,
-            TimeoutsDocument, WordOr,
+            Amount, GatewayDocument, GatewayFile, JournalDocument, LimitsDocument, TimeoutsDocument, WordOr,
         },
         set::{
             AddressMode, ClientLimits, GatewaySettings, Hsts, JournalSettings, JournalTarget, Listen,
@@ -60,7 +59,7 @@ pub(super) fn compile(
         return (None, unknown());
     };
     let at = root.key("gateway");
-    let listen = listen(context, &at, document);
+    let listen = listen::compile(context, &at, document);
     let (mut upstreams, mut upstream_names) = upstreams::compile(context, &at, &document.upstreams);
     let (relations, sources) = relations::compile(context, &at, document, &upstream_names);
     let site = identity::Site { at: &at, document, recipients, sources: &sources };
@@ -113,56 +112,6 @@ pub(super) fn compile(
     };
     let names = GatewayNames { upstreams: upstream_names, providers: provider_names, quotas: quota_names };
     (Some(settings), names)
-}
-
-fn listen(context: &mut Context<'_>, at: &At, document: &GatewayDocument) -> Option<Listen> {
-    let help = "`listen: { https: \"[::]:8443\", admin: \"127.0.0.1:9090\" }`";
-    let listen: &ListenDocument = context.need(at, "listen", &document.listen, help)?;
-    let at = at.key("listen");
-    let addresses = |context: &mut Context<'_>, field: &str, texts| {
-        let at = at.key(field);
-        let mut list: Vec<SocketAddr> = Vec::new();
-        for (at, text) in context.items(&at, texts) {
-            if let Some(address) = address(context, &at, text) {
-                if list.iter().any(|other| collide(*other, address)) {
-                    context.error(&at, format!("`{text}` is listed twice"), None);
-                }
-                list.push(address);
-            }
-        }
-        list
-    };
-    let https_sound = context.need(&at, "https", &listen.https, help).is_some();
-    let https = addresses(context, "https", &listen.https);
-    if https_sound && listen.https.as_ref().is_some_and(|texts| texts.items.is_empty()) {
-        context.error(&at.key("https"), "there is no TLS listener", "charter article 6 promises https");
-    }
-    let http = addresses(context, "http", &listen.http);
-    if let Some(twice) = http.iter().find(|one| https.iter().any(|other| collide(**one, *other))) {
-        context.error(&at.key("http"), format!("{twice} is a TLS listener already"), None);
-    }
-    let admin_text =
-        context.text(&at, "admin", &listen.admin, "metrics and probes: `admin: \"127.0.0.1:9090\"`");
-    let admin = admin_text.and_then(|text| address(context, &at.key("admin"), text))?;
-    if https.iter().chain(&http).any(|other| collide(*other, admin)) {
-        let help = "probes and metrics have a listener of their own, which clients cannot reach";
-        context.error(&at.key("admin"), format!("{admin} is a public listener already"), help);
-    }
-    Some(Listen { https, http, admin, public_https_port: listen.public_https_port.unwrap_or(443) })
-}
-
-/// Whether two listeners would be one. Port 0 is whatever port is free, another one each time.
-fn collide(one: SocketAddr, other: SocketAddr) -> bool {
-    one == other && one.port() != 0
-}
-
-fn address(context: &mut Context<'_>, at: &At, text: &str) -> Option<SocketAddr> {
-    let address = text.parse().ok();
-    if address.is_none() {
-        let help = "an IP address with its port: `0.0.0.0:8443`, `[::]:8443`";
-        context.error(at, format!("`{text}` is not an address to listen on"), help);
-    }
-    address
 }
 
 fn hsts(context: &mut Context<'_>, at: &At, document: &GatewayDocument) -> Hsts {

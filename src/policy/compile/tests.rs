@@ -140,6 +140,31 @@ fn several_listeners_may_take_whatever_port_is_free() {
 }
 
 #[test]
+fn listeners_say_who_connects_to_them() {
+    let listens = |https: &str| {
+        let listen = format!("listen: {{ https: {https}, admin: '127.0.0.1:9090' }}");
+        sound("gateway.yaml", "listen: { https: '[::]:8443', admin: '127.0.0.1:9090' }", &listen)
+            .gateway
+            .listen
+    };
+    let from = |listener: &crate::policy::set::Listener| -> Option<Vec<String>> {
+        Some(listener.balancers.as_ref()?.iter().map(ToString::to_string).collect())
+    };
+    let plain = listens("'[::]:8443'");
+    assert!(!plain.https[0].ipv6_only && plain.https[0].balancers.is_none());
+    let one = listens("{ address: '[::]:8443', proxy_protocol: { from: [10.1.0.0/16, 'fd00::7'] } }");
+    assert_eq!(from(&one.https[0]).unwrap(), ["10.1.0.0/16", "fd00::7/128"]);
+    let two = listens("[{ address: '[::]:8443', ipv6_only: true }, '0.0.0.0:8443']");
+    assert!(two.https[0].ipv6_only && from(&two.https[1]).is_none());
+    for loopback in ["127.0.0.1:0", "[::1]:0"] {
+        let local = listens(&format!("{{ address: '{loopback}', proxy_protocol: {{}} }}"));
+        assert_eq!(from(&local.https[0]).unwrap(), ["127.0.0.0/8", "::1/128"]);
+    }
+    let listens_on = listens("'[fe80::1%2]:8443'").https[0].address;
+    assert!(matches!(listens_on, std::net::SocketAddr::V6(v6) if v6.scope_id() == 2));
+}
+
+#[test]
 fn a_small_policy_compiles_to_what_it_says() {
     let set = sound("", "", "");
     assert_eq!(set.digest.len(), 64);
@@ -521,6 +546,54 @@ fn every_mistake_is_named() {
         (charter, "title: Charte", "title: [a", "this is not YAML"),
         (gateway, "127.0.0.1:9090", "localhost:9090", "is not an address"),
         (gateway, "127.0.0.1:9090", "[::]:8443", "is a public listener already"),
+        (gateway, "https: '[::]:8443'", "https: ['[::]:8443', '0.0.0.0:8443']", "are one"),
+        (
+            gateway,
+            "https: '[::]:8443'",
+            "https: '0.0.0.0:8443', http: '[::]:8443'",
+            "is a TLS listener already",
+        ),
+        (gateway, "https: '[::]:8443'", "https: ['[::]:8443', { address: '[::]:8443' }]", "is listed twice"),
+        (gateway, "https: '[::]:8443'", "https: '[fe80::1]:8443'", "is another address on each interface"),
+        (gateway, "https: '[::]:8443'", "https: { addres: '[::]:8443' }", "`addres` is not a field here"),
+        (gateway, "https: '[::]:8443'", "https: { ipv6_only: true }", "`address` is missing"),
+        (gateway, "https: '[::]:8443'", "https: 8443", "expected an address, a mapping or a list of them"),
+        (
+            gateway,
+            "https: '[::]:8443'",
+            "https: { address: '0.0.0.0:8443', ipv6_only: true }",
+            "the address is one of IPv4",
+        ),
+        (
+            gateway,
+            "https: '[::]:8443'",
+            "https: { address: '[::]:8443', proxy_protocol: {} }",
+            "`from` is missing",
+        ),
+        (
+            gateway,
+            "https: '[::]:8443'",
+            "https: { address: '[::]:8443', proxy_protocol: { from: [] } }",
+            "nobody could connect",
+        ),
+        (
+            gateway,
+            "https: '[::]:8443'",
+            "https: { address: '[::]:8443', proxy_protocol: { from: 0.0.0.0/0 } }",
+            "would let every client choose its own address",
+        ),
+        (
+            gateway,
+            "https: '[::]:8443'",
+            "https: [{ address: '[::]:8443', proxy_protocol: { from: [balancer] } }]",
+            "`balancer` is not a network",
+        ),
+        (
+            gateway,
+            "https: '[::]:8443'",
+            "https: { address: '127.0.0.1:8443', proxy_protocol: true }",
+            "expected a mapping",
+        ),
         (gateway, "chain: tls.crt", "chain: tls.pem", "cannot be read"),
         (gateway, "chain: tls.crt", "chain: tls.key", "holds no certificate"),
         (gateway, "key: tls.key", "key: tls.crt", "holds no private key"),

@@ -3,8 +3,8 @@
 use serde::Deserialize;
 
 use super::{
-    Amount, ClientCertificateDocument, ClientCertificatesDocument, Entries, IntrospectionDocument,
-    JwksDocument, List, RelationsDocument, Section, Texts, UpstreamDocument, Vocabularies, WordOr,
+    Amount, ClientCertificateDocument, Entries, IntrospectionDocument, JwksDocument, List, ListenDocument,
+    RelationsDocument, Section, Texts, UpstreamDocument, Vocabularies, WordOr,
 };
 
 /// The file.
@@ -43,22 +43,6 @@ pub(crate) struct GatewayDocument {
     pub(crate) journal: Option<Section<JournalDocument>>,
     /// By name. Mandatory.
     pub(crate) upstreams: Option<Entries<Section<UpstreamDocument>>>,
-}
-
-/// `gateway.listen`: addresses with ports, `[::]:8443`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct ListenDocument {
-    /// Mandatory, one at least.
-    pub(crate) https: Option<Texts>,
-    /// Default: none.
-    pub(crate) http: Option<Texts>,
-    /// Metrics and probes. Mandatory.
-    pub(crate) admin: Option<String>,
-    /// The port under which clients reach the TLS listeners. Default: 443.
-    pub(crate) public_https_port: Option<u16>,
-    /// Certificates of clients. Default: none is asked for. Taken up while the gateway runs.
-    pub(crate) client_certificates: Option<Section<ClientCertificatesDocument>>,
 }
 
 /// `gateway.certificates[]`

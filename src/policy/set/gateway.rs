@@ -50,13 +50,31 @@ pub struct GatewaySettings {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listen {
     /// TLS listeners.
-    pub https: Vec<SocketAddr>,
+    pub https: Vec<Listener>,
     /// Plain listeners: they redirect, and serve the routes marked `plain_http`.
-    pub http: Vec<SocketAddr>,
+    pub http: Vec<Listener>,
     /// Metrics and probes.
     pub admin: SocketAddr,
     /// The port under which clients reach the TLS listeners (443 behind a Kubernetes service): where redirects go.
     pub public_https_port: u16,
+}
+
+/// An address to listen on, and who connects to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listener {
+    /// Where.
+    pub address: SocketAddr,
+    /// Whether `[::]` leaves IPv4 alone; otherwise it serves both.
+    pub ipv6_only: bool,
+    /// Networks of the balancers that open each connection with a PROXY header; nobody else may connect then. `None` where
+    /// clients connect themselves.
+    pub balancers: Option<Arc<[IpNet]>>,
+}
+
+impl From<SocketAddr> for Listener {
+    fn from(address: SocketAddr) -> Self {
+        Self { address, ipv6_only: false, balancers: None }
+    }
 }
 
 /// A certificate chain with its key.

@@ -111,7 +111,7 @@ async fn several_workers_share_one_port() {
 async fn an_address_in_use_is_an_error_before_anything_serves() {
     let taken = std::net::TcpListener::bind(LOCAL).unwrap();
     let (mut config, _, _) = config(limits(), timeouts());
-    config.listen.http = vec![taken.local_addr().unwrap()];
+    config.listen.http = vec![taken.local_addr().unwrap().into()];
     let gate = Gate { go: Arc::new(Semaphore::new(0)), waits: Arc::new(Semaphore::new(0)) };
     let started = start(config, move |_| Rc::new(Answers { gate: gate.clone() }));
     assert!(matches!(started, Err(ServerError::Listen { .. })), "{started:?}");
