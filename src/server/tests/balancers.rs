@@ -106,7 +106,7 @@ async fn without_a_header_nobody_is_served() {
     let twice = b"PROXY TCP4 192.0.2.7 127.0.0.1 1 443\r\nPROXY TCP4 192.0.2.8 127.0.0.1 1 443\r\n";
     let mut refused = 0;
     for sent in [
-        &REQUEST[..],
+        REQUEST,
         &hello,
         b"PROXY TCP4 192.0.2.7 127.0.0.1 1 443\n",
         b"\r\n\r\n\0\r\nQUIT\n\x21\x31\0\xd8",
