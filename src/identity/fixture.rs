@@ -157,6 +157,7 @@ pub(super) fn policy(providers: Vec<IdentityProvider>) -> PolicySet {
             workers: None,
             certificates: Vec::new(),
             client_certificates: None,
+            ticket_keys: Vec::new(),
             hsts: Hsts { max_age: second, include_subdomains: false },
             trusted_proxies: Vec::new(),
             limits: ClientLimits {

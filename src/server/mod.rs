@@ -87,7 +87,8 @@ impl Live {
         let tls = match settings.listen.https.is_empty() {
             true => None,
             false => {
-                Some(tls::Terms::new(&settings.certificates, settings.client_certificates.as_ref(), tickets)?)
+                let clients = settings.client_certificates.as_ref();
+                Some(tls::Terms::new(&settings.certificates, clients, tickets, &settings.ticket_keys)?)
             }
         };
         Ok(Self { limits: settings.limits, timeouts: settings.timeouts, tls })

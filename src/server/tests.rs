@@ -45,7 +45,13 @@ pub(super) fn certificate(names: &[&str]) -> Certificate {
     let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
     let made = rcgen::generate_simple_self_signed(names.clone()).unwrap();
     let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
-    Certificate { names, chain: vec![made.cert.der().clone()], key: Sensitive::new(Arc::new(key)) }
+    let chain = vec![made.cert.der().clone()];
+    Certificate {
+        names,
+        chain,
+        key: Sensitive::new(Arc::new(key)),
+        expires: std::time::SystemTime::UNIX_EPOCH,
+    }
 }
 
 /// What the exchange and the tests agree on.
@@ -219,7 +225,7 @@ const SHORT: Duration = Duration::from_millis(150);
 
 fn config(limits: ClientLimits, timeouts: Timeouts) -> (Config, Arc<Notes>, tls::Tickets) {
     let tickets = tls::Tickets::new().unwrap();
-    let tls = tls::Terms::new(&[certificate(&["ecole.example.fr"])], None, &tickets).unwrap();
+    let tls = tls::Terms::new(&[certificate(&["ecole.example.fr"])], None, &tickets, &[]).unwrap();
     let notes = Arc::new(Notes::default());
     let config = Config {
         listen: Listen {

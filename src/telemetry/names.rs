@@ -112,6 +112,8 @@ table! {
 
     TLS_HANDSHAKES = Counter "rempart_tls_handshakes_total" [version, outcome]
         "TLS handshakes with clients.";
+    CERTIFICATE_EXPIRY = Gauge "rempart_certificate_expiry_timestamp_seconds" [certificate]
+        "When a certificate that clients are shown ends, or the first one of its chain, in seconds since 1970; by its first server name. `NaN` once it is shown no more.";
     CONNECTIONS_OPEN = Gauge "rempart_connections_open" []
         "Open client connections.";
     CONNECTIONS_REFUSED = Counter "rempart_connections_refused_total" [reason]
@@ -235,6 +237,7 @@ mod tests {
             "provider",
             "quota",
             "source",
+            "certificate",
         ]);
         for metric in METRICS {
             for label in metric.labels {

@@ -12,7 +12,7 @@ use super::{
     },
     names,
 };
-use crate::policy::set::Quota;
+use crate::policy::set::{Certificate, Quota};
 
 /// Counts an exchange that the gateway answered by itself.
 pub fn request_refused(reason: RefusalReason) {
@@ -23,6 +23,23 @@ pub fn request_refused(reason: RefusalReason) {
 pub fn tls_handshake(version: TlsVersion, outcome: HandshakeOutcome) {
     let labels = [version.as_str(), outcome.as_str()].map(SharedString::const_str);
     names::TLS_HANDSHAKES.counter(labels).increment(1);
+}
+
+/// Says when the certificates end that clients are shown, instead of those `before`.
+pub fn certificates(shown: &[Certificate], before: &[Certificate]) {
+    let gauge = |certificate: &Certificate| {
+        let name = certificate.names.first().cloned().unwrap_or_default();
+        names::CERTIFICATE_EXPIRY.gauge([SharedString::from(name)])
+    };
+    // A series cannot be taken back; no comparison holds of this value, so that nobody is alarmed.
+    before.iter().for_each(|gone| gauge(gone).set(f64::NAN));
+    for certificate in shown {
+        // Of several kinds for one name, the first to end.
+        let alike = shown.iter().filter(|other| other.names.first() == certificate.names.first());
+        let first = alike.map(|other| other.expires).min().unwrap_or(certificate.expires);
+        let since = first.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        gauge(certificate).set(since.as_secs_f64());
+    }
 }
 
 /// Client connections that were accepted (positive) or are gone (negative).

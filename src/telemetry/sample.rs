@@ -89,6 +89,7 @@ fn gateway(journal: &Path) -> GatewaySettings {
         workers: None,
         certificates: Vec::new(),
         client_certificates: None,
+        ticket_keys: Vec::new(),
         hsts: Hsts { max_age: 31_536_000 * SECOND, include_subdomains: false },
         trusted_proxies: Vec::new(),
         limits: ClientLimits {

@@ -37,6 +37,7 @@ mod quotas;
 mod redaction;
 mod relations;
 mod reload;
+mod resumption;
 mod sockets;
 mod stores;
 mod streams;

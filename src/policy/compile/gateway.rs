@@ -12,7 +12,7 @@ use ipnet::IpNet;
 use super::{
     certificate, client_certificate,
     context::{At, Context, Names},
-    identity, listen, quotas, relations, store, upstreams,
+    identity, listen, quotas, relations, store, ticket_keys, upstreams,
 };
 use crate::{
     policy::{
@@ -68,6 +68,10 @@ pub(super) fn compile(
         let at = at.key("listen").key("client_certificates");
         client_certificate::authorities(context, &at, listen.client_certificates.as_deref()?)
     });
+    let ticket_keys = match document.listen.as_deref().and_then(|listen| listen.ticket_keys.as_deref()) {
+        Some(written) => ticket_keys::compile(context, &at.key("listen").key("ticket_keys"), written),
+        None => Vec::new(),
+    };
     let provider_names = Names {
         list: providers.iter().map(|provider| provider.name.clone()).collect(),
         incomplete: context.dropped(&at.key("identity"))
@@ -84,6 +88,7 @@ pub(super) fn compile(
         workers,
         certificates: certificate::compile(context, &at, document),
         client_certificates,
+        ticket_keys,
         hsts: hsts(context, &at, document),
         trusted_proxies: trusted_proxies(context, &at, document),
         limits: limits(

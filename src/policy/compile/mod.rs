@@ -8,6 +8,7 @@ mod action;
 mod amount;
 mod authentication;
 mod certificate;
+mod chain;
 mod charter;
 mod client_certificate;
 mod context;
@@ -29,6 +30,7 @@ mod roles;
 mod routes;
 mod shipped;
 mod store;
+mod ticket_keys;
 mod upstreams;
 mod websocket;
 

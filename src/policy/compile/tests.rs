@@ -3,7 +3,7 @@
 mod oidc;
 mod overload;
 
-use std::{fs, path::Path, time::SystemTime};
+use std::{fs, path::Path};
 
 use proptest::prelude::*;
 
@@ -18,6 +18,7 @@ use crate::policy::{
 };
 
 mod callers;
+mod certificates;
 
 const CHECK: Options = Options { absent_files_pass: true, now: None };
 
@@ -818,35 +819,6 @@ fn findings_refuse_nothing() {
             report.findings.iter().any(|finding| finding.message.contains(message)),
             "{message}\n{report}"
         );
-    }
-}
-
-#[test]
-fn a_certificate_near_its_end_is_a_finding() {
-    let key = rcgen::KeyPair::generate().unwrap();
-    let mut wanted = rcgen::CertificateParams::new(vec!["ecole.example.fr".into()]).unwrap();
-    wanted.not_after = rcgen::date_time_ymd(2031, 2, 3);
-    let end: SystemTime = wanted.not_after.into();
-    let made = wanted.self_signed(&key).unwrap();
-    let mut files = shipped();
-    for (name, bytes) in &mut files {
-        if name == "gateway.yaml" {
-            let text = String::from_utf8(std::mem::take(bytes)).unwrap();
-            *bytes = text.replace("/etc/rempart/tls/", "").into_bytes();
-        }
-    }
-    files.push(("tls.crt".into(), made.pem().into_bytes()));
-    files.push(("tls.key".into(), key.serialize_pem().into_bytes()));
-    let sources = Sources::from_memory(files);
-    for (days, expected) in [(40, None), (10, Some("ends in 10 days")), (-1, Some("has ended"))] {
-        let distance = std::time::Duration::from_secs(86_400 * i64::unsigned_abs(days));
-        let now = if days < 0 { end + distance } else { end - distance };
-        let (set, report) = inspect(&sources, &Options { now: Some(now), ..CHECK });
-        assert!(set.is_some(), "{report}");
-        let found =
-            report.findings.iter().find(|f| f.message.contains("tls.crt")).map(|f| f.message.as_str());
-        assert_eq!(found.is_some(), expected.is_some(), "{report}");
-        assert!(found.unwrap_or_default().contains(expected.unwrap_or_default()), "{report}");
     }
 }
 

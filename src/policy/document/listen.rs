@@ -23,6 +23,16 @@ pub(crate) struct ListenDocument {
     pub(crate) public_https_port: Option<u16>,
     /// Certificates of clients. Default: none is asked for. Taken up while the gateway runs.
     pub(crate) client_certificates: Option<Section<ClientCertificatesDocument>>,
+    /// Keys by which sessions resume on every replica. Default: each process has its own. Taken up while the gateway runs.
+    pub(crate) ticket_keys: Option<Section<TicketKeysDocument>>,
+}
+
+/// `gateway.listen.ticket_keys`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct TicketKeysDocument {
+    /// One key a line, in Base64, newest first. Mandatory.
+    pub(crate) file: Option<String>,
 }
 
 /// `gateway.listen.https` and `http`, where an address is not all there is to say.

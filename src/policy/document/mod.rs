@@ -22,7 +22,9 @@ pub(crate) use authentication::*;
 pub(crate) use charter::*;
 pub(crate) use client_certificate::{ClientCertificateDocument, ClientCertificatesDocument};
 pub(crate) use gateway::*;
-pub(crate) use listen::{ListenDocument, ListenerDocument, Listeners, ProxyProtocolDocument};
+pub(crate) use listen::{
+    ListenDocument, ListenerDocument, Listeners, ProxyProtocolDocument, TicketKeysDocument,
+};
 pub(crate) use locate::locate;
 pub(crate) use oidc::*;
 pub(crate) use preset::{PresetFile, Presets};

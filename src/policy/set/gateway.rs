@@ -1,9 +1,15 @@
 //! What the SRE decided: listeners, certificates, upstreams, identity providers, shared store, limits.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use ipnet::IpNet;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use zeroize::Zeroizing;
 
 use super::{
     ClientAuthorities, ClientCertificateSettings, IntrospectionSettings, JsonPath, Located, Quota,
@@ -22,6 +28,8 @@ pub struct GatewaySettings {
     pub certificates: Vec<Certificate>,
     /// Whom the TLS listeners believe about clients; `None` where none is asked for a certificate.
     pub client_certificates: Option<Arc<ClientAuthorities>>,
+    /// Keys by which TLS sessions resume, newest first; empty where each process has its own.
+    pub ticket_keys: Vec<TicketKey>,
     /// `Strict-Transport-Security` (RFC 6797; charter 6).
     pub hsts: Hsts,
     /// Proxies whose `X-Forwarded-For` entries are believed, counted from the right.
@@ -86,7 +94,12 @@ pub struct Certificate {
     pub chain: Vec<CertificateDer<'static>>,
     /// Its private key.
     pub key: Sensitive<Arc<PrivateKeyDer<'static>>>,
+    /// When the first certificate of the chain ends.
+    pub expires: SystemTime,
 }
+
+/// What tickets of TLS sessions are sealed with: 32 bytes or more.
+pub type TicketKey = Sensitive<Zeroizing<Vec<u8>>>;
 
 /// `Strict-Transport-Security`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -62,7 +62,7 @@ async fn certificates_change_while_serving() {
     let next = certificate(&["ecole.example.fr"]);
     let wanted = next.chain[0].clone();
     let mut live = Live::clone(&running.live.load());
-    live.tls = Some(tls::Terms::new(&[next], None, &running.tickets).unwrap());
+    live.tls = Some(tls::Terms::new(&[next], None, &running.tickets, &[]).unwrap());
     running.live.store(Arc::new(live));
     // The worker sees it at its next tick.
     within(async { while leaf(&running.tls(&[]).await) != wanted {} }).await;

@@ -113,7 +113,8 @@ impl Client {
         self.tls_of(versions).with_client_auth_cert(chain, key).unwrap()
     }
 
-    fn tls_of(
+    /// TLS settings of these versions.
+    pub fn tls_of(
         &self,
         versions: &[&'static rustls::SupportedProtocolVersion],
     ) -> rustls::ConfigBuilder<ClientConfig, rustls::client::WantsClientCert> {
