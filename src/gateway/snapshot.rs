@@ -97,7 +97,7 @@ impl Snapshot {
             identity: Identity::build(&policy, secret, previous.map(|one| &one.identity))?,
             limits: Limits::build(&policy.gateway.store, secret, previous.map(|one| &one.limits))?
                 .with_quotas(&policy.gateway.quotas, previous.map(|one| &one.limits)),
-            dialers: Dialers::build(&policy)?,
+            dialers: Dialers::build(&policy, previous.map(|one| &one.dialers))?,
             plans,
             requests,
             pseudonym_key: Arc::new(secret.derive(Domain::Api, "")),

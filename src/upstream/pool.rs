@@ -20,13 +20,13 @@ use super::{
     endpoint::{EndpointPool, PoolKey},
     framing::{copy_if_safe, has_one_framing},
 };
-use crate::{
-    policy::set::{PolicySet, Upstream, UpstreamId},
-    telemetry::UpstreamMetrics,
-};
+use crate::policy::set::{PolicySet, Upstream, UpstreamId};
 
 /// After a failed connection an endpoint is passed over for this long, while another one answers.
 const PASS_OVER: Duration = Duration::from_secs(2);
+
+/// How often a request is sent on shared connections.
+const REFUSALS: usize = 3;
 
 /// The upstreams of one policy snapshot, as one worker sees them.
 pub struct Upstreams<B> {
@@ -39,7 +39,6 @@ struct Live<B> {
     endpoints: Vec<Rc<EndpointPool<B>>>,
     next: Cell<usize>,
     connect_timeout: Duration,
-    metrics: UpstreamMetrics,
 }
 
 /// A response head with where it came from.
@@ -54,7 +53,7 @@ pub struct Sent<B> {
 
 impl<B> Upstreams<B>
 where
-    B: Body<Data = Bytes> + 'static,
+    B: Body<Data = Bytes> + Default + From<Bytes> + Unpin + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     /// The upstreams of a policy; endpoints that did not change keep their connections.
@@ -88,15 +87,15 @@ where
         response_timeout: Duration,
         progress: Duration,
         activity: &Cell<Instant>,
-    ) -> Result<Sent<B>, UpstreamError>
-    where
-        B: Default,
-    {
+    ) -> Result<Sent<B>, UpstreamError> {
         let live = &self.upstreams[usize::from(id.0)];
-        // A pooled connection may die under the request; a fresh one that dies is an answer.
+        // A pooled connection may die under the request; a fresh one that dies is an answer. On a shared one that happens to
+        // many at a time, and an endpoint may refuse one stream after the other.
+        let mut refusals = 0;
         loop {
             let (place, pool, mut connection, reused) = self.connection(live, &request).await?;
             let keep = connection.prepare(&mut request);
+            let is_shared = matches!(connection, Connection::Http2(_));
             let again = reused.then(|| copy_if_safe(&request)).flatten();
             activity.set(Instant::now());
             let answer = connection.send(request);
@@ -113,12 +112,16 @@ where
                         .map(|incoming: Incoming| UpstreamBody::new(incoming, lease, timer, progress));
                     return Ok(Sent { response, endpoint: place, reused });
                 }
-                Ok(Err(Unanswered { unsent, by_body })) => match (unsent, again) {
-                    (Some(unsent), _) if reused => request = unsent,
-                    (None, Some(copy)) => request = copy,
-                    _ if by_body => return Err(UpstreamError::RequestBody),
-                    _ => return Err(UpstreamError::Broken),
-                },
+                Ok(Err(Unanswered { unsent, by_body })) => {
+                    refusals += usize::from(is_shared);
+                    let may_go_on = if is_shared { refusals < REFUSALS } else { reused };
+                    match (unsent, again) {
+                        (Some(unsent), _) if may_go_on => request = unsent,
+                        (None, Some(copy)) if may_go_on => request = copy,
+                        _ if by_body => return Err(UpstreamError::RequestBody),
+                        _ => return Err(UpstreamError::Broken),
+                    }
+                }
             }
         }
     }
@@ -149,14 +152,12 @@ where
             let place = order.get(turn).copied().unwrap_or(turn);
             let pool = &live.endpoints[place];
             if let Some(connection) = pool.take(request).await {
-                live.metrics.connection_reused();
                 return Ok((place, pool, connection, true));
             }
             // In a box: it is seldom needed, and every request would carry room for it.
             match self.deadlines.within(live.connect_timeout, Box::pin(pool.open(request))).await {
                 Ok(Ok(connection)) => {
                     pool.failed_at.set(None);
-                    live.metrics.connection_opened();
                     return Ok((place, pool, connection, false));
                 }
                 Ok(Err(error)) => last = error,
@@ -170,7 +171,7 @@ where
 
 impl<B> Live<B>
 where
-    B: Body<Data = Bytes> + 'static,
+    B: Body<Data = Bytes> + Default + From<Bytes> + Unpin + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     fn build(upstream: &Upstream, dialer: &Dialer, previous: Option<&Upstreams<B>>) -> Self {
@@ -179,17 +180,12 @@ where
             .endpoints
             .iter()
             .map(|endpoint| {
-                let key = PoolKey::new(upstream, endpoint);
+                let key = PoolKey::new(upstream, endpoint, dialer);
                 kept()
                     .find(|pool| pool.fits(&key))
                     .map_or_else(|| Rc::new(EndpointPool::new(key, dialer.clone(), upstream)), Rc::clone)
             })
             .collect();
-        Self {
-            endpoints,
-            next: Cell::new(0),
-            connect_timeout: upstream.connect_timeout,
-            metrics: UpstreamMetrics::new(upstream),
-        }
+        Self { endpoints, next: Cell::new(0), connect_timeout: upstream.connect_timeout }
     }
 }

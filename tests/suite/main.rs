@@ -29,6 +29,7 @@ mod layering;
 mod login;
 mod markup;
 mod memory;
+mod multiplexed;
 mod oidc;
 mod pages;
 mod policy;

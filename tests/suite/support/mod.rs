@@ -10,6 +10,7 @@ pub mod client;
 pub mod folder;
 pub mod gateway;
 pub mod lines;
+pub mod multiplexed;
 pub mod redis;
 pub mod school;
 pub mod tokens;
