@@ -15,8 +15,9 @@ use crate::{
     telemetry::RefusalReason,
 };
 
-/// Marks a request whose head said what the parser does not pass on: a length beside `Transfer-Encoding` (RFC 9112 6.3), or
-/// a fragment in its target (3.2). `server` reads the bytes and tells.
+/// Marks a request whose head said what the parser does not pass on: a length beside another one or beside
+/// `Transfer-Encoding` (RFC 9112 6.3), a fragment in its target (3.2), or a line without CR (2.2). `server` reads the bytes and
+/// tells.
 #[derive(Clone, Copy, Debug)]
 pub struct AmbiguousHead;
 
@@ -40,6 +41,7 @@ pub(super) fn read(head: &Parts, limits: &ClientLimits) -> Result<Target, Exchan
     check_size(head, limits)?;
     check_method(&head.method)?;
     check_framing(head)?;
+    check_values(head)?;
     check_expectation(&head.headers)?;
     let (host, host_field) = host(head).map_err(|_| ExchangeError::BadRequest(RefusalReason::BadHost))?;
     let (resource, needs) =
@@ -131,6 +133,19 @@ fn check_framing(head: &Parts) -> Result<(), ExchangeError> {
     Ok(())
 }
 
+/// HTTP/1 has no spaces around a value, so HTTP/2 may not have them either (RFC 9113 8.2.1).
+fn check_values(head: &Parts) -> Result<(), ExchangeError> {
+    let is_space = |byte: Option<&u8>| byte.is_some_and(|byte| matches!(byte, b' ' | b'\t'));
+    let is_padded = |value: &HeaderValue| {
+        let bytes = value.as_bytes();
+        is_space(bytes.first()) || is_space(bytes.last())
+    };
+    if head.version == Version::HTTP_2 && head.headers.values().any(is_padded) {
+        return Err(ExchangeError::BadRequest(RefusalReason::Malformed));
+    }
+    Ok(())
+}
+
 /// RFC 9110 10.1.1. The interim response is sent when the body is first asked for.
 fn check_expectation(headers: &HeaderMap) -> Result<(), ExchangeError> {
     let known = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
@@ -211,6 +226,17 @@ mod tests {
             ("CONNECT", Request::builder().method("CONNECT").uri("x.fr:443").header("host", "x.fr"), 501),
             ("another scheme", Request::get("ftp://x.fr/a"), 400),
             ("marked by the server", get().extension(AmbiguousHead), 400),
+            (
+                "padded value in HTTP/2",
+                get().version(Version::HTTP_2).header("a", HeaderValue::from_static(" b")),
+                400,
+            ),
+            (
+                "padded value in HTTP/2",
+                get().version(Version::HTTP_2).header("a", HeaderValue::from_static("b\t")),
+                400,
+            ),
+            ("no padding", get().version(Version::HTTP_2).header("a", "").header("b", "c d"), 200),
             ("TRACK", Request::builder().method("TRACK").uri("/").header("host", "x.fr"), 501),
             ("small get", Request::builder().method("get").uri("/").header("host", "x.fr"), 501),
             ("unknown method", Request::builder().method("report").uri("/").header("host", "x.fr"), 200),

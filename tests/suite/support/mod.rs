@@ -14,6 +14,7 @@ pub mod redis;
 pub mod school;
 pub mod tokens;
 pub mod upstream;
+pub mod wire;
 
 use std::time::{Duration, Instant};
 

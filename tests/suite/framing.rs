@@ -1,0 +1,475 @@
+//! Where messages begin and end: raw bytes through the real gateway, read again at the other side by a reader of its own
+//! (`support/wire.rs`). The law for all: gateway and platform agree on the boundaries, and each answer is that of its request.
+
+mod requests;
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use futures_util::{StreamExt as _, stream};
+use rustls::ClientConfig;
+use tokio::{io::AsyncWriteExt as _, time::timeout};
+
+use crate::support::{
+    PATIENCE,
+    client::{Client, read_all},
+    folder::{PLAIN_ROUTE, PolicyFolder},
+    gateway::Gateway,
+    school::stop,
+    tokens::Tokens,
+    wire::{Message, Read1, Recorder, Side, read},
+};
+
+/// Beside the route for everything: one that takes no POST, one with WebSockets.
+const ROUTES: &str = r#"
+routes:
+  - name: reading
+    owner: tests
+    match: { host: "*", path: "/reading", methods: [GET] }
+    upstream: school
+    purpose: account
+    personal_data: { exempt: "nothing personal in this test" }
+  - name: socket
+    owner: tests
+    match: { host: "*", path: "/socket" }
+    upstream: school
+    purpose: account
+    websocket: true
+    personal_data: { exempt: "nothing personal in this test" }
+"#;
+
+/// What follows a case that keeps its connection: it must be answered as itself.
+const NEXT: &[u8] = b"GET /next HTTP/1.1\r\n~~Connection: close\r\n\r\n";
+/// What follows a case that may not be followed by anything.
+const SMUGGLED: &[u8] = b"GET /smuggled HTTP/1.1\r\n~~\r\n";
+
+/// What must come of one request.
+#[derive(Clone, Debug)]
+enum Outcome {
+    /// The gateway answers with this status and closes; 0 where it may close without a word.
+    Refused(u16),
+    /// The same, and the beginning of the request may have gone: never its end.
+    Broken(u16),
+    /// The gateway answers with this status and goes on.
+    Answered(u16),
+    /// The platform gets it, and the client the platform's answer.
+    Reached { asked: String, fields: Vec<&'static str>, body: Vec<u8> },
+}
+
+#[derive(Clone, Debug)]
+struct Case {
+    name: String,
+    wire: Vec<u8>,
+    outcomes: Vec<Outcome>,
+}
+
+/// How the bytes are cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cut {
+    /// Not at all.
+    Whole,
+    /// Behind each CR, and in the middle of what is between.
+    Lines,
+    /// Each byte by itself.
+    Bytes,
+}
+
+impl Cut {
+    fn pieces(self, wire: &[u8]) -> Vec<&[u8]> {
+        match self {
+            Self::Whole => vec![wire],
+            Self::Bytes => wire.chunks(1).collect(),
+            Self::Lines => wire
+                .split_inclusive(|&byte| byte == b'\r')
+                .flat_map(|line| {
+                    let (left, right) = line.split_at(line.len() / 2);
+                    [left, right]
+                })
+                .filter(|piece| !piece.is_empty())
+                .collect(),
+        }
+    }
+}
+
+fn refused(status: u16, name: &str, wire: &[u8]) -> Case {
+    Case { name: name.into(), wire: [wire, SMUGGLED].concat(), outcomes: vec![Outcome::Refused(status)] }
+}
+
+fn reached(asked: &str, fields: &[&'static str], body: &[u8]) -> Outcome {
+    Outcome::Reached { asked: asked.into(), fields: fields.to_vec(), body: body.to_vec() }
+}
+
+fn next() -> Outcome {
+    reached("GET /next", &[], b"")
+}
+
+/// All cases; each is one connection.
+fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (name, fields, body) in requests::FIELDS_REFUSED {
+        let wire = [b"POST /a HTTP/1.1\r\n~~", *fields, b"\r\n", *body].concat();
+        cases.push(refused(400, name, &wire));
+    }
+    for (name, chunks) in requests::CHUNKS_BROKEN {
+        let wire = [b"POST /a HTTP/1.1\r\n~~Transfer-Encoding: chunked\r\n\r\n", *chunks, SMUGGLED].concat();
+        cases.push(Case { name: (*name).into(), wire, outcomes: vec![Outcome::Broken(400)] });
+    }
+    for (status, name, wire) in requests::REFUSED {
+        cases.push(refused(*status, name, wire));
+    }
+    for (name, wire, asked, fields, body) in requests::REACHED {
+        cases.push(Case {
+            name: (*name).into(),
+            wire: [*wire, NEXT].concat(),
+            outcomes: vec![reached(asked, fields, body), next()],
+        });
+    }
+    cases.extend(rows());
+    cases.extend(long());
+    cases
+}
+
+/// Several requests on one connection.
+fn rows() -> Vec<Case> {
+    let get = |target: &str| format!("GET {target} HTTP/1.1\r\n~~\r\n").into_bytes();
+    let post = b"POST /a HTTP/1.1\r\n~~Content-Length: 3\r\n\r\nabc";
+    let chunked = b"POST /b HTTP/1.1\r\n~~Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
+    let mut cases = Vec::new();
+    let mut row = |name: &str, wires: &[&[u8]], outcomes: Vec<Outcome>| {
+        cases.push(Case { name: name.into(), wire: wires.concat(), outcomes });
+    };
+    let many: Vec<Vec<u8>> = (0..40).map(|number| get(&format!("/{number}"))).collect();
+    let many: Vec<&[u8]> = many.iter().map(Vec::as_slice).chain([NEXT]).collect();
+    let each = (0..40).map(|number| reached(&format!("GET /{number}"), &[], b"")).chain([next()]).collect();
+    row("forty in a row", &many, each);
+    row(
+        "all framings in a row",
+        &[post, chunked, &get("/c"), chunked, post, NEXT],
+        vec![
+            reached("POST /a", &[], b"abc"),
+            reached("POST /b", &[], b"abc"),
+            reached("GET /c", &[], b""),
+            reached("POST /b", &[], b"abc"),
+            reached("POST /a", &[], b"abc"),
+            next(),
+        ],
+    );
+    // A head behind another message is looked at as the first one is.
+    let behind = |wire: &'static [u8]| [wire, SMUGGLED].concat();
+    for (name, wire, status) in [
+        ("a fragment behind a request", behind(b"GET /b#c HTTP/1.1\r\n~~\r\n"), 400),
+        (
+            "two framings behind a request",
+            behind(b"POST /b HTTP/1.1\r\n~~Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+            400,
+        ),
+        (
+            "the other way around",
+            behind(b"POST /b HTTP/1.1\r\n~~Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n"),
+            400,
+        ),
+        (
+            "one length twice behind a request",
+            behind(b"POST /b HTTP/1.1\r\n~~Content-Length: 3\r\nContent-Length: 3\r\n\r\nabc"),
+            400,
+        ),
+        ("bare LF behind a request", behind(b"GET /b HTTP/1.1\n~~\n"), 400),
+        ("LF before the second request", behind(b"\nGET /b HTTP/1.1\r\n~~\r\n"), 400),
+        ("no HTTP behind a request", behind(b"\0\r\n\r\n"), 400),
+        ("HTTP/2 behind a request", behind(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), 400),
+        ("TRACE behind a request", behind(b"TRACE /b HTTP/1.1\r\n~~\r\n"), 501),
+    ] {
+        for (first, outcome) in [
+            (&get("/a")[..], reached("GET /a", &[], b"")),
+            (&post[..], reached("POST /a", &[], b"abc")),
+            (&chunked[..], reached("POST /b", &[], b"abc")),
+        ] {
+            let name = format!("{name} ({})", String::from_utf8_lossy(&first[..7]));
+            row(&name, &[first, &wire], vec![outcome, Outcome::Refused(status)]);
+        }
+    }
+    row(
+        "lines between requests",
+        &[&get("/a"), b"\r\n\r\n", NEXT],
+        vec![reached("GET /a", &[], b""), next()],
+    );
+    // More content than was told is the next request, and none.
+    row(
+        "a length too short",
+        &[b"POST /a HTTP/1.1\r\n~~Content-Length: 2\r\n\r\nabc", NEXT],
+        vec![reached("POST /a", &[], b"ab"), reached("cGET /next", &[], b"")],
+    );
+    row(
+        "a method of its own",
+        &[b"cGET /a HTTP/1.1\r\n~~\r\n", NEXT],
+        vec![reached("cGET /a", &[], b""), next()],
+    );
+    row(
+        "a length of nothing",
+        &[b"POST /a HTTP/1.1\r\n~~Content-Length: 0\r\n\r\n\0\0\0", SMUGGLED],
+        vec![reached("POST /a", &[], b""), Outcome::Refused(400)],
+    );
+    // What the gateway answers by itself leaves the connection as it was.
+    for (name, first, status) in [
+        ("another method", &b"DELETE /reading HTTP/1.1\r\n~~\r\n"[..], 405),
+        ("an asterisk that is nobody's", b"OPTIONS * HTTP/1.1\r\n~~\r\n", 404),
+        ("OPTIONS that ends here", b"OPTIONS /a HTTP/1.1\r\n~~Max-Forwards: 0\r\n\r\n", 200),
+        (
+            "a circle",
+            b"GET /a HTTP/1.1\r\n~~Via: 1.1 rempart, 1.1 rempart, 1.1 rempart\r\nVia: 2.0 rempart\r\n\r\n",
+            508,
+        ),
+    ] {
+        row(name, &[first, NEXT], vec![Outcome::Answered(status), next()]);
+    }
+    // HTTP/1.0.
+    row(
+        "HTTP/1.0",
+        &[b"GET /a HTTP/1.0\r\n~~\r\n", SMUGGLED],
+        vec![reached("GET /a", &["via: 1.0 rempart"], b"")],
+    );
+    row(
+        "HTTP/1.0 that stays",
+        &[b"GET /a HTTP/1.0\r\n~~Connection: keep-alive\r\n\r\n", NEXT],
+        vec![reached("GET /a", &["!connection"], b""), next()],
+    );
+    row(
+        "HTTP/1.0 with content",
+        &[b"POST /a HTTP/1.0\r\n~~Content-Length: 3\r\n\r\nabc", SMUGGLED],
+        vec![reached("POST /a", &["content-length: 3"], b"abc")],
+    );
+    row(
+        "HTTP/1.0 that expects",
+        &[b"POST /a HTTP/1.0\r\n~~Expect: 100-continue\r\nContent-Length: 3\r\n\r\nabc", SMUGGLED],
+        vec![reached("POST /a", &["!expect"], b"abc")],
+    );
+    row(
+        "a last request",
+        &[b"GET /a HTTP/1.1\r\n~~Connection: close\r\n\r\n", SMUGGLED],
+        vec![reached("GET /a", &["!connection"], b"")],
+    );
+    row(
+        "a last request in other words",
+        &[b"POST /a HTTP/1.1\r\n~~Connection: x\r\nConnection: keep-alive, CLOSE\r\nContent-Length: 3\r\n\r\nabc", SMUGGLED],
+        vec![reached("POST /a", &[], b"abc")],
+    );
+    cases
+}
+
+/// Long things.
+fn long() -> Vec<Case> {
+    let head = |start: &str, fields: &str| format!("{start} HTTP/1.1\r\n~~{fields}\r\n").into_bytes();
+    let many: String = (0..300).map(|number| format!("X-{number}: y\r\n")).collect();
+    let chunks = |body: String| {
+        let head = "POST /a HTTP/1.1\r\n~~Transfer-Encoding: chunked\r\n\r\n";
+        let wire = format!("{head}{body}{}", String::from_utf8_lossy(SMUGGLED)).into_bytes();
+        move |name: &str| Case { name: name.into(), wire: wire.clone(), outcomes: vec![Outcome::Broken(400)] }
+    };
+    let (text, trailers) = ("x".repeat(20_000), many.clone());
+    vec![
+        refused(414, "a long target", &head(&format!("GET /{}", "a".repeat(17_000)), "")),
+        refused(414, "a long query", &head(&format!("GET /a?{}", "a".repeat(17_000)), "")),
+        refused(431, "a long value", &head("GET /a", &format!("X-A: {}\r\n", "b".repeat(90_000)))),
+        refused(431, "a long name", &head("GET /a", &format!("X-{}: b\r\n", "a".repeat(90_000)))),
+        refused(431, "many fields", &head("GET /a", &many)),
+        refused(431, "a long method", &head(&format!("{} /a", "A".repeat(90_000)), "")),
+        chunks(format!("3;{text}\r\nabc\r\n0\r\n\r\n"))("a long extension"),
+        chunks(format!("{}0\r\n\r\n", format!("1;{}\r\na\r\n", &text[..4000]).repeat(5)))("many extensions"),
+        chunks(format!("0\r\nX-Sum: {text}{text}{text}{text}{text}\r\n\r\n"))("a long trailer"),
+        chunks(format!("0\r\n{trailers}\r\n"))("many trailers"),
+    ]
+}
+
+/// The wire of a case: its marks filled in.
+fn wire(case: &Case, mark: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(case.wire.len() + 100);
+    let mut rest = &case.wire[..];
+    while let Some(at) = rest.windows(2).position(|pair| pair == b"~~" || pair == b"~x") {
+        out.extend_from_slice(&rest[..at]);
+        if rest[at + 1] == b'~' {
+            out.extend_from_slice(b"Host: ecole.example\r\n");
+        }
+        out.extend_from_slice(format!("X-Case: {mark}\r\n").as_bytes());
+        rest = &rest[at + 2..];
+    }
+    out.extend_from_slice(rest);
+    out
+}
+
+/// The answers on a connection, and what is left behind them.
+fn answers(mut bytes: &[u8], heads: &[bool]) -> Result<Vec<Message>, String> {
+    let mut answers = Vec::new();
+    while !bytes.is_empty() {
+        let head = heads.get(answers.len()).copied().unwrap_or_default();
+        match read(bytes, Side::Server { head })? {
+            Read1::Whole(message, length) => {
+                bytes = &bytes[length..];
+                if message.status() >= 200 {
+                    answers.push(*message);
+                }
+            }
+            Read1::Partial => return Err(format!("half an answer: {:?}", String::from_utf8_lossy(bytes))),
+        }
+    }
+    Ok(answers)
+}
+
+/// Sends one case, and says what is wrong with what comes back.
+async fn ask(client: &Client, tls: ClientConfig, case: &Case, cut: Cut, mark: &str) -> Result<(), String> {
+    let mut stream = client.handshake(tls).await.map_err(|error| error.to_string())?;
+    let wire = wire(case, mark);
+    let (mut from, mut to) = tokio::io::split(&mut stream);
+    let send = async {
+        for piece in cut.pieces(&wire) {
+            // Whoever refuses early may close before all of it was sent.
+            if to.write_all(piece).await.is_err() || to.flush().await.is_err() {
+                break;
+            }
+            if cut != Cut::Whole {
+                tokio::task::yield_now().await;
+            }
+        }
+        std::future::pending::<()>().await
+    };
+    let (bytes, closed) = tokio::select! {
+        () = send => unreachable!(),
+        got = timeout(PATIENCE, read_all(&mut from, Duration::from_secs(3))) => got.map_err(|_| "no end")?,
+    };
+    // Only the first request of a case is ever HEAD.
+    let heads = [case.wire.starts_with(b"HEAD ")];
+    let answers = answers(&bytes, &heads)?;
+    let text = String::from_utf8_lossy(&bytes);
+    if !closed {
+        return Err(format!("it stays open: {text}"));
+    }
+    let is_silent = matches!(case.outcomes[..], [Outcome::Refused(0)]);
+    if answers.len() != case.outcomes.len() && !(is_silent && answers.is_empty()) {
+        return Err(format!("{} answers: {text}", answers.len()));
+    }
+    for (place, (answer, outcome)) in answers.iter().zip(&case.outcomes).enumerate() {
+        let is_right = match outcome {
+            Outcome::Refused(0) => answer.status() == 400,
+            Outcome::Refused(status) | Outcome::Broken(status) | Outcome::Answered(status) => {
+                answer.status() == *status
+            }
+            Outcome::Reached { asked, body, .. } => {
+                let expected = format!("{mark} {asked} {}", body.len());
+                let said = String::from_utf8_lossy(&answer.body);
+                answer.status() == 200
+                    && (answer.body.is_empty() && heads.get(place) == Some(&true) || said == expected)
+            }
+        };
+        if !is_right || answer.all("date").len() != 1 {
+            return Err(format!("answer {place}: {answer:?}"));
+        }
+    }
+    Ok(())
+}
+
+/// What is wrong with what reached the platform for one case.
+fn check(case: &Case, got: &[Message]) -> Result<(), String> {
+    let mut got: Vec<&Message> = got.iter().collect();
+    for outcome in &case.outcomes {
+        let Outcome::Reached { asked, fields, body } = outcome else { continue };
+        let place = got.iter().position(|message| message.asked() == *asked && message.body == *body);
+        let message = got.remove(place.ok_or_else(|| format!("{asked} did not arrive: {got:?}"))?);
+        for field in fields {
+            let (name, value) = field.split_once(": ").unwrap_or((field.trim_end_matches(':'), ""));
+            let is_right = if let Some(name) = name.strip_prefix('!') {
+                message.all(name).is_empty()
+            } else if let Some(name) = name.strip_prefix('+') {
+                message.trailers == [(name.to_owned(), value.as_bytes().to_vec())]
+            } else {
+                let expected: Vec<&str> = fields
+                    .iter()
+                    .filter_map(|one| one.split_once(": "))
+                    .filter(|one| one.0 == name)
+                    .map(|one| one.1)
+                    .collect();
+                message.all(name) == expected
+            };
+            if !is_right {
+                return Err(format!("{field}: {message:?}"));
+            }
+        }
+    }
+    if got.is_empty() { Ok(()) } else { Err(format!("more arrived: {got:?}")) }
+}
+
+#[tokio::test]
+async fn gateway_and_platform_agree_on_every_boundary() {
+    let recorder = Recorder::start(|message| {
+        let mark = message.all("x-case").pop().unwrap_or_default();
+        let text = format!("{mark} {} {}", message.asked(), message.body.len());
+        let body = if message.asked().starts_with("HEAD ") { "" } else { &text };
+        format!("HTTP/1.1 200 OK\r\nContent-Type: text/css\r\nContent-Length: {}\r\n\r\n{body}", text.len())
+            .into_bytes()
+    });
+    let folder = PolicyFolder::new(recorder.address, &Tokens::new())
+        .routes("plain", PLAIN_ROUTE)
+        .routes("framing", ROUTES);
+    let gateway = Gateway::start(folder);
+    let client = Client::new(&gateway);
+    let tls = client.tls(&[b"http/1.1"]);
+
+    let cases: Vec<Arc<Case>> = cases().into_iter().map(Arc::new).collect();
+    println!("{} cases", cases.len());
+    let mut sent = Vec::new();
+    for (place, case) in cases.iter().enumerate() {
+        let is_short = case.wire.len() < 400;
+        for cut in [Cut::Whole, Cut::Lines, Cut::Bytes] {
+            if cut == Cut::Whole || (is_short && (cut == Cut::Lines || place % 3 == 0)) {
+                sent.push((format!("{place}-{cut:?}"), Arc::clone(case), cut));
+            }
+        }
+    }
+    let wrong: Vec<String> = stream::iter(&sent)
+        .map(async |(mark, case, cut)| {
+            let got = ask(&client, tls.clone(), case, *cut, mark).await;
+            got.err().map(|wrong| format!("{} ({cut:?}): {wrong}", case.name))
+        })
+        .buffer_unordered(16)
+        .filter_map(async |wrong| wrong)
+        .collect()
+        .await;
+    let journal = stop(gateway).await.journal.json();
+
+    // The same bytes, read again.
+    let mut arrived: HashMap<String, Vec<Message>> = HashMap::new();
+    let (mut count, mut wrong) = (0, wrong);
+    for wire in recorder.wires() {
+        let mut rest = &wire[..];
+        while !rest.is_empty() {
+            match read(rest, Side::Client) {
+                Ok(Read1::Whole(message, length)) => {
+                    rest = &rest[length..];
+                    count += 1;
+                    arrived.entry(message.all("x-case").join(",")).or_default().push(*message);
+                }
+                Ok(Read1::Partial) => {
+                    let text = String::from_utf8_lossy(rest);
+                    let mark = text.split("x-case: ").nth(1).and_then(|text| text.split("\r\n").next());
+                    let case = sent.iter().find(|(known, ..)| Some(known.as_str()) == mark);
+                    if !case.is_some_and(|(_, case, _)| matches!(case.outcomes[..], [Outcome::Broken(_)])) {
+                        wrong.push(format!("half a request arrived: {text}"));
+                    }
+                    break;
+                }
+                Err(error) => {
+                    wrong.push(format!("{error}: {}", String::from_utf8_lossy(rest)));
+                    break;
+                }
+            }
+        }
+    }
+    for (mark, case, cut) in &sent {
+        if let Err(error) = check(case, &arrived.remove(mark).unwrap_or_default()) {
+            wrong.push(format!("{} ({cut:?}): at the platform: {error}", case.name));
+        }
+    }
+    wrong.extend(arrived.into_values().map(|stray| format!("of nobody: {stray:?}")));
+    let told = journal.iter().filter(|record| record["decision"] == "forwarded").count();
+    if told != count {
+        wrong.push(format!("the journal tells of {told} requests, {count} arrived"));
+    }
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
