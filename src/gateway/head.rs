@@ -51,6 +51,11 @@ pub(super) fn read(head: &Parts, limits: &ClientLimits) -> Result<Target, Exchan
 
 /// Path and query as they are matched and forwarded, and what the path needs.
 fn resource(head: &Parts) -> Result<(PathAndQuery, RelaxedPaths), Refusal> {
+    // `?a` has a path only in absolute-form, which HTTP/2 does not have (RFC 9113 8.3.1).
+    let is_path = |sent: &PathAndQuery| sent.as_str().starts_with(['/', '*']);
+    if head.version == Version::HTTP_2 && !head.uri.path_and_query().is_some_and(is_path) {
+        return Err(Refusal::TargetForm);
+    }
     let query = head.uri.query();
     if let Some(query) = query {
         canonical::check_query(query)?;
@@ -236,6 +241,7 @@ mod tests {
                 get().version(Version::HTTP_2).header("a", HeaderValue::from_static("b\t")),
                 400,
             ),
+            ("no path in HTTP/2", Request::get("https://x.fr?a").version(Version::HTTP_2), 400),
             ("no padding", get().version(Version::HTTP_2).header("a", "").header("b", "c d"), 200),
             ("TRACK", Request::builder().method("TRACK").uri("/").header("host", "x.fr"), 501),
             ("small get", Request::builder().method("get").uri("/").header("host", "x.fr"), 501),

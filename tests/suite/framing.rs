@@ -1,21 +1,27 @@
 //! Where messages begin and end: raw bytes through the real gateway, read again at the other side by a reader of its own
 //! (`support/wire.rs`). The law for all: gateway and platform agree on the boundaries, and each answer is that of its request.
 
+mod answers;
 mod requests;
+mod streams;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt as _, stream};
+use http::Method;
 use rustls::ClientConfig;
 use tokio::{io::AsyncWriteExt as _, time::timeout};
 
+use self::answers::{ANSWERS, Got};
 use crate::support::{
     PATIENCE,
-    client::{Client, read_all},
+    client::{Ask, Client, Connection, Version, read_all},
     folder::{PLAIN_ROUTE, PolicyFolder},
+    frames,
     gateway::Gateway,
     school::stop,
     tokens::Tokens,
+    upstream::{Answer, Step, Upstream, head},
     wire::{Message, Read1, Recorder, Side, read},
 };
 
@@ -395,8 +401,8 @@ fn check(case: &Case, got: &[Message]) -> Result<(), String> {
     if got.is_empty() { Ok(()) } else { Err(format!("more arrived: {got:?}")) }
 }
 
-#[tokio::test]
-async fn gateway_and_platform_agree_on_every_boundary() {
+/// A platform that answers each request with its mark, method, target and length, and a gateway in front of it.
+fn start() -> (Recorder, Gateway, Client) {
     let recorder = Recorder::start(|message| {
         let mark = message.all("x-case").pop().unwrap_or_default();
         let text = format!("{mark} {} {}", message.asked(), message.body.len());
@@ -409,6 +415,47 @@ async fn gateway_and_platform_agree_on_every_boundary() {
         .routes("framing", ROUTES);
     let gateway = Gateway::start(folder);
     let client = Client::new(&gateway);
+    (recorder, gateway, client)
+}
+
+/// The platform's bytes, read again: messages by their mark, how many there are, and what is strange. Half a message is where its
+/// case `may_break`.
+fn read_again(
+    recorder: &Recorder,
+    may_break: impl Fn(&str) -> bool,
+) -> (HashMap<String, Vec<Message>>, usize, Vec<String>) {
+    let mut arrived: HashMap<String, Vec<Message>> = HashMap::new();
+    let (mut count, mut wrong) = (0, Vec::new());
+    for wire in recorder.wires() {
+        let mut rest = &wire[..];
+        while !rest.is_empty() {
+            match read(rest, Side::Client) {
+                Ok(Read1::Whole(message, length)) => {
+                    rest = &rest[length..];
+                    count += 1;
+                    arrived.entry(message.all("x-case").join(",")).or_default().push(*message);
+                }
+                Ok(Read1::Partial) => {
+                    let text = String::from_utf8_lossy(rest);
+                    let mark = text.split("x-case: ").nth(1).and_then(|text| text.split("\r\n").next());
+                    if !mark.is_some_and(&may_break) {
+                        wrong.push(format!("half a request arrived: {text}"));
+                    }
+                    break;
+                }
+                Err(error) => {
+                    wrong.push(format!("{error}: {}", String::from_utf8_lossy(rest)));
+                    break;
+                }
+            }
+        }
+    }
+    (arrived, count, wrong)
+}
+
+#[tokio::test]
+async fn gateway_and_platform_agree_on_every_boundary() {
+    let (recorder, gateway, client) = start();
     let tls = client.tls(&[b"http/1.1"]);
 
     let cases: Vec<Arc<Case>> = cases().into_iter().map(Arc::new).collect();
@@ -433,34 +480,12 @@ async fn gateway_and_platform_agree_on_every_boundary() {
         .await;
     let journal = stop(gateway).await.journal.json();
 
-    // The same bytes, read again.
-    let mut arrived: HashMap<String, Vec<Message>> = HashMap::new();
-    let (mut count, mut wrong) = (0, wrong);
-    for wire in recorder.wires() {
-        let mut rest = &wire[..];
-        while !rest.is_empty() {
-            match read(rest, Side::Client) {
-                Ok(Read1::Whole(message, length)) => {
-                    rest = &rest[length..];
-                    count += 1;
-                    arrived.entry(message.all("x-case").join(",")).or_default().push(*message);
-                }
-                Ok(Read1::Partial) => {
-                    let text = String::from_utf8_lossy(rest);
-                    let mark = text.split("x-case: ").nth(1).and_then(|text| text.split("\r\n").next());
-                    let case = sent.iter().find(|(known, ..)| Some(known.as_str()) == mark);
-                    if !case.is_some_and(|(_, case, _)| matches!(case.outcomes[..], [Outcome::Broken(_)])) {
-                        wrong.push(format!("half a request arrived: {text}"));
-                    }
-                    break;
-                }
-                Err(error) => {
-                    wrong.push(format!("{error}: {}", String::from_utf8_lossy(rest)));
-                    break;
-                }
-            }
-        }
-    }
+    let may_break = |mark: &str| {
+        let case = sent.iter().find(|(known, ..)| known == mark);
+        case.is_some_and(|(_, case, _)| matches!(case.outcomes[..], [Outcome::Broken(_)]))
+    };
+    let (mut arrived, count, strange) = read_again(&recorder, may_break);
+    let mut wrong: Vec<String> = wrong.into_iter().chain(strange).collect();
     for (mark, case, cut) in &sent {
         if let Err(error) = check(case, &arrived.remove(mark).unwrap_or_default()) {
             wrong.push(format!("{} ({cut:?}): at the platform: {error}", case.name));
@@ -471,5 +496,253 @@ async fn gateway_and_platform_agree_on_every_boundary() {
     if told != count {
         wrong.push(format!("the journal tells of {told} requests, {count} arrived"));
     }
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// Answers the lie that its target numbers, and everything else truly.
+fn lie(target: &str) -> Answer {
+    let number = target.rsplit('/').next().unwrap_or_default();
+    if target.starts_with("/flood/") {
+        let interim = b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n".to_vec();
+        let end = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok".to_vec();
+        return Answer(vec![Step::Repeat(interim, 20_000), Step::Bytes(end)]);
+    }
+    let css = [("Content-Type", "text/css")];
+    if target.starts_with("/late/") {
+        let forged = answers::bytes(b"@@");
+        return Answer::new(200, &css, "ok")
+            .then(Step::Pause(Duration::from_millis(50)))
+            .then(Step::Bytes(forged));
+    }
+    if !target.starts_with("/lie/") {
+        return Answer::new(200, &css, format!("true {number}"));
+    }
+    let (_, closes, _, bytes, _) = ANSWERS[number.parse::<usize>().unwrap()];
+    let answer = Answer::raw(answers::bytes(bytes));
+    if closes { answer.then(Step::Close) } else { answer }
+}
+
+/// Asks something true, whose answer is that and no other.
+async fn is_true(connection: &mut Connection, number: usize) -> bool {
+    let reply = connection.send(&Ask::get(&format!("/true/{number}"))).await;
+    reply.status == 200 && reply.text() == format!("true {number}")
+}
+
+#[tokio::test]
+async fn no_answer_is_taken_for_another() {
+    let upstream = Upstream::start(|request| lie(&request.target()));
+    let folder = PolicyFolder::new(upstream.address, &Tokens::new()).routes("plain", PLAIN_ROUTE);
+    // One worker, so that all clients share its upstream connections.
+    folder.replace("gateway.yaml", "workers: 2", "workers: 1");
+    let gateway = Gateway::start(folder);
+    let client = Client::new(&gateway);
+    println!("{} answers", ANSWERS.len());
+    let mut wrong = Vec::new();
+    for version in [Version::H1, Version::H2] {
+        for (number, (name, _, method, _, expected)) in ANSWERS.iter().enumerate() {
+            let mut connection = client.connect(version).await;
+            let method = Method::from_bytes(method.as_bytes()).unwrap();
+            let got = connection.try_send(&Ask::new(method, &format!("/lie/{number}"))).await;
+            let is_right = match (&got, expected) {
+                (Ok(reply), Got::Whole(status, body)) => {
+                    reply.complete
+                        && reply.status == *status
+                        && reply.text() == *body
+                        && (*status != 204 || reply.header("content-length").is_empty())
+                        && reply.header("date").len() == 1
+                        && ["connection", "transfer-encoding", "x-user-email"].iter().all(|name| {
+                            // hyper's own, in HTTP/1.
+                            version == Version::H1 && *name == "transfer-encoding"
+                                || reply.header(name).is_empty()
+                        })
+                }
+                (Ok(reply), Got::Refused) => {
+                    reply.complete && reply.status == 502 && reply.text().contains("\"status\":502")
+                }
+                (Ok(reply), Got::Cut) => !reply.complete || reply.status == 502,
+                // The head and its cut came together.
+                (Err(_), Got::Cut) => true,
+                (Err(_), _) => false,
+            };
+            if !is_right {
+                wrong.push(format!("{name} ({version:?}): {got:?}"));
+            }
+            // Whatever was left behind it is not for the next.
+            let mut other = client.connect(version).await;
+            if !is_true(&mut other, number).await || !is_true(&mut other, number + 1000).await {
+                wrong.push(format!("{name} ({version:?}): the next answer is another's"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+
+    // What comes while nobody asks ends the connection.
+    let mut connection = client.connect(Version::H1).await;
+    for number in 0..5 {
+        let reply = connection.send(&Ask::get("/late/0")).await;
+        assert_eq!(reply.text(), "ok");
+        tokio::time::sleep(Duration::from_millis(120)).await;
+        assert!(is_true(&mut connection, number).await, "{number}");
+    }
+    // A platform that goes on in interim answers is heard to the end, or not: nobody else waits for it.
+    let flood = tokio::spawn(async move { connection.try_send(&Ask::get("/flood/0")).await });
+    let mut other = client.connect(Version::H1).await;
+    for number in 0..50 {
+        assert!(is_true(&mut other, number).await, "{number}");
+    }
+    let reply = flood.await.unwrap().unwrap();
+    assert!(matches!(reply.status.as_u16(), 200 | 502), "{reply:?}");
+    // Trailers of a platform: what only a head may say stays here.
+    upstream.script(|_| {
+        let head =
+            head(200, &[("Transfer-Encoding", "chunked"), ("Trailer", "X-Sum, Set-Cookie, Content-Length")]);
+        let end = b"2\r\nok\r\n0\r\nX-Sum: 1\r\nSet-Cookie: a=b\r\nContent-Length: 9\r\nX_Y: 1\r\n\r\n";
+        Answer::raw([head, end.to_vec()].concat())
+    });
+    for version in [Version::H1, Version::H2] {
+        let reply = client.connect(version).await.send(&Ask::get("/a").header("te", "trailers")).await;
+        let names: Vec<_> = reply.trailers.keys().map(|name| name.as_str().to_owned()).collect();
+        assert_eq!((names, reply.text().as_str()), (vec!["x-sum".to_owned()], "ok"), "{version:?}");
+    }
+    drop(other);
+    stop(gateway).await;
+}
+
+/// A stream of HTTP/2: its head, its content, its trailers.
+struct Asked {
+    name: String,
+    head: Vec<u8>,
+    body: Vec<u8>,
+    trailers: Option<Vec<u8>>,
+    expected: streams::Got,
+}
+
+fn asked_in_h2() -> Vec<Asked> {
+    let sound = [
+        (&b":method"[..], &b"POST"[..]),
+        (b":scheme", b"https"),
+        (b":path", b"/a"),
+        (b":authority", b"ecole.example"),
+    ];
+    let mut asked = Vec::new();
+    let mut add = |name: &str, head: Vec<u8>, body: &[u8], trailers: Option<Vec<u8>>, expected| {
+        asked.push(Asked { name: name.into(), head, body: body.to_vec(), trailers, expected });
+    };
+    for (name, fields, body, expected) in streams::FIELDS {
+        add(name, frames::fields(sound.iter().chain(*fields).copied()), body, None, *expected);
+    }
+    for (name, fields, body, expected) in streams::HEADS {
+        add(name, frames::fields(fields.iter().copied()), body, None, *expected);
+    }
+    for (name, fields, expected) in streams::TRAILERS {
+        let head = frames::fields(sound.iter().copied().chain([(&b"trailer"[..], &b"X-Sum"[..])]));
+        add(name, head, b"abc", Some(frames::fields(fields.iter().copied())), *expected);
+    }
+    asked
+}
+
+/// Sends one stream, and another one behind it; says what is wrong with what comes back.
+async fn ask_in_h2(client: &Client, tls: ClientConfig, asked: &Asked, mark: &str) -> Result<(), String> {
+    let mut stream = client.handshake(tls).await.map_err(|error| error.to_string())?;
+    let marked = |block: &[u8]| [block, &frames::fields([(&b"x-case"[..], mark.as_bytes())])].concat();
+    let end = |is_last: bool| if is_last { frames::END_STREAM } else { 0 };
+    let (has_body, has_trailers) = (!asked.body.is_empty(), asked.trailers.is_some());
+    let mut wire = frames::PREFACE.to_vec();
+    let flags = frames::END_HEADERS | end(!has_body && !has_trailers);
+    wire.extend(frames::frame(frames::HEADERS, flags, 1, &marked(&asked.head)));
+    if has_body {
+        wire.extend(frames::frame(frames::DATA, end(!has_trailers), 1, &asked.body));
+    }
+    if let Some(trailers) = &asked.trailers {
+        let flags = frames::END_HEADERS | frames::END_STREAM;
+        wire.extend(frames::frame(frames::HEADERS, flags, 1, trailers));
+    }
+    let next = frames::fields([
+        (&b":method"[..], &b"GET"[..]),
+        (b":scheme", b"https"),
+        (b":path", b"/next"),
+        (b":authority", b"ecole.example"),
+    ]);
+    let flags = frames::END_HEADERS | frames::END_STREAM;
+    wire.extend(frames::frame(frames::HEADERS, flags, 3, &marked(&next)));
+    // Whoever ends the connection early may not read all of it.
+    let _sent = stream.write_all(&wire).await;
+
+    let (mut got, mut text, mut followed) = (None, Vec::new(), false);
+    let mut is_over = [false; 2];
+    while is_over != [true; 2] {
+        let Some(frame) = timeout(PATIENCE, frames::next(&mut stream)).await.map_err(|_| "no end")? else {
+            break;
+        };
+        let is_first = frame.stream == 1;
+        match frame.kind {
+            frames::HEADERS if is_first && got.is_none() => got = Some(frames::status(&frame.payload)),
+            frames::HEADERS if frame.stream == 3 => followed = frames::status(&frame.payload) == 200,
+            frames::DATA if is_first => text.extend(&frame.payload),
+            // Above 399: an error.
+            frames::RST_STREAM if is_first => got = got.or(Some(999)),
+            frames::GOAWAY if frame.payload[4..8] != [0; 4] => {
+                got = got.or(Some(999));
+                break;
+            }
+            _ => {}
+        }
+        let ends = frame.kind == frames::RST_STREAM
+            || (matches!(frame.kind, frames::HEADERS | frames::DATA)
+                && frame.flags & frames::END_STREAM != 0);
+        if ends {
+            is_over[usize::from(!is_first)] = true;
+        }
+    }
+    let (got, text) = (got.unwrap_or(999), String::from_utf8_lossy(&text).into_owned());
+    let is_right = match asked.expected {
+        streams::Got::Refused => got >= 400,
+        streams::Got::Status(status) => got == status && followed,
+        streams::Got::Reached(line, _, body) => {
+            got == 200 && followed && text == format!("{mark} {line} {}", body.len())
+        }
+    };
+    if is_right { Ok(()) } else { Err(format!("{got} {text}, the next one: {followed}")) }
+}
+
+#[tokio::test]
+async fn nothing_of_http_2_means_something_else_in_http_1() {
+    let (recorder, gateway, client) = start();
+    let tls = client.tls(&[b"h2"]);
+    let all = asked_in_h2();
+    println!("{} streams", all.len());
+    let mut wrong: Vec<String> = stream::iter(all.iter().enumerate())
+        .map(async |(place, asked)| {
+            let got = ask_in_h2(&client, tls.clone(), asked, &format!("h2-{place}")).await;
+            got.err().map(|wrong| format!("{}: {wrong}", asked.name))
+        })
+        .buffer_unordered(16)
+        .filter_map(async |wrong| wrong)
+        .collect()
+        .await;
+    stop(gateway).await;
+    let of = |mark: &str| mark.strip_prefix("h2-").and_then(|place| all.get(place.parse::<usize>().ok()?));
+    let may_break =
+        |mark: &str| of(mark).is_some_and(|asked| matches!(asked.expected, streams::Got::Refused));
+    let (mut arrived, _, strange) = read_again(&recorder, may_break);
+    wrong.extend(strange);
+    for (place, asked) in all.iter().enumerate() {
+        let mut got = arrived.remove(&format!("h2-{place}")).unwrap_or_default();
+        // Where the connection ended it did not get there.
+        got.retain(|message| message.asked() != "GET /next");
+        let outcomes = match asked.expected {
+            streams::Got::Reached(line, fields, body) => vec![reached(line, fields, body)],
+            // A platform that has no WebSocket is asked for one all the same.
+            streams::Got::Status(502) => {
+                vec![reached("GET /socket", &["upgrade: websocket", "!sec-websocket-extensions"], b"")]
+            }
+            _ => Vec::new(),
+        };
+        let case = Case { name: asked.name.clone(), wire: Vec::new(), outcomes };
+        if let Err(error) = check(&case, &got) {
+            wrong.push(format!("{}: at the platform: {error}", asked.name));
+        }
+    }
+    wrong.extend(arrived.into_values().map(|stray| format!("of nobody: {stray:?}")));
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
 }

@@ -8,6 +8,7 @@
 pub mod authority;
 pub mod client;
 pub mod folder;
+pub mod frames;
 pub mod gateway;
 pub mod lines;
 pub mod redis;
