@@ -280,6 +280,11 @@ impl ExchangeGuard {
         &self.exchange
     }
 
+    /// What comes behind this exchange is not HTTP/1.
+    pub fn opens_tunnel(&self) {
+        self.tracker.progress.tunnel();
+    }
+
     fn tracker(&self) -> &Tracker {
         &self.tracker
     }

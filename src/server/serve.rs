@@ -252,7 +252,7 @@ where
 {
     // Before the future is first polled: the task of an HTTP/2 stream is tied to the exchange that is newest then.
     let guard = connection.tracker().begin(&core.load.active);
-    let progress = connection.tracker().progress().clone();
+    let progress = connection.tracker().progress();
     let signs = progress.take_head();
     progress.tell_framing(request.body().size_hint().exact().map_or(Framing::Chunked, Framing::Length));
     async move {
@@ -263,7 +263,7 @@ where
         }
         let mut response = stack.oneshot((connection, request)).await?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            progress.tunnel();
+            guard.opens_tunnel();
         } else if !http2 && core.is_closing() {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }

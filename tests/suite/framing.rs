@@ -5,7 +5,13 @@ mod answers;
 mod requests;
 mod streams;
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    io::{Read as _, Write as _},
+    net::TcpListener,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use futures_util::{StreamExt as _, stream};
 use http::Method;
@@ -606,6 +612,204 @@ async fn no_answer_is_taken_for_another() {
     }
     drop(other);
     stop(gateway).await;
+}
+
+/// What two readers may end in different places.
+const ODD: [&[u8]; 24] = [
+    b"\r",
+    b"\n",
+    b"\r\n",
+    b"\r\n\r\n",
+    b"\0",
+    b" ",
+    b"\t",
+    b"\x0b",
+    b":",
+    b",",
+    b";",
+    b"0",
+    b"1",
+    b"-",
+    b"#",
+    b"%2f",
+    b"\xff",
+    b"Content-Length: 1\r\n",
+    b"Transfer-Encoding: chunked\r\n",
+    b"0\r\n\r\n",
+    b"1\r\na\r\n",
+    b"\"",
+    b"HTTP/1.1",
+    b"\r\n ",
+];
+
+/// A case with one to three odd things in it.
+fn mutant(case: &Case, dice: &mut impl FnMut(usize) -> usize) -> Case {
+    let mut wire = case.wire.clone();
+    for _ in 0..=dice(3) {
+        let at = dice(wire.len());
+        let odd = ODD[dice(ODD.len())];
+        match dice(4) {
+            0 => drop(wire.splice(at..at, odd.iter().copied())),
+            1 => drop(wire.splice(at..at + 1, odd.iter().copied())),
+            2 => drop(wire.remove(at)),
+            _ => {
+                let (from, to) = (at, (at + dice(12)).min(wire.len()));
+                let piece = wire[from..to].to_vec();
+                drop(wire.splice(to..to, piece));
+            }
+        }
+    }
+    Case { name: format!("{} {:?}", case.name, String::from_utf8_lossy(&wire)), wire, outcomes: Vec::new() }
+}
+
+/// Mutants of everything, whatever comes of each: what reaches the platform is whole requests, what is answered by it is one of
+/// them, and an answer's place is that of its request.
+///
+/// `REMPART_MUTANTS` is how many, `REMPART_SEED` which.
+#[tokio::test]
+async fn mutants_are_refused_or_read_in_one_way() {
+    let number = |name: &str, default: u64| {
+        std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+    };
+    let mut state = number("REMPART_SEED", 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut dice = move |sides: usize| {
+        // xorshift64
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state % sides.max(1) as u64) as usize
+    };
+    let (recorder, gateway, client) = start();
+    let tls = client.tls(&[b"http/1.1"]);
+    let cases: Vec<Case> = cases().into_iter().filter(|case| case.wire.len() < 1000).collect();
+    let mutants: Vec<(String, Case)> = (0..number("REMPART_MUTANTS", 600))
+        .map(|place| (format!("m{place}"), mutant(&cases[dice(cases.len())], &mut dice)))
+        .collect();
+    let told: Vec<(usize, Vec<Message>)> = stream::iter(mutants.iter().enumerate())
+        .map(async |(place, (mark, case))| {
+            let mut stream = client.handshake(tls.clone()).await.unwrap();
+            let _sent = stream.write_all(&wire(case, mark)).await;
+            // What waits for more is not waited for.
+            let (bytes, _) = read_all(&mut stream, Duration::from_millis(300)).await;
+            let is_head = case.wire.starts_with(b"HEAD ");
+            let got = answers(&bytes, &[is_head]).unwrap_or_default();
+            (place, got.into_iter().filter(|answer| answer.status() == 200).collect())
+        })
+        .buffer_unordered(32)
+        .collect()
+        .await;
+    stop(gateway).await;
+    let (arrived, count, mut wrong) = read_again(&recorder, |_| true);
+    let mut answered = 0;
+    let mut unmarked: Vec<&Message> = arrived.get("").into_iter().flatten().collect();
+    for (place, answers) in told {
+        let (mark, case) = &mutants[place];
+        let arrived = arrived.iter().filter(|(known, _)| known.split(',').any(|one| one == mark));
+        let mut arrived: Vec<&Message> = arrived.flat_map(|(_, messages)| messages).collect();
+        for answer in answers.iter().filter(|answer| !answer.body.is_empty()) {
+            answered += 1;
+            let said = String::from_utf8_lossy(&answer.body).into_owned();
+            // The mutation may have taken the mark away.
+            let (own, lost) = (&mut arrived, &mut unmarked);
+            let list = if said.starts_with(' ') { lost } else { own };
+            let is_of =
+                |message: &&Message| said.ends_with(&format!(" {} {}", message.asked(), message.body.len()));
+            match list.iter().position(is_of) {
+                Some(place) => drop(list.remove(place)),
+                None => wrong.push(format!("{}: answered {said}, which did not arrive", case.name)),
+            }
+        }
+    }
+    // What arrived is what a reader of its own finds in what was sent, in that order and up to some place.
+    for (mark, case) in &mutants {
+        let wire = wire(case, mark);
+        let mut rest = &wire[..];
+        let mut sent = Vec::new();
+        while let Ok(Read1::Whole(message, length)) = read(rest, Side::Anybody) {
+            rest = &rest[length..];
+            sent.push(message);
+        }
+        for message in
+            arrived.iter().filter(|(known, _)| known.split(',').any(|one| one == mark)).flat_map(|it| it.1)
+        {
+            let is_of = |one: &Box<Message>| {
+                one.body == message.body && one.line.split(' ').next() == message.line.split(' ').next()
+            };
+            match sent.iter().position(is_of) {
+                Some(place) => drop(sent.remove(place)),
+                None => wrong.push(format!("{}: arrived as {message:?}", case.name)),
+            }
+        }
+    }
+    println!("{} mutants, {count} arrived, {answered} answers", mutants.len());
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// Who is answered before all of their content was read may be followed by their next request or by the end, never by what is
+/// left of the content.
+#[tokio::test]
+async fn content_that_nobody_reads_is_no_request() {
+    // A platform that answers as soon as it has a head, and reads on.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let seen = Arc::<Mutex<Vec<String>>>::default();
+    let noted = Arc::clone(&seen);
+    std::thread::spawn(move || {
+        for socket in listener.incoming() {
+            let (mut socket, noted) = (socket.unwrap(), Arc::clone(&noted));
+            std::thread::spawn(move || {
+                let mut bytes = [0; 16 << 10];
+                while let Ok(read @ 1..) = socket.read(&mut bytes) {
+                    let text = String::from_utf8_lossy(&bytes[..read]).into_owned();
+                    let line = text.split("\r\n").next().unwrap_or_default();
+                    noted.lock().unwrap().push(line.to_owned());
+                    if line.ends_with(" HTTP/1.1") {
+                        let answer = "HTTP/1.1 200 OK\r\nContent-Type: text/css\r\nContent-Length: ";
+                        let _sent = write!(socket, "{answer}{}\r\n\r\n{line}", line.len());
+                    }
+                }
+            });
+        }
+    });
+    let folder =
+        PolicyFolder::new(address, &Tokens::new()).routes("plain", PLAIN_ROUTE).routes("framing", ROUTES);
+    let gateway = Gateway::start(folder);
+    let client = Client::new(&gateway);
+    let smuggled = "GET /smuggled HTTP/1.1\r\nHost: ecole.example\r\n\r\n";
+    let chunk = format!("{:x}\r\n{smuggled}\r\n0\r\n\r\n", smuggled.len());
+    let length = format!("Content-Length: {}\r\n", smuggled.len());
+    let next = "GET /next HTTP/1.1\r\nHost: ecole.example\r\nConnection: close\r\n\r\n";
+    for (target, status) in [("/early", 200), ("/reading", 405), ("/a/../b", 400)] {
+        for (framing, body) in [(&length[..], smuggled), ("Transfer-Encoding: chunked\r\n", &chunk)] {
+            for cut in [0, 1, body.len() / 2, body.len() - 1] {
+                let mut stream = client.handshake(client.tls(&[b"http/1.1"])).await.unwrap();
+                let head = format!("POST {target} HTTP/1.1\r\nHost: ecole.example\r\n{framing}\r\n");
+                for piece in [&head, &body[..cut], &format!("{}{next}", &body[cut..])] {
+                    if stream.write_all(piece.as_bytes()).await.is_err() {
+                        break;
+                    }
+                    tokio::time::sleep(Duration::from_millis(15)).await;
+                }
+                let (bytes, closed) = read_all(&mut stream, Duration::from_secs(3)).await;
+                let context = format!("{target} {framing:?} {cut}: {}", String::from_utf8_lossy(&bytes));
+                let answers = answers(&bytes, &[]).unwrap_or_else(|error| panic!("{error}: {context}"));
+                assert!(closed && answers.first().map(Message::status) == Some(status), "{context}");
+                match &answers[1..] {
+                    [] => {}
+                    [one] => assert_eq!(one.body, b"GET /next HTTP/1.1", "{context}"),
+                    _ => panic!("{context}"),
+                }
+            }
+        }
+    }
+    stop(gateway).await;
+    // As content it may have been seen, never behind an answer to it.
+    let seen = seen.lock().unwrap();
+    assert!(seen.iter().filter(|line| line.starts_with("POST /early")).count() == 8, "{seen:?}");
+    assert!(
+        !seen.iter().any(|line| line.starts_with("POST /reading") || line.starts_with("POST /b")),
+        "{seen:?}"
+    );
 }
 
 /// A stream of HTTP/2: its head, its content, its trailers.

@@ -243,7 +243,9 @@ impl Progress {
 
     /// What was told, once.
     pub fn take_framing(&self) -> Option<Framing> {
-        match self.framing.swap(0, Relaxed) {
+        let word = self.framing.load(Relaxed);
+        self.framing.store(0, Relaxed);
+        match word {
             0 => None,
             u64::MAX => Some(Framing::Chunked),
             length => Some(Framing::Length(length - 1)),
@@ -257,7 +259,9 @@ impl Progress {
 
     /// Whether it does; the next exchange begins without.
     pub(super) fn release(&self) -> bool {
-        self.holds.load(Relaxed) && self.holds.swap(false, Relaxed)
+        let holds = self.holds.load(Relaxed);
+        self.holds.store(false, Relaxed);
+        holds
     }
 
     /// What comes from now on is not HTTP/1.

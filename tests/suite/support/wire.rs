@@ -35,8 +35,11 @@ pub enum Read1 {
 /// Whose messages are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
-    /// Requests.
+    /// Requests as one hop writes them to the next.
     Client,
+    /// Requests as anybody may send them: in HTTP/1.0 as well, behind empty lines, with targets in absolute form, zeros before
+    /// lengths, extensions of chunks.
+    Anybody,
     /// Responses; the content is left out where the request was HEAD.
     Server {
         /// It was.
@@ -102,6 +105,14 @@ fn fields(mut rest: &[u8]) -> Result<Option<(Fields, &[u8])>, String> {
 /// # Errors
 /// What RFC 9112 does not have, or has only for recipients that forgive.
 pub fn read(bytes: &[u8], side: Side) -> Result<Read1, String> {
+    if side == Side::Anybody
+        && let Some(rest) = bytes.strip_prefix(b"\r\n")
+    {
+        return match read(rest, side)? {
+            Read1::Whole(message, length) => Ok(Read1::Whole(message, length + 2)),
+            Read1::Partial => Ok(Read1::Partial),
+        };
+    }
     let Some((start, rest)) = line(bytes)? else { return Ok(Read1::Partial) };
     let start = String::from_utf8(start.to_vec()).map_err(|_| "a start line that is no text")?;
     let words: Vec<&str> = start.split(' ').collect();
@@ -112,6 +123,17 @@ pub fn read(bytes: &[u8], side: Side) -> Result<Read1, String> {
             };
             let is_target = target.starts_with('/') || (target == "*" && method == "OPTIONS");
             if !is_token(method.as_bytes()) || !is_target || !target.bytes().all(|b| b.is_ascii_graphic()) {
+                return Err(format!("no request: {start:?}"));
+            }
+        }
+        Side::Anybody => {
+            let [method, target, "HTTP/1.1" | "HTTP/1.0"] = words[..] else {
+                return Err(format!("no request: {start:?}"));
+            };
+            if !is_token(method.as_bytes())
+                || target.is_empty()
+                || !target.bytes().all(|b| b.is_ascii_graphic())
+            {
                 return Err(format!("no request: {start:?}"));
             }
         }
@@ -131,13 +153,16 @@ pub fn read(bytes: &[u8], side: Side) -> Result<Read1, String> {
     let (lengths, codings) = (message.all("content-length"), message.all("transfer-encoding"));
     let status = message.status();
     let is_empty = matches!(side, Side::Server { head: true })
-        || (side != Side::Client && (status < 200 || matches!(status, 204 | 304)));
+        || (matches!(side, Side::Server { .. }) && (status < 200 || matches!(status, 204 | 304)));
     let whole = |message, rest: &[u8]| Ok(Read1::Whole(Box::new(message), bytes.len() - rest.len()));
     match (&lengths[..], &codings[..]) {
         _ if is_empty => whole(message, rest),
-        ([], []) if side == Side::Client => whole(message, rest),
+        ([], []) if matches!(side, Side::Client | Side::Anybody) => whole(message, rest),
         ([length], []) => {
             let is_number = length == "0"
+                || (side == Side::Anybody
+                    && !length.is_empty()
+                    && length.bytes().all(|b| b.is_ascii_digit()))
                 || (!length.starts_with('0')
                     && !length.is_empty()
                     && length.bytes().all(|b| b.is_ascii_digit()));
@@ -148,10 +173,14 @@ pub fn read(bytes: &[u8], side: Side) -> Result<Read1, String> {
             message.body = rest[..length].to_vec();
             whole(message, &rest[length..])
         }
-        ([], [coding]) if coding == "chunked" => {
+        ([], [coding])
+            if coding == "chunked" || (side == Side::Anybody && coding.eq_ignore_ascii_case("chunked")) =>
+        {
             let mut rest = rest;
             loop {
                 let Some((size, behind)) = line(rest)? else { return Ok(Read1::Partial) };
+                let end = size.iter().position(|&b| b == b';' && side == Side::Anybody);
+                let size = &size[..end.unwrap_or(size.len())];
                 let is_hex = (1..=16).contains(&size.len()) && size.iter().all(u8::is_ascii_hexdigit);
                 let size =
                     std::str::from_utf8(size).ok().and_then(|size| usize::from_str_radix(size, 16).ok());
