@@ -18,7 +18,7 @@ use std::{
 };
 
 pub use body::{Download, Upload, UploadError};
-pub use progress::{Clock, HeadSigns, Instant, Phase, Progress};
+pub use progress::{Clock, Framing, HeadSigns, Instant, Phase, Progress};
 use rustls::pki_types::CertificateDer;
 use tokio::task::AbortHandle;
 
@@ -188,6 +188,11 @@ impl Tracker {
         ExchangeGuard { tracker: self.clone(), exchange, active: active.clone() }
     }
 
+    /// Keeps the connection from being idle while something goes on that outlived its exchange; it is no load.
+    pub fn keep(self: &Rc<Self>) -> ExchangeGuard {
+        self.begin(&Rc::default())
+    }
+
     /// The connection's task is over.
     pub fn end(&self) {
         self.ended.set(true);
@@ -280,6 +285,11 @@ impl ExchangeGuard {
         &self.exchange
     }
 
+    /// What comes behind this exchange is not HTTP/1.
+    pub fn opens_tunnel(&self) {
+        self.tracker.progress.tunnel();
+    }
+
     fn tracker(&self) -> &Tracker {
         &self.tracker
     }
@@ -297,6 +307,11 @@ impl Drop for ExchangeGuard {
         }
         if exchanges.is_empty() {
             self.tracker.progress.enter(Phase::Idle);
+            if self.tracker.progress.release()
+                && let Some(waker) = self.tracker.task.borrow_mut().take()
+            {
+                waker.wake();
+            }
         }
     }
 }

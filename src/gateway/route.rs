@@ -81,18 +81,23 @@ impl Router {
 
     /// The route of a canonical host and path.
     pub fn find(&self, host: &str, path: &str, method: &Method) -> Found {
+        self.leaf(host, path).map_or(Found::Nothing, |leaf| choose(leaf, method))
+    }
+
+    /// The methods that a path takes, as in `Allow`; `None` where it takes all, or is nobody's.
+    pub fn methods(&self, host: &str, path: &str) -> Option<String> {
+        let leaf = self.leaf(host, path)?;
+        leaf.iter().all(|(methods, ..)| !methods.is_empty()).then(|| allowed(leaf))
+    }
+
+    fn leaf(&self, host: &str, path: &str) -> Option<&Leaf> {
         let suffixes = self.suffix.iter().filter(|(suffix, _)| {
             // One label in front, as with certificates.
             host.strip_suffix(suffix.as_str()).is_some_and(|label| !label.is_empty() && !label.contains('.'))
         });
-        let tables =
+        let mut tables =
             self.exact.get(host).into_iter().chain(suffixes.map(|(_, table)| table)).chain(&self.any);
-        for table in tables {
-            if let Some(leaf) = table.leaf(path) {
-                return choose(leaf, method);
-            }
-        }
-        Found::Nothing
+        tables.find_map(|table| table.leaf(path))
     }
 }
 
@@ -130,15 +135,16 @@ fn choose(leaf: &Leaf, method: &Method) -> Found {
     let named = leaf.iter().find(|(methods, ..)| asked(methods));
     match named.or_else(|| leaf.iter().find(|(methods, ..)| methods.is_empty())) {
         Some((_, id, place)) => Found::Route(*id, *place),
-        None => {
-            let mut allowed: Vec<&str> =
-                leaf.iter().flat_map(|(methods, ..)| methods).map(Method::as_str).collect();
-            if allowed.contains(&"GET") {
-                allowed.push("HEAD");
-            }
-            allowed.sort_unstable();
-            allowed.dedup();
-            Found::OtherMethods(allowed.join(", "))
-        }
+        None => Found::OtherMethods(allowed(leaf)),
     }
+}
+
+fn allowed(leaf: &Leaf) -> String {
+    let mut allowed: Vec<&str> = leaf.iter().flat_map(|(methods, ..)| methods).map(Method::as_str).collect();
+    if allowed.contains(&"GET") {
+        allowed.push("HEAD");
+    }
+    allowed.sort_unstable();
+    allowed.dedup();
+    allowed.join(", ")
 }

@@ -23,6 +23,7 @@ mod deploy;
 mod docs;
 mod examples;
 mod forwarding;
+mod framing;
 mod graphql;
 mod harness;
 mod layering;
