@@ -195,9 +195,16 @@ fn limits() -> ClientLimits {
         header_bytes: 16 * 1024,
         uri_bytes: 8 * 1024,
         body_bytes: 1 << 30,
+        body_rate: 0,
         connections: 100,
+        connections_per_address: 100,
+        handshakes: 100,
+        handshakes_per_address: 100,
+        requests_per_connection: None,
         exchanges: 100,
         h2_streams: 10,
+        h2_continuations: 5,
+        h2_frames: crate::policy::set::FrameRates::all(1000),
         decoded_bytes: 1 << 20,
     }
 }
@@ -209,6 +216,8 @@ fn timeouts() -> Timeouts {
         headers: PATIENCE,
         idle: PATIENCE,
         body: PATIENCE,
+        connection: None,
+        queue: Duration::ZERO,
         drain: PATIENCE,
         drain_delay: Duration::ZERO,
     }

@@ -18,6 +18,7 @@ mod gateway;
 mod identity;
 mod introspection;
 mod lexicon;
+mod limits;
 mod oidc;
 mod paths;
 mod personal_data;

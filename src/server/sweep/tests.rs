@@ -13,6 +13,8 @@ const BOUNDS: Timeouts = Timeouts {
     headers: Duration::from_secs(20),
     idle: Duration::from_secs(60),
     body: Duration::from_secs(30),
+    connection: None,
+    queue: Duration::ZERO,
     drain: Duration::from_secs(25),
 };
 
