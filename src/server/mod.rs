@@ -6,6 +6,7 @@
 //!   listen.rs               accept on the worker's own SO_REUSEPORT sockets, connection limit
 //!   serve.rs                TLS handshake, HTTP/1.1 or HTTP/2 by ALPN, one task a connection
 //!   stack.rs                tower: load shedding around the exchange
+//!   frame_watch.rs          frames of HTTP/2 that cost their client nothing
 //!   sweep.rs                deadlines, compared a few times a second; no timer per connection
 //! ```
 //!
@@ -14,6 +15,7 @@
 pub mod admin;
 pub mod drain;
 mod exchange;
+mod frame_watch;
 mod head_watch;
 mod listen;
 pub mod observe;

@@ -169,6 +169,7 @@ fn the_words_of_labels_are_those_of_the_code() {
         "outcome" "TLS handshakes" HandshakeOutcome;
         "reason" "connections refused" ConnectionRefusal;
         "phase" "connections timed out" TimeoutPhase;
+        "frame" "HTTP/2 floods" Flood;
         "scope" "limits" Scope;
         "direction" "cookies dropped" Direction;
         "outcome" "policy reloads" ReloadOutcome;

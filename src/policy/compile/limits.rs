@@ -81,7 +81,7 @@ fn frames(context: &mut Context<'_>, at: &At, written: &FrameRatesDocument) -> F
         rst_stream: rate("rst_stream", written.rst_stream, 50),
         empty_data: rate("empty_data", written.empty_data, 10),
         window_update: rate("window_update", written.window_update, 200),
-        refused_headers: rate("refused_headers", written.refused_headers, 20),
+        refused_headers: rate("refused_headers", written.refused_headers, 10),
         other: rate("other", written.other, 50),
     }
 }

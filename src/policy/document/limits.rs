@@ -56,7 +56,7 @@ pub(crate) struct FrameRatesDocument {
     pub(crate) empty_data: Option<u64>,
     /// Default: 200.
     pub(crate) window_update: Option<u64>,
-    /// HEADERS that become no exchange. Default: 20.
+    /// HEADERS that become no exchange. Default: 10.
     pub(crate) refused_headers: Option<u64>,
     /// Every other kind. Default: 50.
     pub(crate) other: Option<u64>,
