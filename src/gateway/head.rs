@@ -190,9 +190,16 @@ mod tests {
             header_bytes: 1000,
             uri_bytes: 100,
             body_bytes: 1000,
+            body_rate: 0,
             connections: 10,
+            connections_per_address: 10,
+            handshakes: 10,
+            handshakes_per_address: 10,
+            requests_per_connection: None,
             exchanges: 10,
             h2_streams: 10,
+            h2_continuations: 5,
+            h2_frames: crate::policy::set::FrameRates::all(1000),
             decoded_bytes: 1000,
         }
     }

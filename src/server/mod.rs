@@ -7,6 +7,7 @@
 //!   proxy_header.rs         who the client is, where a balancer says so
 //!   serve.rs                TLS handshake, HTTP/1.1 or HTTP/2 by ALPN, one task a connection
 //!   stack.rs                tower: load shedding around the exchange
+//!   frame_watch.rs          frames of HTTP/2 that cost their client nothing
 //!   sweep.rs                deadlines, compared a few times a second; no timer per connection
 //! ```
 //!
@@ -16,6 +17,7 @@ pub mod admin;
 mod chunks;
 pub mod drain;
 mod exchange;
+mod frame_watch;
 mod head_watch;
 mod listen;
 pub mod observe;

@@ -22,6 +22,7 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tower::{BoxError, Service, ServiceExt};
 
 use super::{
+    frame_watch::FrameWatch,
     head_watch,
     observe::{HandshakeOutcome, Malformed, TlsVersion},
     proxy_header,
@@ -60,8 +61,9 @@ const H2_SEND_BUFFER: usize = 64 * 1024;
 /// Streams reset by the client before they were served, at a time (CVE-2023-44487, rapid reset).
 const H2_PENDING_RESETS: usize = 20;
 
-/// Streams that we had to reset for the client's errors, in a connection's life (CVE-2025-8671, MadeYouReset).
-const H2_ERROR_RESETS: usize = 64;
+/// Streams that we had to reset for the client's errors, in a connection's life (CVE-2025-8671, MadeYouReset). More than a
+/// client makes in days whose uploads are now and then answered before they are whole.
+const H2_ERROR_RESETS: usize = 256;
 
 /// HPACK table that a client may fill, in bytes (RFC 7541's default).
 const H2_HEADER_TABLE: u32 = 4096;
@@ -148,7 +150,7 @@ pub(super) async fn client<S, B>(
     let connection = Connection::new(peer, Some(version), server_name, tracker);
     let connection = Rc::new(connection.showing(session.peer_certificates()));
     if multiplexed {
-        http2(core, stack, ClientStream::tls(stream), connection).await;
+        http2(core, stack, stream, connection).await;
     } else {
         http1(core, stack, ClientStream::tls(stream), connection).await;
     }
@@ -212,19 +214,20 @@ where
     note_end(&ended, drive(served, &tracker, http1::UpgradeableConnection::graceful_shutdown).await);
 }
 
-async fn http2<S, B>(core: Rc<Core>, stack: S, stream: ClientStream, connection: Rc<Connection>)
+async fn http2<S, B>(core: Rc<Core>, stack: S, stream: TlsStream<Watched>, connection: Rc<Connection>)
 where
     S: Service<Arrival, Response = Response<B>, Error = BoxError> + Clone + 'static,
     S::Future: 'static,
     B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Unpin + 'static,
 {
     let tracker = connection.tracker().clone();
-    tracker.progress().multiplex();
+    let limits = core.limits();
+    let stream = ClientStream::multiplexed(stream, FrameWatch::new(&limits, core.observer.clone()));
     if core.is_closing() {
         // Tells the client at once to open its next connection elsewhere; what it sent already is served.
         tracker.give(Order::Finish);
     }
-    let rules = http2_rules(&core.limits(), StreamExecutor { tracker: tracker.clone() });
+    let rules = http2_rules(&limits, StreamExecutor { tracker: tracker.clone() });
     let ended = core.clone();
     let service = service_fn(move |request| answer(core.clone(), stack.clone(), connection.clone(), request));
     let served = rules.serve_connection(TokioIo::new(stream), service);
@@ -268,6 +271,7 @@ fn answer<S, B>(
 ) -> impl Future<Output = Result<Response<Download<B>>, BoxError>>
 where
     S: Service<Arrival, Response = Response<B>, Error = BoxError>,
+    B: Body,
 {
     // Before the future is first polled: the task of an HTTP/2 stream is tied to the exchange that is newest then.
     let guard = connection.tracker().begin(&core.load.active);

@@ -4,6 +4,8 @@
 mod balancers;
 mod deadlines;
 mod draining;
+mod floods;
+mod frames;
 mod limits;
 mod protocols;
 
@@ -27,7 +29,7 @@ use tokio::{
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::{
-    observe::{Deadline, HandshakeOutcome, Malformed, Observe, Refusal, StageEvent, TlsVersion},
+    observe::{Deadline, Flood, HandshakeOutcome, Malformed, Observe, Refusal, StageEvent, TlsVersion},
     *,
 };
 use crate::{
@@ -169,6 +171,9 @@ impl Observe for Notes {
     fn timed_out(&self, phase: Deadline) {
         self.add(format!("timed out {}", phase.as_str()));
     }
+    fn flooded(&self, kind: Flood) {
+        self.add(format!("flooded {}", kind.as_str()));
+    }
     fn malformed(&self, kind: Malformed) {
         self.add(format!(
             "malformed {}",
@@ -196,17 +201,27 @@ struct Running {
     tickets: tls::Tickets,
 }
 
+/// Bounds that no test runs into unless it lowers one.
+const LIMITS: ClientLimits = ClientLimits {
+    header_count: 100,
+    header_bytes: 16 * 1024,
+    uri_bytes: 8 * 1024,
+    body_bytes: 1 << 30,
+    body_rate: 0,
+    connections: 100,
+    connections_per_address: 100,
+    handshakes: 100,
+    handshakes_per_address: 100,
+    requests_per_connection: None,
+    exchanges: 100,
+    h2_streams: 10,
+    h2_continuations: 5,
+    h2_frames: crate::policy::set::FrameRates::all(1000),
+    decoded_bytes: 1 << 20,
+};
+
 fn limits() -> ClientLimits {
-    ClientLimits {
-        header_count: 100,
-        header_bytes: 16 * 1024,
-        uri_bytes: 8 * 1024,
-        body_bytes: 1 << 30,
-        connections: 100,
-        exchanges: 100,
-        h2_streams: 10,
-        decoded_bytes: 1 << 20,
-    }
+    LIMITS
 }
 
 /// Bounds that no test runs into unless it shortens one.
@@ -216,6 +231,8 @@ fn timeouts() -> Timeouts {
         headers: PATIENCE,
         idle: PATIENCE,
         body: PATIENCE,
+        connection: None,
+        queue: Duration::ZERO,
         drain: PATIENCE,
         drain_delay: Duration::ZERO,
     }

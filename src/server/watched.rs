@@ -17,7 +17,7 @@ use tokio::{
 };
 use tokio_rustls::server::TlsStream;
 
-use super::{head_watch::HeadWatch, listen::Permit};
+use super::{frame_watch::FrameWatch, head_watch::HeadWatch, listen::Permit};
 use crate::gateway::connection::{Phase, Progress};
 
 /// Bytes that a client may still send after its answer before it is cut off.
@@ -43,9 +43,9 @@ impl Watched {
         self.ahead = bytes;
     }
 
-    fn note_write<T>(&self, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+    fn note_write(&self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match &result {
-            Poll::Ready(Ok(_)) => self.progress.wrote(),
+            Poll::Ready(Ok(bytes)) => self.progress.wrote(*bytes),
             Poll::Pending => self.progress.blocked(),
             Poll::Ready(Err(_)) => {}
         }
@@ -125,7 +125,14 @@ pub(super) struct ClientStream {
     kind: Kind,
     progress: Arc<Progress>,
     swallowed: usize,
-    head: HeadWatch,
+    watch: Watch,
+}
+
+/// What reads along.
+#[derive(Debug)]
+enum Watch {
+    Heads(HeadWatch),
+    Frames(Box<FrameWatch>),
 }
 
 macro_rules! either {
@@ -144,14 +151,25 @@ macro_rules! either {
 }
 
 impl ClientStream {
+    /// HTTP/1 without TLS.
     pub(super) fn plain(stream: Watched) -> Self {
         let progress = stream.progress.clone();
-        Self { kind: Kind::Plain(stream), progress, swallowed: 0, head: HeadWatch::default() }
+        Self { kind: Kind::Plain(stream), progress, swallowed: 0, watch: Watch::Heads(HeadWatch::default()) }
     }
 
+    /// HTTP/1 over TLS.
     pub(super) fn tls(stream: TlsStream<Watched>) -> Self {
         let progress = stream.get_ref().0.progress.clone();
-        Self { kind: Kind::Tls(Box::new(stream)), progress, swallowed: 0, head: HeadWatch::default() }
+        let watch = Watch::Heads(HeadWatch::default());
+        Self { kind: Kind::Tls(Box::new(stream)), progress, swallowed: 0, watch }
+    }
+
+    /// HTTP/2, its frames watched.
+    pub(super) fn multiplexed(stream: TlsStream<Watched>, frames: FrameWatch) -> Self {
+        let progress = stream.get_ref().0.progress.clone();
+        progress.multiplex();
+        let watch = Watch::Frames(Box::new(frames));
+        Self { kind: Kind::Tls(Box::new(stream)), progress, swallowed: 0, watch }
     }
 
     /// Closing a socket with unread bytes resets it, and the reset may overtake the answer (RFC 9112 §9.6): what a client
@@ -180,20 +198,48 @@ impl AsyncRead for ClientStream {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        if this.head.gives(&this.progress, buffer)? {
-            return Poll::Ready(Ok(()));
-        }
-        if this.head.holds() {
-            return Poll::Pending;
+        match &mut this.watch {
+            Watch::Heads(heads) => {
+                if heads.gives(&this.progress, buffer)? {
+                    return Poll::Ready(Ok(()));
+                }
+                if heads.holds() {
+                    return Poll::Pending;
+                }
+            }
+            Watch::Frames(frames) if frames.is_over() => {
+                say_farewell(frames, buffer);
+                return Poll::Ready(Ok(()));
+            }
+            Watch::Frames(_) => {}
         }
         let before = buffer.filled().len();
         ready!(either!(this, stream => stream.poll_read(context, buffer)))?;
-        match this.head.take(&this.progress, buffer, before)? {
-            true => Poll::Ready(Ok(())),
-            // All of it belongs to the next request.
-            false => Poll::Pending,
+        match &mut this.watch {
+            Watch::Heads(heads) => {
+                if !heads.take(&this.progress, buffer, before)? {
+                    // All of it belongs to the next request.
+                    return Poll::Pending;
+                }
+            }
+            Watch::Frames(frames) => {
+                let bytes = &buffer.filled()[before..];
+                let passes = frames.read(bytes, this.progress.now(), this.progress.served());
+                this.progress.note_block(frames.is_in_block());
+                if frames.is_over() {
+                    buffer.set_filled(before + passes);
+                    say_farewell(frames, buffer);
+                }
+            }
         }
+        Poll::Ready(Ok(()))
     }
+}
+
+/// What the library reads in the place of a client that is over a budget.
+fn say_farewell(frames: &mut FrameWatch, buffer: &mut ReadBuf<'_>) {
+    let written = frames.farewell(buffer.initialize_unfilled());
+    buffer.advance(written);
 }
 
 impl AsyncWrite for ClientStream {

@@ -23,7 +23,7 @@ use super::{
     observe::{Observe, Refusal},
     serve,
     stack::{Load, stack},
-    sweep::sweep,
+    sweep::{Bounds, sweep},
     watched::Watched,
 };
 use crate::{
@@ -105,11 +105,12 @@ impl Core {
         self.clock.advance(self.started.elapsed());
         let live = self.settings();
         let now = self.clock.now();
+        let bounds = Bounds { timeouts: &live.timeouts, body_rate: live.limits.body_rate };
         self.trackers.borrow_mut().retain(|tracker| {
             if tracker.is_over() {
                 return false;
             }
-            sweep(tracker, now, &live.timeouts, self.is_closing(), &*self.observer);
+            sweep(tracker, now, &bounds, self.is_closing(), &*self.observer);
             true
         });
     }

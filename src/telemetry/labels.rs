@@ -118,6 +118,28 @@ labels! {
         ResponseBody = "response_body",
     }
 
+    /// Of what an HTTP/2 client sent too many.
+    Flood {
+        /// PING.
+        Ping = "ping",
+        /// SETTINGS.
+        Settings = "settings",
+        /// PRIORITY.
+        Priority = "priority",
+        /// RST_STREAM: rapid reset.
+        RstStream = "rst_stream",
+        /// DATA without data.
+        EmptyData = "empty_data",
+        /// WINDOW_UPDATE.
+        WindowUpdate = "window_update",
+        /// HEADERS that become no exchange.
+        RefusedHeaders = "refused_headers",
+        /// Any other kind.
+        Other = "other",
+        /// CONTINUATION of one header block.
+        Continuation = "continuation",
+    }
+
     /// Why the gateway answered by itself instead of forwarding.
     RefusalReason {
         /// Not HTTP, or HTTP that two parsers could read differently (RFC 9112 §11).

@@ -121,6 +121,9 @@ table! {
     CONNECTIONS_TIMED_OUT = Counter "rempart_connections_timed_out_total" [phase]
         "Client connections closed because a phase lasted too long.";
 
+    HTTP2_FLOODS = Counter "rempart_http2_floods_total" [frame]
+        "HTTP/2 connections ended because their client sent too many frames of one kind.";
+
     RATE_LIMITED = Counter "rempart_rate_limited_total" [route, scope]
         "Exchanges answered 429.";
     LOGIN_ATTEMPTS = Counter "rempart_login_attempts_total" [route, outcome]

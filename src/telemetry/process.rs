@@ -7,8 +7,8 @@ use metrics::SharedString;
 
 use super::{
     labels::{
-        ConnectionRefusal, HandshakeOutcome, QuotaOutcome, RefusalReason, ReloadOutcome, Scope, TimeoutPhase,
-        TlsVersion,
+        ConnectionRefusal, Flood, HandshakeOutcome, QuotaOutcome, RefusalReason, ReloadOutcome, Scope,
+        TimeoutPhase, TlsVersion,
     },
     names,
 };
@@ -55,6 +55,11 @@ pub fn connection_refused(reason: ConnectionRefusal) {
 /// Counts a client connection closed because a phase lasted too long.
 pub fn connection_timed_out(phase: TimeoutPhase) {
     names::CONNECTIONS_TIMED_OUT.counter([SharedString::const_str(phase.as_str())]).increment(1);
+}
+
+/// Counts an HTTP/2 connection ended because its client sent too many frames of one kind.
+pub fn http2_flooded(kind: Flood) {
+    names::HTTP2_FLOODS.counter([SharedString::const_str(kind.as_str())]).increment(1);
 }
 
 /// Counts a question to the shared counter store that had no answer.

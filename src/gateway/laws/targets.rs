@@ -10,7 +10,7 @@ use super::super::{
     route::{Found, Router},
 };
 use crate::{
-    policy::set::{ClientLimits, HostPattern, RelaxedPaths, RouteId, RouteMatch},
+    policy::set::{ClientLimits, FrameRates, HostPattern, RelaxedPaths, RouteId, RouteMatch},
     redact::laws::Source,
 };
 
@@ -19,9 +19,16 @@ const LIMITS: ClientLimits = ClientLimits {
     header_bytes: 32 * 1024,
     uri_bytes: 8 * 1024,
     body_bytes: 0,
+    body_rate: 0,
     connections: 1,
+    connections_per_address: 1,
+    handshakes: 1,
+    handshakes_per_address: 1,
+    requests_per_connection: None,
     exchanges: 1,
     h2_streams: 1,
+    h2_continuations: 1,
+    h2_frames: FrameRates::all(1),
     decoded_bytes: 0,
 };
 

@@ -2,7 +2,6 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
-    ops::RangeInclusive,
     path::PathBuf,
     time::Duration,
 };
@@ -12,29 +11,18 @@ use ipnet::IpNet;
 use super::{
     certificate, client_certificate,
     context::{At, Context, Names},
-    identity, listen, quotas, relations, store, ticket_keys, upstreams,
+    identity, limits, listen, quotas, relations, store, ticket_keys, upstreams,
 };
 use crate::{
     policy::{
-        document::{
-            Amount, GatewayDocument, GatewayFile, JournalDocument, LimitsDocument, TimeoutsDocument, WordOr,
-        },
-        set::{
-            AddressMode, ClientLimits, GatewaySettings, Hsts, JournalSettings, JournalTarget, Listen,
-            Timeouts,
-        },
+        document::{GatewayDocument, GatewayFile, JournalDocument, LimitsDocument, TimeoutsDocument, WordOr},
+        set::{AddressMode, GatewaySettings, Hsts, JournalSettings, JournalTarget, Listen},
     },
     secret::MasterSecret,
 };
 
 /// ASVS 3.4.1.
 const YEAR: Duration = Duration::from_secs(365 * 86_400);
-const MILLISECOND: Duration = Duration::from_millis(1);
-const HOUR: Duration = Duration::from_secs(3600);
-
-const KIB: u64 = 1 << 10;
-const MIB: u64 = 1 << 20;
-const GIB: u64 = 1 << 30;
 
 /// What routes may refer to.
 pub(super) struct GatewayNames {
@@ -91,12 +79,12 @@ pub(super) fn compile(
         ticket_keys,
         hsts: hsts(context, &at, document),
         trusted_proxies: trusted_proxies(context, &at, document),
-        limits: limits(
+        limits: limits::compile(
             context,
             &at.key("limits"),
             document.limits.as_deref().unwrap_or(&LimitsDocument::default()),
         ),
-        timeouts: timeouts(
+        timeouts: limits::timeouts(
             context,
             &at.key("timeouts"),
             document.timeouts.as_deref().unwrap_or(&TimeoutsDocument::default()),
@@ -166,42 +154,6 @@ pub(super) fn network(
         context.error(at, format!("`{text}` has bits behind its prefix"), help);
     }
     Some(network.trunc())
-}
-
-fn limits(context: &mut Context<'_>, at: &At, written: &LimitsDocument) -> ClientLimits {
-    let mut size = |field: &str, value: &Option<Amount>, default, bounds: RangeInclusive<u64>| {
-        context.size(&at.key(field), value, default, bounds)
-    };
-    let header_bytes = size("header_bytes", &written.header_bytes, 32 * KIB, KIB..=MIB) as usize;
-    let uri_bytes = size("uri_bytes", &written.uri_bytes, 8 * KIB, 256..=64 * KIB) as usize;
-    let body_bytes = size("body_bytes", &written.body_bytes, 16 * MIB, 0..=1024 * GIB);
-    let decoded_bytes = size("decoded_bytes", &written.decoded_bytes, GIB, MIB..=1024 * GIB);
-    let mut count =
-        |field: &str, value, default, bounds| context.count(&at.key(field), value, default, bounds);
-    ClientLimits {
-        header_count: count("header_count", written.header_count, 100, 10..=1000) as usize,
-        header_bytes,
-        uri_bytes,
-        body_bytes,
-        connections: count("connections", written.connections, 10_000, 1..=10_000_000) as usize,
-        exchanges: count("exchanges", written.exchanges, 4096, 1..=1_000_000) as usize,
-        h2_streams: count("h2_streams", written.h2_streams, 100, 1..=10_000) as u32,
-        decoded_bytes,
-    }
-}
-
-fn timeouts(context: &mut Context<'_>, at: &At, written: &TimeoutsDocument) -> Timeouts {
-    let mut one = |field: &str, value: &Option<Amount>, seconds, least| {
-        context.duration(&at.key(field), value, Duration::from_secs(seconds), least..=HOUR)
-    };
-    Timeouts {
-        handshake: one("handshake", &written.handshake, 10, MILLISECOND * 100),
-        headers: one("headers", &written.headers, 10, MILLISECOND * 100),
-        idle: one("idle", &written.idle, 75, MILLISECOND * 100),
-        body: one("body", &written.body, 30, MILLISECOND * 100),
-        drain: one("drain", &written.drain, 30, Duration::ZERO),
-        drain_delay: one("drain_delay", &written.drain_delay, 0, Duration::ZERO),
-    }
 }
 
 fn secret(context: &mut Context<'_>, at: &At, document: &GatewayDocument) -> Option<MasterSecret> {

@@ -19,6 +19,7 @@ mod gateway;
 mod identity;
 mod introspection;
 mod lexicon;
+mod limits;
 mod listen;
 mod oidc;
 mod paths;

@@ -7,6 +7,7 @@ mod authentication;
 mod charter;
 mod client_certificate;
 mod gateway;
+mod limits;
 mod listen;
 mod locate;
 mod oidc;
@@ -22,6 +23,7 @@ pub(crate) use authentication::*;
 pub(crate) use charter::*;
 pub(crate) use client_certificate::{ClientCertificateDocument, ClientCertificatesDocument};
 pub(crate) use gateway::*;
+pub(crate) use limits::*;
 pub(crate) use listen::{
     ListenDocument, ListenerDocument, Listeners, ProxyProtocolDocument, TicketKeysDocument,
 };

@@ -12,8 +12,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use zeroize::Zeroizing;
 
 use super::{
-    ClientAuthorities, ClientCertificateSettings, IntrospectionSettings, JsonPath, Located, Quota,
-    RecipientId, RelationSource, RelationSourceId, Renewal, Store, Upstream, UpstreamId,
+    ClientAuthorities, ClientCertificateSettings, ClientLimits, IntrospectionSettings, JsonPath, Located,
+    Quota, RecipientId, RelationSource, RelationSourceId, Renewal, Store, Timeouts, Upstream, UpstreamId,
 };
 use crate::secret::{MasterSecret, Sensitive};
 
@@ -108,44 +108,6 @@ pub struct Hsts {
     pub max_age: Duration,
     /// `includeSubDomains`.
     pub include_subdomains: bool,
-}
-
-/// Bounds on what a client may send.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ClientLimits {
-    /// Header fields in one message.
-    pub header_count: usize,
-    /// Bytes of all header fields of one message.
-    pub header_bytes: usize,
-    /// Bytes of the request target.
-    pub uri_bytes: usize,
-    /// Bytes of a request body, unless its route says otherwise.
-    pub body_bytes: u64,
-    /// Open client connections, over all workers.
-    pub connections: usize,
-    /// Exchanges under way, over all workers; above it 503.
-    pub exchanges: usize,
-    /// Concurrent streams of one HTTP/2 connection.
-    pub h2_streams: u32,
-    /// Bytes that a compressed response body may grow to when it is decoded for redaction.
-    pub decoded_bytes: u64,
-}
-
-/// How long each phase may last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Timeouts {
-    /// TLS handshake.
-    pub handshake: Duration,
-    /// From the first byte of a request to the end of its header section.
-    pub headers: Duration,
-    /// A connection without an exchange.
-    pub idle: Duration,
-    /// A request or response body that makes no progress.
-    pub body: Duration,
-    /// In-flight exchanges after SIGTERM.
-    pub drain: Duration,
-    /// Still accepting after SIGTERM, readiness being off already: the time that a cluster takes to hear of it.
-    pub drain_delay: Duration,
 }
 
 /// The place of an identity provider.
