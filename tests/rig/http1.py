@@ -117,7 +117,7 @@ class Http1(asyncio.Protocol):
 
     async def write(self, data):
         await self.writable.wait()
-        if not self.transport.is_closing():
+        if not self.ended and not self.transport.is_closing():
             self.transport.write(data)
 
     async def answer(self, method, abandon):
