@@ -17,6 +17,8 @@ ADDRESS = "127.0.0.3"
 NICE = 10
 # What a connection may have waiting to be sent before it is left out.
 FULL = 1 << 20
+# Parts of a drip's time in which each part of the connections has its turn.
+SHARES = 10
 
 ATTACKS = {}
 
@@ -133,9 +135,13 @@ class Attacker:
                 wire.write(then)
 
         async def dripping():
-            async for _ in self.paced(1 / every / self.scale):
+            # A share of them at a time: all at once would be another attack.
+            turn = 0
+            async for _ in self.paced(SHARES / every / self.scale):
+                turn += 1
                 for wire in list(self.wires):
-                    wire.write(drip)
+                    if (id(wire) >> 6) % SHARES == turn % SHARES:
+                        wire.write(drip)
 
         async def opening():
             async for _ in self.paced(rate):
