@@ -20,7 +20,7 @@ def whole():
 
 
 def curl(world, protocol, *arguments, **pipes):
-    command = ["curl", "--silent", "--show-error", "--fail", "--max-time", "300", f"--{protocol}", "--cacert", str(world.chain), *arguments]
+    command = ["curl", "--silent", "--show-error", "--fail", "--max-time", "300", f"--{protocol}", "--cacert", str(world.ca), *arguments]
     return subprocess.Popen(command, stdout=subprocess.PIPE, **pipes)
 
 

@@ -38,7 +38,7 @@ async def service(world, report, name, port, title):
     def check(what, holds, detail=""):
         report.check(f"{title}: {what}", holds, detail)
 
-    credentials = grpc.ssl_channel_credentials(world.chain.read_bytes())
+    credentials = grpc.ssl_channel_credentials(world.ca.read_bytes())
     async with grpc.aio.secure_channel(f"localhost:{port}", credentials, OPTIONS) as channel:
         it = Service(channel, name)
         raw = bytes(range(256))
@@ -127,7 +127,7 @@ async def everything(world, report):
 
     await service(world, report, "plain.Echo", world.port, "gRPC, prior knowledge")
     await service(world, report, "secure.Echo", world.port, "gRPC, TLS by ALPN")
-    credentials = grpc.ssl_channel_credentials(world.chain.read_bytes())
+    credentials = grpc.ssl_channel_credentials(world.ca.read_bytes())
     async with grpc.aio.secure_channel(f"localhost:{world.port}", credentials) as channel:
         error = await failure(Service(channel, "gone.Echo").Unary(b"", timeout=20))
         report.check("gRPC: a platform that is away is UNAVAILABLE", error.code() == grpc.StatusCode.UNAVAILABLE, f"{error.code()} {error.details()}")
