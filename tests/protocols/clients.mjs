@@ -44,7 +44,9 @@ const overHttp2 = async (path) => {
   assert.equal(head[':status'], 200)
   assert.equal(head['sec-websocket-protocol'], 'chat.v2')
   assert.equal(head['sec-websocket-accept'], undefined)
-  const socket = new WebSocket(null, undefined, {})
+  const socket = new WebSocket(null, undefined, { autoPong: true })
+  // Without an address it takes itself for a server's.
+  socket._isServer = false
   const messages = []
   socket.on('message', (data, binary) => messages.push(binary ? data : data.toString()))
   socket.setSocket(stream, Buffer.alloc(0), { allowSynchronousEvents: true, maxPayload: 64 << 20, skipUTF8Validation: false })
@@ -54,7 +56,7 @@ const overHttp2 = async (path) => {
 const message = async (opened) => {
   const begun = Date.now()
   while (!opened.messages.length) {
-    if (Date.now() - begun > PATIENCE || opened.socket.readyState > 1) throw new Error('no message')
+    if (Date.now() - begun > PATIENCE || opened.socket.readyState > 1) throw new Error(`no message; closed with ${opened.socket._closeCode}`)
     await new Promise((resolve) => setTimeout(resolve, 2))
   }
   return opened.messages.shift()
