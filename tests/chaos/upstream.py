@@ -211,7 +211,8 @@ async def until_close(self, writer, asked, answer):
         return False
     self.note("!until_close")
     whole = self.random.random() < 0.5
-    await say(writer, head(asked, answer, []) + (answer.body if whole else answer.body[:-1 - self.random.randrange(len(answer.body))]))
+    # Nothing at all is no document that breaks off.
+    await say(writer, head(asked, answer, []) + (answer.body if whole else answer.body[:self.random.randrange(1, len(answer.body))]))
     raise ConnectionAbortedError
 
 

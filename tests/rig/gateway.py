@@ -34,29 +34,34 @@ def until(what, holds, seconds=20):
 
 
 class Certificate:
-    """A certificate for `localhost` that signs itself."""
+    """A certificate for `localhost`, of an authority of its own."""
 
     def __init__(self, folder):
         folder = pathlib.Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        self.chain, self.key = folder / "tls.pem", folder / "tls.key"
-        subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-             "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
-             "-keyout", str(self.key), "-out", str(self.chain)],
-            check=True, capture_output=True,
-        )
+        self.ca, self.chain, self.key = folder / "ca.pem", folder / "tls.pem", folder / "tls.key"
+        authority, request, kinds = folder / "ca.key", folder / "tls.csr", folder / "tls.cnf"
+        kinds.write_text("subjectAltName=DNS:localhost\nextendedKeyUsage=serverAuth\nbasicConstraints=critical,CA:FALSE\n")
+        new_key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+        for command in (
+            ["req", "-x509", *new_key, "-days", "2", "-subj", "/CN=Authority of this check", "-addext", "keyUsage=critical,keyCertSign",
+             "-keyout", authority, "-out", self.ca],
+            ["req", "-new", *new_key, "-subj", "/CN=localhost", "-keyout", self.key, "-out", request],
+            ["x509", "-req", "-in", request, "-CA", self.ca, "-CAkey", authority, "-CAcreateserial", "-days", "2", "-extfile", kinds,
+             "-out", self.chain],
+        ):
+            subprocess.run(["openssl", *map(str, command)], check=True, capture_output=True)
 
     def context(self, *protocols):
         """What a client trusts, offering these protocols by ALPN."""
-        context = ssl.create_default_context(cafile=str(self.chain))
+        context = ssl.create_default_context(cafile=str(self.ca))
         if protocols:
             context.set_alpn_protocols(list(protocols))
         return context
 
 
 class Gateway:
-    """One process. In the text of its policies `{https}`, `{admin}`, `{work}`, `{chain}` and `{key}` are filled in."""
+    """One process. In the text of its policies `{https}`, `{admin}`, `{work}`, `{ca}`, `{chain}` and `{key}` are filled in."""
 
     def __init__(self, binary, work, certificate, policies, **places):
         self.binary, self.work = binary, pathlib.Path(work).resolve()
@@ -66,7 +71,8 @@ class Gateway:
         self.folder = self.work / "policies"
         (self.folder / "routes").mkdir(parents=True)
         places.update(
-            https=self.https, admin=self.admin, work=self.work, chain=certificate.chain.resolve(), key=certificate.key.resolve()
+            https=self.https, admin=self.admin, work=self.work,
+            ca=certificate.ca.resolve(), chain=certificate.chain.resolve(), key=certificate.key.resolve(),
         )
         for name, text in policies.items():
             for place, value in places.items():

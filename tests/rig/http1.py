@@ -116,8 +116,10 @@ class Http1(asyncio.Protocol):
         await self.writable.wait()
 
     async def write(self, data):
+        # The answer, or the end, may have come meanwhile.
+        await asyncio.sleep(0)
         await self.writable.wait()
-        if not self.transport.is_closing():
+        if not self.ended and not self.transport.is_closing():
             self.transport.write(data)
 
     async def answer(self, method, abandon):

@@ -244,7 +244,8 @@ class Http2(asyncio.Protocol):
                 await asyncio.gather(sender, return_exceptions=True)
             if not stream.done.is_set():
                 self.streams.pop(stream.number, None)
-                self.transport.write(frame(RST_STREAM, stream=stream.number, payload=struct.pack(">I", CANCEL)))
+                if not self.ended:
+                    self.transport.write(frame(RST_STREAM, stream=stream.number, payload=struct.pack(">I", CANCEL)))
                 self.changed.set()
         if self.wrong:
             raise self.wrong
@@ -274,7 +275,7 @@ class Http2(asyncio.Protocol):
             rest = len(piece) - place
             if rest:
                 await self.wait_for(lambda: (self.window > 0 and stream.window > 0) or stream.done.is_set() or self.ended)
-            if stream.done.is_set() or self.ended:
+            if stream.done.is_set() or self.ended or self.transport.is_closing():
                 return
             size = min(rest, 16384, max(self.window, 0), max(stream.window, 0))
             flags = END_STREAM if last and size == rest else 0

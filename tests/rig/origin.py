@@ -2,6 +2,8 @@
 """The platform behind the gateway: `origin.py PORT`. Answers as `exchanges` has it, and well."""
 
 import asyncio
+import base64
+import hashlib
 import pathlib
 import sys
 
@@ -11,6 +13,8 @@ sys.dont_write_bytecode = True
 from exchanges import reply  # noqa: E402
 
 DRIP = 12
+# RFC 6455 1.3
+ACCEPT = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
 class Asked:
@@ -72,8 +76,18 @@ class Origin:
             writer.close()
 
     async def exchange(self, reader, writer, asked):
+        if asked.headers.get("upgrade") == "websocket":
+            return await self.socket(reader, writer, asked)
         await read_body(reader, asked)
         await self.answer(writer, asked, reply(asked.path, asked.body))
+
+    async def socket(self, reader, writer, asked):
+        """A WebSocket on which nothing is said, until the other side ends it."""
+        accept = base64.b64encode(hashlib.sha1(asked.headers["sec-websocket-key"].encode() + ACCEPT).digest())
+        fields = b"HTTP/1.1 101 So\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-accept: "
+        writer.write(fields + accept + b"\r\n\r\n")
+        while await reader.read(65536):
+            pass
 
     async def answer(self, writer, asked, answer):
         if answer.style == "none":
