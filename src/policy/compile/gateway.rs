@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 
 use super::{
     certificate, client_certificate,
@@ -159,6 +159,7 @@ pub(super) fn network(
         context.error(at, format!("`{text}` is not a network"), help);
         return None;
     };
+    let network = unmapped(network);
     if network.prefix_len() == 0 {
         context.error(at, format!("`{text}` {everybody}"), instead);
     } else if network.trunc() != network {
@@ -166,6 +167,15 @@ pub(super) fn network(
         context.error(at, format!("`{text}` has bits behind its prefix"), help);
     }
     Some(network.trunc())
+}
+
+/// Addresses are compared in the form of their own family, whatever family the socket was of.
+fn unmapped(network: IpNet) -> IpNet {
+    let IpNet::V6(v6) = network else { return network };
+    let bits = v6.prefix_len().checked_sub(96);
+    let inner =
+        v6.addr().to_ipv4_mapped().zip(bits).and_then(|(address, bits)| Ipv4Net::new(address, bits).ok());
+    inner.map_or(network, IpNet::V4)
 }
 
 fn limits(context: &mut Context<'_>, at: &At, written: &LimitsDocument) -> ClientLimits {
