@@ -24,6 +24,9 @@ const NOTICE: Duration = Duration::from_secs(21 * 86_400);
 /// Shortest RSA modulus, in bits (NIST SP 800-131A; CA/Browser baseline requirements 6.1.5).
 const RSA_MIN: usize = 2048;
 
+/// How a chain is written (RFC 8446 4.4.2).
+const ORDER: &str = "the server's own first, each followed by its issuer's; the root may be left out";
+
 /// `ecdsa-with-SHA1` (RFC 3279 2.2.3), which the registry lacks.
 const OID_SIG_ECDSA_WITH_SHA1: Oid<'static> = oid!(1.2.840.10045.4.1);
 
@@ -67,6 +70,9 @@ pub(super) fn judge(
             0 => format!("`{}`", place.file),
             _ => format!("certificate {} of `{}`", index + 1, place.file),
         };
+        if index > 0 && !one.is_ca() {
+            context.finding(place.chain, format!("{whose} is no authority's"), ORDER);
+        }
         validity(context, place, one, &whose);
         strength(context, place, one, &whose);
     }
@@ -160,7 +166,6 @@ fn purpose(context: &mut Context<'_>, place: &Place<'_>, leaf: &X509Certificate<
 
 /// Each certificate is followed by that of its issuer (RFC 8446 4.4.2), up to a root that clients know.
 fn order(context: &mut Context<'_>, place: &Place<'_>, chain: &[X509Certificate<'_>]) {
-    let help = "the server's own first, each followed by its issuer's; the root may be left out";
     for (index, pair) in chain.windows(2).enumerate() {
         let [one, next] = pair else { continue };
         if issued(next, one) {
@@ -170,7 +175,7 @@ fn order(context: &mut Context<'_>, place: &Place<'_>, chain: &[X509Certificate<
             Some(place) => format!("certificate {} is not behind the one that it issued", place + 1),
             None => format!("certificate {} did not issue the one before it", index + 2),
         };
-        return context.finding(place.chain, format!("`{}`: {message}", place.file), help);
+        return context.finding(place.chain, format!("`{}`: {message}", place.file), ORDER);
     }
     let Some(last) = chain.last().filter(|last| !is_root(last) && !is_public(last)) else { return };
     // Of a private authority clients may know the issuer; one that says where its certificate is to be had is in between.

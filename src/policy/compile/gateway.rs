@@ -229,6 +229,7 @@ fn secret(context: &mut Context<'_>, at: &At, document: &GatewayDocument) -> Opt
     let help = "a file of 32 random bytes or more, such as `head -c 32 /dev/urandom | base64` makes";
     let name = context.text(&at, "file", &secret.file, help)?;
     let bytes = context.file(&at.key("file"), name)?;
+    context.is_private(&at.key("file"), name);
     match MasterSecret::from_bytes(&bytes) {
         Ok(secret) => Some(secret),
         Err(error) => {

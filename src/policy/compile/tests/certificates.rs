@@ -209,6 +209,13 @@ fn the_order_of_a_chain_is_looked_at() {
         assert!(set.is_some(), "{report}");
         assert_eq!(said(&report), (vec![], vec![expected]));
     }
+    let again = all.leaf(|_| {}).0;
+    let (_, report) = checked(&format!("{leaf}{again}{between}"), &key, SAME, &[]);
+    let expected = [
+        "`tls.crt`: certificate 3 is not behind the one that it issued",
+        "certificate 2 of `tls.crt` is no authority's",
+    ];
+    assert_eq!(said(&report), (vec![], expected.to_vec()), "two servers in one file");
     let (set, report) = checked(&format!("{between}{leaf}"), &key, SAME, &[]);
     assert!(set.is_none());
     assert!(
