@@ -18,7 +18,7 @@ use std::{
 };
 
 pub use body::{Download, Upload, UploadError};
-pub use progress::{Clock, HeadSigns, Instant, Phase, Progress};
+pub use progress::{Clock, Framing, HeadSigns, Instant, Phase, Progress};
 use rustls::pki_types::CertificateDer;
 use tokio::task::AbortHandle;
 
@@ -188,6 +188,11 @@ impl Tracker {
         ExchangeGuard { tracker: self.clone(), exchange, active: active.clone() }
     }
 
+    /// Keeps the connection from being idle while something goes on that outlived its exchange; it is no load.
+    pub fn keep(self: &Rc<Self>) -> ExchangeGuard {
+        self.begin(&Rc::default())
+    }
+
     /// The connection's task is over.
     pub fn end(&self) {
         self.ended.set(true);
@@ -233,6 +238,11 @@ impl ExchangeProgress {
         self.offers_client.get().is_some_and(|since| now.since(since) > bound)
     }
 
+    /// Whether some of the request body has not been read, and may never be.
+    pub fn has_unread_request(&self) -> bool {
+        self.request_unread.get()
+    }
+
     /// Fails the request body: whoever reads it gets [`UploadError::TimedOut`] once. Says whether that is news.
     pub fn expire(&self) -> bool {
         let news = !self.expired.replace(true);
@@ -275,6 +285,11 @@ impl ExchangeGuard {
         &self.exchange
     }
 
+    /// What comes behind this exchange is not HTTP/1.
+    pub fn opens_tunnel(&self) {
+        self.tracker.progress.tunnel();
+    }
+
     fn tracker(&self) -> &Tracker {
         &self.tracker
     }
@@ -292,6 +307,11 @@ impl Drop for ExchangeGuard {
         }
         if exchanges.is_empty() {
             self.tracker.progress.enter(Phase::Idle);
+            if self.tracker.progress.release()
+                && let Some(waker) = self.tracker.task.borrow_mut().take()
+            {
+                waker.wake();
+            }
         }
     }
 }

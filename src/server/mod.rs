@@ -13,6 +13,7 @@
 //! A connection never leaves the core that accepted it, so nothing on its way needs a lock.
 
 pub mod admin;
+mod chunks;
 pub mod drain;
 mod exchange;
 mod head_watch;

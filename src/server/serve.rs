@@ -22,6 +22,7 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tower::{BoxError, Service, ServiceExt};
 
 use super::{
+    head_watch,
     observe::{HandshakeOutcome, Malformed, TlsVersion},
     proxy_header,
     stack::Arrival,
@@ -32,7 +33,7 @@ use super::{
 use crate::{
     gateway::{
         AmbiguousHead,
-        connection::{Connection, Download, Order, Phase, Tracker, Upload},
+        connection::{Connection, Download, Framing, Order, Phase, Tracker, Upload},
     },
     policy::set::ClientLimits,
 };
@@ -94,6 +95,8 @@ fn http2_rules(limits: &ClientLimits, executor: StreamExecutor) -> http2::Builde
         .max_pending_accept_reset_streams(H2_PENDING_RESETS)
         .max_local_error_reset_streams(H2_ERROR_RESETS)
         .max_frame_size(H2_FRAME)
+        // WebSockets (RFC 8441); every other CONNECT is refused.
+        .enable_connect_protocol()
         .adaptive_window(false)
         .initial_stream_window_size(H2_STREAM_WINDOW)
         .initial_connection_window_size(H2_CONNECTION_WINDOW)
@@ -268,15 +271,21 @@ where
 {
     // Before the future is first polled: the task of an HTTP/2 stream is tied to the exchange that is newest then.
     let guard = connection.tracker().begin(&core.load.active);
-    let signs = connection.tracker().progress().take_head();
+    let progress = connection.tracker().progress();
+    let signs = progress.take_head();
+    progress.tell_framing(request.body().size_hint().exact().map_or(Framing::Chunked, Framing::Length));
     async move {
         let mut request = request.map(|body| Upload::new(body, &guard));
         let http2 = request.version() == Version::HTTP_2;
-        if signs.fragment || (signs.length && request.headers().contains_key(header::TRANSFER_ENCODING)) {
+        if !http2 && head_watch::is_ambiguous(signs, request.headers()) {
             request.extensions_mut().insert(AmbiguousHead);
         }
         let mut response = stack.oneshot((connection, request)).await?;
-        if !http2 && core.is_closing() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        // Behind an early answer the rest of the body is not waited for: the client must not ask again here (RFC 9112 9.6).
+        let ends = core.is_closing() || guard.exchange().has_unread_request();
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            guard.opens_tunnel();
+        } else if !http2 && ends {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         Ok(response.map(|body| Download::new(body, guard)))

@@ -183,18 +183,20 @@ impl AsyncRead for ClientStream {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        ready!(either!(self, stream => stream.poll_read(context, buffer)))?;
-        // The first bytes may have come with the end of the handshake, while nothing was awaited.
-        let is_head = matches!(self.progress.phase().0, Phase::Idle | Phase::Headers);
-        if is_head && !self.progress.is_multiplexed() {
-            let signs = self.progress.head();
-            if !signs.over {
-                let signs = self.head.read(&buffer.filled()[before..], signs);
-                self.progress.note_head(signs);
-            }
+        let this = &mut *self;
+        if this.head.gives(&this.progress, buffer)? {
+            return Poll::Ready(Ok(()));
         }
-        Poll::Ready(Ok(()))
+        if this.head.holds() {
+            return Poll::Pending;
+        }
+        let before = buffer.filled().len();
+        ready!(either!(this, stream => stream.poll_read(context, buffer)))?;
+        match this.head.take(&this.progress, buffer, before)? {
+            true => Poll::Ready(Ok(())),
+            // All of it belongs to the next request.
+            false => Poll::Pending,
+        }
     }
 }
 

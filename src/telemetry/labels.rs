@@ -124,6 +124,12 @@ labels! {
         Malformed = "malformed",
         /// `Host` is missing, twice there or not the one of the target.
         BadHost = "bad_host",
+        /// The connection was opened for another site (421).
+        Misdirected = "misdirected",
+        /// It has passed here too often (508).
+        Loop = "loop",
+        /// OPTIONS whose `Max-Forwards` was 0: answered here (200).
+        LastHop = "last_hop",
         /// A path that gateway and platform could read differently.
         AmbiguousPath = "ambiguous_path",
         /// 414

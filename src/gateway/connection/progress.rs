@@ -76,8 +76,21 @@ pub struct HeadSigns {
     pub over: bool,
     /// A `Content-Length` field.
     pub length: bool,
+    /// Another one.
+    pub lengths: bool,
     /// A `#` in the request line.
     pub fragment: bool,
+    /// A line that ends without CR.
+    pub bare: bool,
+}
+
+/// How much content follows a head, as the parser understood it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// So many bytes.
+    Length(u64),
+    /// Chunks.
+    Chunked,
 }
 
 impl HeadSigns {
@@ -85,12 +98,14 @@ impl HeadSigns {
         u8::from(self.begun)
             | u8::from(self.over) << 1
             | u8::from(self.length) << 2
-            | u8::from(self.fragment) << 3
+            | u8::from(self.lengths) << 3
+            | u8::from(self.fragment) << 4
+            | u8::from(self.bare) << 5
     }
 
     fn from_bits(bits: u8) -> Self {
         let has = |bit: u8| bits & 1 << bit != 0;
-        Self { begun: has(0), over: has(1), length: has(2), fragment: has(3) }
+        Self { begun: has(0), over: has(1), length: has(2), lengths: has(3), fragment: has(4), bare: has(5) }
     }
 }
 
@@ -105,6 +120,9 @@ pub struct Progress {
     multiplexed: AtomicBool,
     unread: AtomicBool,
     head: AtomicU8,
+    framing: AtomicU64,
+    holds: AtomicBool,
+    tunnel: AtomicBool,
     closed: AtomicBool,
 }
 
@@ -121,6 +139,9 @@ impl Progress {
             multiplexed: AtomicBool::new(false),
             unread: AtomicBool::new(false),
             head: AtomicU8::new(0),
+            framing: AtomicU64::new(0),
+            holds: AtomicBool::new(false),
+            tunnel: AtomicBool::new(false),
             closed: AtomicBool::new(false),
         })
     }
@@ -209,6 +230,48 @@ impl Progress {
         let signs = self.head();
         self.head.store(0, Relaxed);
         signs
+    }
+
+    /// What follows the head whose exchange begins.
+    pub fn tell_framing(&self, framing: Framing) {
+        let word = match framing {
+            Framing::Length(length) => length.saturating_add(1).min(u64::MAX - 1),
+            Framing::Chunked => u64::MAX,
+        };
+        self.framing.store(word, Relaxed);
+    }
+
+    /// What was told, once.
+    pub fn take_framing(&self) -> Option<Framing> {
+        let word = self.framing.load(Relaxed);
+        self.framing.store(0, Relaxed);
+        match word {
+            0 => None,
+            u64::MAX => Some(Framing::Chunked),
+            length => Some(Framing::Length(length - 1)),
+        }
+    }
+
+    /// The stream holds bytes back until the exchange under way is over, and is to be asked again then.
+    pub fn hold(&self) {
+        self.holds.store(true, Relaxed);
+    }
+
+    /// Whether it does; the next exchange begins without.
+    pub(super) fn release(&self) -> bool {
+        let holds = self.holds.load(Relaxed);
+        self.holds.store(false, Relaxed);
+        holds
+    }
+
+    /// What comes from now on is not HTTP/1.
+    pub fn tunnel(&self) {
+        self.tunnel.store(true, Relaxed);
+    }
+
+    /// Whether the stream carries something else than HTTP/1 messages.
+    pub fn is_opaque(&self) -> bool {
+        self.is_multiplexed() || self.tunnel.load(Relaxed)
     }
 
     /// An exchange begins.

@@ -38,27 +38,58 @@ pub(super) fn compile(context: &mut Context<'_>, at: &At, document: &GatewayDocu
         let file = entry.chain.as_deref().unwrap_or_default();
         let chain = context.text(&at, "chain", &entry.chain, "a PEM file, the server's certificate first");
         let chain = chain.and_then(|file| self::chain(context, &at.key("chain"), file));
-        let key = key(context, &at, entry);
+        let key = key(context, &at, &entry.key);
         let kind = key.as_ref().map(|(_, signer)| signer.algorithm());
         // Elsewhere than where the gateway runs nobody knows of what kind a key is.
         let absent = kind.is_none()
             && context.options.absent_files_pass
             && entry.key.as_ref().is_some_and(|file| file.starts_with('/'));
         let names = names(context, &at, entry, (kind, absent), &mut taken);
-        let place = chain::Place { chain: &at.key("chain"), names: &at.key("names"), file };
+        let place =
+            chain::Place { chain: &at.key("chain"), names: &at.key("names"), file, readers: "browsers" };
         if let Some(chain) = &chain {
-            chain::judge(context, &place, chain, &names);
+            chain::judge(context, &place, chain, Some(&names));
         }
-        let (Some(chain), Some((key, signer))) = (chain, key) else { continue };
-        if CertifiedKey::new(chain.clone(), signer).keys_match().is_err() {
-            let help = "the key and the first certificate of the chain belong together";
-            context.error(&at.key("key"), "the key is not the certificate's", help);
-            continue;
-        }
+        let Some((chain, key)) = pair(context, &at, chain, key) else { continue };
         let expires = chain::expiry(&chain);
         certificates.push(Certificate { names, chain, key: Sensitive::new(Arc::new(key)), expires });
     }
     certificates
+}
+
+/// The gateway's own certificate towards an upstream: `certificate` and `key` of a section.
+pub(super) fn own(
+    context: &mut Context<'_>,
+    at: &At,
+    certificate: &Option<String>,
+    key: &Option<String>,
+) -> Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)> {
+    let chain_at = at.key("certificate");
+    let file =
+        context.text(at, "certificate", certificate, "a PEM file, the gateway's own certificate first");
+    let chain = file.and_then(|file| chain(context, &chain_at, file));
+    let key = self::key(context, at, key);
+    if let Some(chain) = &chain {
+        let file = file.unwrap_or_default();
+        let place = chain::Place { chain: &chain_at, names: &chain_at, file, readers: "upstreams" };
+        chain::judge(context, &place, chain, None);
+    }
+    pair(context, at, chain, key)
+}
+
+fn pair(
+    context: &mut Context<'_>,
+    at: &At,
+    chain: Option<Vec<CertificateDer<'static>>>,
+    key: Option<Key>,
+) -> Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)> {
+    let (chain, (key, signer)) = (chain?, key?);
+    if CertifiedKey::new(chain.clone(), signer).keys_match().is_err() {
+        let help = "the key and the first certificate of the chain belong together";
+        context.error(&at.key("key"), "the key is not the certificate's", help);
+        return None;
+    }
+    Some((chain, key))
 }
 
 /// A name, the kind of key that answers it, and whether that is not known here.
@@ -97,8 +128,8 @@ fn names<'d>(
 
 type Key = (PrivateKeyDer<'static>, Arc<dyn SigningKey>);
 
-fn key(context: &mut Context<'_>, at: &At, entry: &CertificateDocument) -> Option<Key> {
-    let file = context.text(at, "key", &entry.key, "a PEM file with the certificate's private key")?;
+fn key(context: &mut Context<'_>, at: &At, key: &Option<String>) -> Option<Key> {
+    let file = context.text(at, "key", key, "a PEM file with the certificate's private key")?;
     let at = at.key("key");
     let bytes = zeroize::Zeroizing::new(context.file(&at, file)?);
     context.is_private(&at, file);
@@ -120,7 +151,7 @@ fn chain(context: &mut Context<'_>, at: &At, file: &str) -> Option<Vec<Certifica
     let chain: Vec<CertificateDer<'static>> =
         CertificateDer::pem_slice_iter(&bytes).collect::<Result<_, _>>().unwrap_or_default();
     if chain.is_empty() || !chain::is_readable(&chain) {
-        let help = "PEM: `-----BEGIN CERTIFICATE-----` …, the server's own first";
+        let help = "PEM: `-----BEGIN CERTIFICATE-----` …, the holder's own first";
         context.error(at, format!("`{file}` holds no certificate"), help);
         return None;
     }

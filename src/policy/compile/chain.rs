@@ -35,6 +35,8 @@ pub(super) struct Place<'a> {
     pub(super) chain: &'a At,
     pub(super) names: &'a At,
     pub(super) file: &'a str,
+    /// Who is shown it.
+    pub(super) readers: &'static str,
 }
 
 /// Whether every certificate of a chain is one.
@@ -57,12 +59,12 @@ fn moment(time: ASN1Time) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
 }
 
-/// Says everything about a chain that answers `names`.
+/// Says everything about a chain that answers `names`; one without names is shown by a client.
 pub(super) fn judge(
     context: &mut Context<'_>,
     place: &Place<'_>,
     chain: &[CertificateDer<'_>],
-    names: &[String],
+    names: Option<&[String]>,
 ) {
     let chain = read(chain);
     for (index, one) in chain.iter().enumerate() {
@@ -76,7 +78,7 @@ pub(super) fn judge(
         validity(context, place, one, &whose);
         strength(context, place, one, &whose);
     }
-    if let Some(leaf) = chain.first() {
+    if let (Some(leaf), Some(names)) = (chain.first(), names) {
         coverage(context, place, leaf, names);
         purpose(context, place, leaf);
     }
@@ -89,13 +91,15 @@ fn validity(context: &mut Context<'_>, place: &Place<'_>, one: &X509Certificate<
     let (begin, end) = (moment(one.validity().not_before), moment(one.validity().not_after));
     let renew = "renew it; the new file is taken up while the gateway runs";
     if begin > now {
-        let help =
-            "browsers refuse it until then: keep the one before it, and look at the clock of this machine";
+        let help = "it is refused until then: keep the one before it, and look at the clock of this machine";
         let days = begin.duration_since(now).unwrap_or_default().as_secs().div_ceil(86_400);
         context.error(place.chain, format!("{whose} is not yet valid, for {days} days"), help);
     }
     match end.duration_since(now) {
-        Err(_) => context.error(place.chain, format!("{whose} has ended: browsers refuse it"), renew),
+        Err(_) => {
+            let message = format!("{whose} has ended: {} refuse it", place.readers);
+            context.error(place.chain, message, renew);
+        }
         Ok(left) if left <= NOTICE => {
             context.finding(place.chain, format!("{whose} ends in {} days", left.as_secs() / 86_400), renew);
         }
@@ -122,7 +126,7 @@ fn strength(context: &mut Context<'_>, place: &Place<'_>, one: &X509Certificate<
     ];
     // A root signs itself, and nobody looks at that signature.
     if !is_root(one) && weak.contains(&one.signature_algorithm.algorithm) {
-        let help = "browsers refuse signatures with SHA-1 and MD5: have it issued anew, with SHA-256";
+        let help = "signatures with SHA-1 and MD5 are refused: have it issued anew, with SHA-256";
         context.error(place.chain, format!("{whose} is signed with SHA-1 or MD5"), help);
     }
 }

@@ -1,6 +1,8 @@
 //! The language as its users meet it: shipped policies, bad inputs with their reports, and laws.
 
 mod oidc;
+mod overload;
+mod transport;
 
 use std::{fs, path::Path};
 
@@ -43,6 +45,12 @@ fn small(file: &str, from: &str, to: &str) -> (Option<PolicySet>, Report) {
 
 /// The same, with several changes in one file.
 fn small_twice(file: &str, changes: &[(&str, &str)]) -> (Option<PolicySet>, Report) {
+    let changes: Vec<_> = changes.iter().map(|(from, to)| (file, *from, *to)).collect();
+    small_in(&changes)
+}
+
+/// The same, with changes in several files.
+fn small_in(changes: &[(&str, &str, &str)]) -> (Option<PolicySet>, Report) {
     let charter = "charter:
   title: Charte
   version: 2025-09-10
@@ -75,8 +83,8 @@ fn small_twice(file: &str, changes: &[(&str, &str)]) -> (Option<PolicySet>, Repo
     purpose: account
 ";
     let change = |name: &str, text: &str| {
-        let changes = changes.iter().filter(|_| name == file);
-        changes.fold(text.to_owned(), |text, (from, to)| {
+        let changes = changes.iter().filter(|(file, ..)| name == *file);
+        changes.fold(text.to_owned(), |text, (file, from, to)| {
             assert!(text.contains(from), "{from} is not in {file}");
             text.replacen(from, to, 1)
         })
@@ -511,6 +519,7 @@ fn every_mistake_is_named() {
             "has no category `wrk`",
         ),
         (routes, "purpose: account", "purpose: account\n    body_bytes: 10 KB", "is not a unit of size"),
+        (routes, "purpose: account", "purpose: account\n    priority: high", "`high` is not a priority"),
         (routes, "purpose: account", "purpose: account\n    purpos: account", "`purpos` is not a field here"),
         (charter, "article: '1', ", "", "`article` is missing"),
         (charter, "{ article: '2', fields: [nom", "{ fields: [nom", "`article` is missing"),

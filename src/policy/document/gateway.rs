@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::{
     Amount, ClientCertificateDocument, Entries, IntrospectionDocument, JwksDocument, List, ListenDocument,
-    RelationsDocument, Section, Texts, Vocabularies, WordOr,
+    RelationsDocument, Section, Texts, UpstreamDocument, Vocabularies, WordOr,
 };
 
 /// The file.
@@ -298,36 +298,4 @@ pub(crate) struct JournalDocument {
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct JournalFileDocument {
     pub(crate) file: Option<String>,
-}
-
-/// `gateway.upstreams.NAME`
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct UpstreamDocument {
-    /// `http://host:port` or `https://host:port`, all of one kind. Mandatory.
-    pub(crate) endpoints: Option<Texts>,
-    /// Only with `https://`. Default: public roots, the endpoint's name.
-    pub(crate) tls: Option<Section<UpstreamTlsDocument>>,
-    /// `preserve` the client's `Host` (platforms compare it with `Origin`), or `endpoint`. Default: `preserve`.
-    pub(crate) host: Option<String>,
-    /// Default: 2 s.
-    pub(crate) connect_timeout: Option<Amount>,
-    /// Default: 30 s.
-    pub(crate) response_timeout: Option<Amount>,
-    /// Per worker and endpoint. Default: 64.
-    pub(crate) idle_connections: Option<u64>,
-    /// Below the platform's own keep-alive. Default: 20 s.
-    pub(crate) idle_timeout: Option<Amount>,
-    /// ISO 3166-1 alpha-2 (charter 4).
-    pub(crate) country: Option<String>,
-}
-
-/// `gateway.upstreams.NAME.tls`
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct UpstreamTlsDocument {
-    /// PEM file of trusted roots. Default: the public ones.
-    pub(crate) ca: Option<String>,
-    /// Name to verify. Default: the endpoint's host.
-    pub(crate) server_name: Option<String>,
 }

@@ -15,6 +15,7 @@ mod read;
 mod relations;
 mod route;
 mod tree;
+mod upstream;
 mod vocabulary;
 
 pub(crate) use authentication::*;
@@ -31,6 +32,7 @@ pub(crate) use read::{Contents, open};
 pub(crate) use relations::RelationsDocument;
 pub(crate) use route::*;
 pub(crate) use tree::{FILE_BYTES_MAX, Fault, Part, Step};
+pub(crate) use upstream::*;
 pub(crate) use vocabulary::{Vocabularies, VocabularyDocument, VocabularyFile};
 
 use std::{fmt, marker::PhantomData, ops::Deref};

@@ -15,6 +15,7 @@ mod quota;
 mod relations;
 mod route;
 mod store;
+mod upstream;
 
 pub use authentication::*;
 pub use charter::*;
@@ -28,6 +29,7 @@ pub use quota::*;
 pub use relations::*;
 pub use route::*;
 pub use store::*;
+pub use upstream::*;
 
 use std::sync::Arc;
 
