@@ -78,9 +78,11 @@ pub(super) fn judge(
         validity(context, place, one, &whose);
         strength(context, place, one, &whose);
     }
-    if let (Some(leaf), Some(names)) = (chain.first(), names) {
-        coverage(context, place, leaf, names);
-        purpose(context, place, leaf);
+    if let Some(leaf) = chain.first() {
+        if let Some(names) = names {
+            coverage(context, place, leaf, names);
+        }
+        purpose(context, place, leaf, names.is_some());
     }
     order(context, place, &chain);
 }
@@ -160,11 +162,15 @@ fn covers(held: &GeneralName<'_>, name: &str) -> bool {
     }
 }
 
-fn purpose(context: &mut Context<'_>, place: &Place<'_>, leaf: &X509Certificate<'_>) {
-    let purposes = leaf.extended_key_usage().ok().flatten();
-    if purposes.is_some_and(|purposes| !purposes.value.server_auth && !purposes.value.any) {
-        let help = "its extended key usage must name server authentication";
-        context.finding(place.chain, format!("`{}` is no server's certificate", place.file), help);
+fn purpose(context: &mut Context<'_>, place: &Place<'_>, leaf: &X509Certificate<'_>, serves: bool) {
+    let Some(purposes) = leaf.extended_key_usage().ok().flatten() else { return };
+    let (good, whose, named) = match serves {
+        true => (purposes.value.server_auth, "server's", "server"),
+        false => (purposes.value.client_auth, "client's", "client"),
+    };
+    if !good && !purposes.value.any {
+        let help = format!("its extended key usage must name {named} authentication");
+        context.finding(place.chain, format!("`{}` is no {whose} certificate", place.file), help);
     }
 }
 
@@ -184,8 +190,10 @@ fn order(context: &mut Context<'_>, place: &Place<'_>, chain: &[X509Certificate<
     let Some(last) = chain.last().filter(|last| !is_root(last) && !is_public(last)) else { return };
     // Of a private authority clients may know the issuer; one that says where its certificate is to be had is in between.
     if chain.len() == 1 || names_its_issuers_place(last) {
-        let message = format!("`{}` ends before its root: clients must know `{}`", place.file, last.issuer());
-        let help = "put the certificates in between behind it (`fullchain.pem`), unless that issuer is a root of every client";
+        let issuer = last.issuer();
+        let message =
+            format!("`{}` ends before its root: {} must know `{issuer}`", place.file, place.readers);
+        let help = "put the certificates in between behind it (`fullchain.pem`), unless that issuer is a root of theirs";
         context.finding(place.chain, message, help);
     }
 }
