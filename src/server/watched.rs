@@ -39,8 +39,8 @@ impl Watched {
     }
 
     /// Bytes that were read and belong to whoever reads next.
-    pub(super) fn put_back(&mut self, bytes: Bytes) {
-        self.ahead = bytes;
+    pub(super) fn put_back(&mut self, bytes: &[u8]) {
+        self.ahead = Bytes::copy_from_slice(bytes);
     }
 
     fn note_write(&self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -72,6 +72,10 @@ impl AsyncRead for Watched {
             let length = self.ahead.len().min(buffer.remaining());
             buffer.put_slice(&self.ahead[..length]);
             self.ahead.advance(length);
+            if self.ahead.is_empty() {
+                // An empty rest would hold its whole buffer for as long as the connection lives.
+                self.ahead = Bytes::new();
+            }
         }
         if buffer.filled().len() > before {
             self.progress.read();

@@ -114,6 +114,8 @@ table! {
         "TLS handshakes with clients.";
     CERTIFICATE_EXPIRY = Gauge "rempart_certificate_expiry_timestamp_seconds" [certificate]
         "When a certificate that clients are shown ends, or the first one of its chain, in seconds since 1970; by its first server name. `NaN` once it is shown no more.";
+    UPSTREAM_CERTIFICATE_EXPIRY = Gauge "rempart_upstream_certificate_expiry_timestamp_seconds" [upstream]
+        "When the certificate ends that the gateway shows to an upstream, or the first one of its chain, in seconds since 1970. `NaN` once it is shown no more.";
     CONNECTIONS_OPEN = Gauge "rempart_connections_open" []
         "Open client connections.";
     CONNECTIONS_REFUSED = Counter "rempart_connections_refused_total" [reason]

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use metrics::SharedString;
+use metrics::{Gauge, SharedString};
 
 use super::{
     labels::{
@@ -12,7 +12,7 @@ use super::{
     },
     names,
 };
-use crate::policy::set::{Certificate, Quota};
+use crate::policy::set::{Certificate, GatewaySettings, Quota};
 
 /// Counts an exchange that the gateway answered by itself.
 pub fn request_refused(reason: RefusalReason) {
@@ -25,21 +25,31 @@ pub fn tls_handshake(version: TlsVersion, outcome: HandshakeOutcome) {
     names::TLS_HANDSHAKES.counter(labels).increment(1);
 }
 
-/// Says when the certificates end that clients are shown, instead of those `before`.
-pub fn certificates(shown: &[Certificate], before: &[Certificate]) {
-    let gauge = |certificate: &Certificate| {
-        let name = certificate.names.first().cloned().unwrap_or_default();
-        names::CERTIFICATE_EXPIRY.gauge([SharedString::from(name)])
-    };
+/// Says when the certificates end that clients and upstreams are shown, instead of those `before`.
+pub fn certificates(shown: &GatewaySettings, before: Option<&GatewaySettings>) {
     // A series cannot be taken back; no comparison holds of this value, so that nobody is alarmed.
-    before.iter().for_each(|gone| gauge(gone).set(f64::NAN));
-    for certificate in shown {
+    let gone = before.into_iter().flat_map(expiries).map(|(gauge, _)| (gauge, f64::NAN));
+    let shown = expiries(shown).into_iter().map(|(gauge, end)| {
+        let since = end.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        (gauge, since.as_secs_f64())
+    });
+    gone.chain(shown).for_each(|(gauge, value)| gauge.set(value));
+}
+
+/// The series of every certificate, and what it tells.
+fn expiries(gateway: &GatewaySettings) -> Vec<(Gauge, SystemTime)> {
+    let name = |certificate: &Certificate| certificate.names.first().cloned().unwrap_or_default();
+    let servers = gateway.certificates.iter().map(|certificate| {
         // Of several kinds for one name, the first to end.
-        let alike = shown.iter().filter(|other| other.names.first() == certificate.names.first());
-        let first = alike.map(|other| other.expires).min().unwrap_or(certificate.expires);
-        let since = first.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
-        gauge(certificate).set(since.as_secs_f64());
-    }
+        let alike = gateway.certificates.iter().filter(|other| name(other) == name(certificate));
+        let end = alike.map(|other| other.expires).min().unwrap_or(certificate.expires);
+        (names::CERTIFICATE_EXPIRY.gauge([name(certificate).into()]), end)
+    });
+    let clients = gateway.upstreams.iter().filter_map(|upstream| {
+        let client = upstream.tls.as_ref()?.client.as_ref()?;
+        Some((names::UPSTREAM_CERTIFICATE_EXPIRY.gauge([upstream.name.clone().into()]), client.expires))
+    });
+    servers.chain(clients).collect()
 }
 
 /// Client connections that were accepted (positive) or are gone (negative).

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 
 use super::{
     certificate, client_certificate,
@@ -147,6 +147,7 @@ pub(super) fn network(
         context.error(at, format!("`{text}` is not a network"), help);
         return None;
     };
+    let network = unmapped(network);
     if network.prefix_len() == 0 {
         context.error(at, format!("`{text}` {everybody}"), instead);
     } else if network.trunc() != network {
@@ -154,6 +155,15 @@ pub(super) fn network(
         context.error(at, format!("`{text}` has bits behind its prefix"), help);
     }
     Some(network.trunc())
+}
+
+/// Addresses are compared in the form of their own family, whatever family the socket was of.
+fn unmapped(network: IpNet) -> IpNet {
+    let IpNet::V6(v6) = network else { return network };
+    let bits = v6.prefix_len().checked_sub(96);
+    let inner =
+        v6.addr().to_ipv4_mapped().zip(bits).and_then(|(address, bits)| Ipv4Net::new(address, bits).ok());
+    inner.map_or(network, IpNet::V4)
 }
 
 fn secret(context: &mut Context<'_>, at: &At, document: &GatewayDocument) -> Option<MasterSecret> {
@@ -171,6 +181,7 @@ fn secret(context: &mut Context<'_>, at: &At, document: &GatewayDocument) -> Opt
     let help = "a file of 32 random bytes or more, such as `head -c 32 /dev/urandom | base64` makes";
     let name = context.text(&at, "file", &secret.file, help)?;
     let bytes = context.file(&at.key("file"), name)?;
+    context.is_private(&at.key("file"), name);
     match MasterSecret::from_bytes(&bytes) {
         Ok(secret) => Some(secret),
         Err(error) => {

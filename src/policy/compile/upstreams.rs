@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject as _};
 
 use super::{
-    certificate,
+    certificate, chain,
     context::{At, Context, Names},
 };
 use crate::{
@@ -158,7 +158,8 @@ fn client(context: &mut Context<'_>, at: &At, written: &UpstreamTlsDocument) -> 
         return None;
     }
     let (chain, key) = certificate::own(context, at, &written.certificate, &written.key)?;
-    Some(Arc::new(ClientIdentity { chain, key: Sensitive::new(key) }))
+    let expires = chain::expiry(&chain);
+    Some(Arc::new(ClientIdentity { chain, key: Sensitive::new(key), expires }))
 }
 
 fn roots(context: &mut Context<'_>, at: &At, file: &str) -> Option<Vec<CertificateDer<'static>>> {
