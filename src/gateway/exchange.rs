@@ -106,7 +106,7 @@ fn refuse(error: &ExchangeError, is_head: bool, mut ledger: Box<Ledger>) -> Resp
 /// What comes of an exchange.
 enum Answer {
     Response(Response<Content>),
-    Tunnel { response: Response<()>, tunnel: Box<Tunnel> },
+    Tunnel { response: Response<()>, tunnel: Tunnel },
 }
 
 /// What is known of a request before it is changed.
@@ -275,7 +275,7 @@ impl Exchange<'_> {
             let timeouts = policy.gateway.timeouts;
             let deadlines = view.upstreams.deadlines().clone();
             let quiet = timeouts.idle.max(timeouts.body);
-            let tunnel = Box::new(Tunnel { wish, upstream, reading, deadlines, quiet });
+            let tunnel = Tunnel { wish, upstream, reading, deadlines, quiet };
             return Ok(Answer::Tunnel { response, tunnel });
         }
         if status == StatusCode::SWITCHING_PROTOCOLS {

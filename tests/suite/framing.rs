@@ -727,12 +727,12 @@ async fn mutants_are_refused_or_read_in_one_way() {
         let mut sent = Vec::new();
         while let Ok(Read1::Whole(message, length)) = read(rest, Side::Anybody) {
             rest = &rest[length..];
-            sent.push(message);
+            sent.push(*message);
         }
         for message in
             arrived.iter().filter(|(known, _)| known.split(',').any(|one| one == mark)).flat_map(|it| it.1)
         {
-            let is_of = |one: &Box<Message>| {
+            let is_of = |one: &Message| {
                 one.body == message.body && one.line.split(' ').next() == message.line.split(' ').next()
             };
             match sent.iter().position(is_of) {

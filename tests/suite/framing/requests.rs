@@ -446,9 +446,12 @@ pub const REFUSED: &[(u16, &str, &[u8])] = &[
     (400, "fewer than no forwards", b"OPTIONS /a HTTP/1.1\r\n~~Max-Forwards: -1\r\n\r\n"),
 ];
 
+/// Name, request, and what comes of it.
+type Reached = (&'static str, &'static [u8], &'static str, &'static [&'static str], &'static [u8]);
+
 /// What is forwarded: the request, method and target at the platform, its fields (`name: value`, all of that name; `!name` for
 /// none), its content.
-pub const REACHED: &[(&str, &[u8], &str, &[&str], &[u8])] = &[
+pub const REACHED: &[Reached] = &[
     ("plain", b"GET /a HTTP/1.1\r\n~~\r\n", "GET /a", &["host: ecole.example", "via: 1.1 rempart", "!connection", "!content-length", "!transfer-encoding"], b""),
     ("a line before it", b"\r\nGET /a HTTP/1.1\r\n~~\r\n", "GET /a", &[], b""),
     ("lines before it", b"\r\n\r\n\r\nGET /a HTTP/1.1\r\n~~\r\n", "GET /a", &[], b""),
