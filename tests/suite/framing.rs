@@ -244,6 +244,11 @@ fn rows() -> Vec<Case> {
         vec![reached("GET /a", &["via: 1.0 rempart"], b"")],
     );
     row(
+        "HTTP/1.0 in absolute form",
+        &[b"GET http://ecole.example/a HTTP/1.0\r\n~x\r\n", SMUGGLED],
+        vec![reached("GET /a", &["host: ecole.example"], b"")],
+    );
+    row(
         "HTTP/1.0 that stays",
         &[b"GET /a HTTP/1.0\r\n~~Connection: keep-alive\r\n\r\n", NEXT],
         vec![reached("GET /a", &["!connection"], b""), next()],

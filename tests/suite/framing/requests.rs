@@ -314,6 +314,7 @@ pub const REFUSED: &[(u16, &str, &[u8])] = &[
     (400, "no host in HTTP/1.0", b"GET /a HTTP/1.0\r\n~x\r\n"),
     // Hosts.
     (400, "no host", b"GET /a HTTP/1.1\r\n~x\r\n"),
+    (400, "absolute form without a host field", b"GET http://ecole.example/a HTTP/1.1\r\n~x\r\n"),
     (400, "an empty host", b"GET /a HTTP/1.1\r\nHost:\r\n~x\r\n"),
     (400, "two words", b"GET /a HTTP/1.1\r\nHost: ecole.example autre.example\r\n~x\r\n"),
     (400, "a list", b"GET /a HTTP/1.1\r\nHost: ecole.example, autre.example\r\n~x\r\n"),
@@ -504,7 +505,6 @@ pub const REACHED: &[Reached] = &[
     ("absolute form of https, in odd case", b"GET HTTPS://Ecole.Example/a HTTP/1.1\r\n~~\r\n", "GET /a", &["host: ecole.example"], b""),
     ("absolute form without a path", b"GET http://ecole.example HTTP/1.1\r\n~~\r\n", "GET /", &[], b""),
     ("absolute form with a query alone", b"GET http://ecole.example?b HTTP/1.1\r\n~~\r\n", "GET /?b", &[], b""),
-    ("absolute form without a host field", b"GET http://ecole.example/a HTTP/1.1\r\n~x\r\n", "GET /a", &["host: ecole.example"], b""),
     ("a port", b"GET /a HTTP/1.1\r\nHost: ecole.example:8443\r\n~x\r\n", "GET /a", &["host: ecole.example:8443", "x-forwarded-port: 8443"], b""),
     ("a dot behind the host", b"GET /a HTTP/1.1\r\nHost: ecole.example.\r\n~x\r\n", "GET /a", &["host: ecole.example"], b""),
     ("what needs no encoding", b"GET /%61%2d%2E%7e%5F HTTP/1.1\r\n~~\r\n", "GET /a-.~_", &[], b""),
