@@ -514,9 +514,10 @@ impl Exchange<'_> {
         match request.body().size_hint().exact() {
             None => drop(request.headers_mut().remove(header::CONTENT_LENGTH)),
             Some(length) => {
-                // In one spelling: `010` is eight to some.
-                if let Some(told) = request.headers_mut().get_mut(header::CONTENT_LENGTH) {
-                    *told = HeaderValue::from(length);
+                // In one spelling: `010` is eight to some. Nothing is told where content could be expected (RFC 9110 8.6).
+                let expects = matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH);
+                if expects || request.headers().contains_key(header::CONTENT_LENGTH) {
+                    request.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
                 }
             }
         }
