@@ -108,7 +108,7 @@ fn refuse(error: &ExchangeError, is_head: bool, mut ledger: Box<Ledger>) -> Resp
 /// What comes of an exchange.
 enum Answer {
     Response(Response<Content>),
-    Tunnel { response: Response<()>, tunnel: Box<Tunnel> },
+    Tunnel { response: Response<()>, tunnel: Tunnel },
 }
 
 /// What is known of a request before it is changed.
@@ -277,7 +277,7 @@ impl Exchange<'_> {
             let timeouts = policy.gateway.timeouts;
             let deadlines = view.upstreams.deadlines().clone();
             let quiet = timeouts.idle.max(timeouts.body);
-            let tunnel = Box::new(Tunnel { wish, upstream, reading, deadlines, quiet });
+            let tunnel = Tunnel { wish, upstream, reading, deadlines, quiet };
             return Ok(Answer::Tunnel { response, tunnel });
         }
         if status == StatusCode::SWITCHING_PROTOCOLS {
@@ -519,9 +519,10 @@ impl Exchange<'_> {
         match request.body().size_hint().exact() {
             None => drop(request.headers_mut().remove(header::CONTENT_LENGTH)),
             Some(length) => {
-                // In one spelling: `010` is eight to some.
-                if let Some(told) = request.headers_mut().get_mut(header::CONTENT_LENGTH) {
-                    *told = HeaderValue::from(length);
+                // In one spelling: `010` is eight to some. Nothing is told where content could be expected (RFC 9110 8.6).
+                let expects = matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH);
+                if expects || request.headers().contains_key(header::CONTENT_LENGTH) {
+                    request.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
                 }
             }
         }
