@@ -5,9 +5,9 @@ use std::{path::Path, sync::Arc, time::Duration};
 use crate::policy::set::{
     Action, AddressMode, Category, Charter, ClaimPaths, ClientLimits, GatewaySettings, HostHeader,
     HostPattern, Hsts, IdentityProvider, JournalSettings, JournalTarget, JwtSettings, KeySource, LegalBasis,
-    Listen, PersonalData, PolicySet, ProviderId, ProviderKind, Purpose, PurposeId, Recipient, RecipientId,
-    RelaxedPaths, RouteId, RouteMatch, RoutePolicy, Sees, Store, Timeouts, TokenSource, Upstream, UpstreamId,
-    WayBack,
+    Listen, PersonalData, PolicySet, Protocol, ProviderId, ProviderKind, Purpose, PurposeId, Recipient,
+    RecipientId, RelaxedPaths, RouteId, RouteMatch, RoutePolicy, Sees, Store, Timeouts, TokenSource,
+    Upstream, UpstreamId, WayBack,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -70,6 +70,7 @@ fn route() -> RoutePolicy {
         way_back: WayBack::default(),
         authentication: None,
         quotas: Vec::new(),
+        priority: crate::policy::set::Priority::Normal,
         relaxed_paths: RelaxedPaths::default(),
         websocket: crate::policy::set::WebSocket::Closed,
         body_bytes: None,
@@ -88,6 +89,7 @@ fn gateway(journal: &Path) -> GatewaySettings {
         workers: None,
         certificates: Vec::new(),
         client_certificates: None,
+        ticket_keys: Vec::new(),
         hsts: Hsts { max_age: 31_536_000 * SECOND, include_subdomains: false },
         trusted_proxies: Vec::new(),
         limits: ClientLimits {
@@ -95,9 +97,16 @@ fn gateway(journal: &Path) -> GatewaySettings {
             header_bytes: 16_384,
             uri_bytes: 8_192,
             body_bytes: 1 << 20,
+            body_rate: 0,
             connections: 100,
+            connections_per_address: 100,
+            handshakes: 100,
+            handshakes_per_address: 100,
+            requests_per_connection: None,
             exchanges: 100,
             h2_streams: 100,
+            h2_continuations: 5,
+            h2_frames: crate::policy::set::FrameRates::all(1000),
             decoded_bytes: 1 << 30,
         },
         timeouts: Timeouts {
@@ -105,6 +114,8 @@ fn gateway(journal: &Path) -> GatewaySettings {
             headers: SECOND,
             idle: SECOND,
             body: SECOND,
+            connection: None,
+            queue: Duration::ZERO,
             drain: SECOND,
             drain_delay: Duration::ZERO,
         },
@@ -135,6 +146,7 @@ fn gateway(journal: &Path) -> GatewaySettings {
             name: "kolibri".to_owned(),
             endpoints: Vec::new(),
             tls: None,
+            protocol: Protocol::Http1,
             host: HostHeader::Preserve,
             connect_timeout: SECOND,
             response_timeout: SECOND,

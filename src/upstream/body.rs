@@ -9,14 +9,14 @@ use std::{
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::{body::Incoming, client::conn::http1::SendRequest};
+use hyper::body::Incoming;
 
-use super::{UpstreamError, deadline::Timer, pool::EndpointPool};
+use super::{UpstreamError, connection::Connection, deadline::Timer, endpoint::EndpointPool};
 
 /// What a connection needs to return to its pool.
 pub(super) struct Lease<B> {
     pub(super) pool: Rc<EndpointPool<B>>,
-    pub(super) sender: SendRequest<B>,
+    pub(super) connection: Connection<B>,
 }
 
 /// A response body. Dropped before its end, it takes the connection with it.
@@ -37,9 +37,28 @@ impl<B> UpstreamBody<B> {
     }
 
     fn give_back(&mut self) {
-        if let Some(Lease { pool, sender }) = self.lease.take() {
-            pool.put(sender);
+        if let Some(Lease { pool, connection }) = self.lease.take() {
+            pool.put(connection);
         }
+    }
+
+    /// An HTTP/2 stream may be reset as if nothing were wrong, which is no end of a body (RFC 9113 §8.1).
+    fn is_cut(&self) -> bool {
+        let is_http2 =
+            self.lease.as_ref().is_some_and(|lease| matches!(lease.connection, Connection::Http2(_)));
+        is_http2 && !self.incoming.is_end_stream()
+    }
+
+    fn give_up(&mut self) {
+        if let Some(Lease { connection: Connection::Http2(seat), .. }) = self.lease.take() {
+            seat.cancel();
+        }
+    }
+}
+
+impl<B> Drop for UpstreamBody<B> {
+    fn drop(&mut self) {
+        self.give_up();
     }
 }
 
@@ -63,7 +82,11 @@ impl<B> Body for UpstreamBody<B> {
                         Poll::Ready(Some(Ok(frame)))
                     }
                     Some(Err(_)) => {
-                        this.lease = None;
+                        this.give_up();
+                        Poll::Ready(Some(Err(UpstreamError::Broken)))
+                    }
+                    None if this.is_cut() => {
+                        this.give_up();
                         Poll::Ready(Some(Err(UpstreamError::Broken)))
                     }
                     None => {
@@ -73,7 +96,7 @@ impl<B> Body for UpstreamBody<B> {
                 }
             }
             Poll::Pending => this.timer.poll(this.progress, cx).map(|()| {
-                this.lease = None;
+                this.give_up();
                 Some(Err(UpstreamError::ResponseTimeout))
             }),
         }

@@ -14,6 +14,7 @@ use crate::support::{
 use futures_util::{SinkExt as _, StreamExt as _};
 use http::Method;
 use http_body_util::BodyExt as _;
+use rempart::demo::certificates;
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -235,6 +236,55 @@ async fn answers_keep_what_the_platform_said_but_its_hops() {
     assert_eq!(upstream.last().header("cookie").unwrap(), "session=a|b:=\"c\"; session=second; cart=3");
     client.send_h2(&Ask::get("/200").header("cookie", "_ga=1")).await;
     assert!(upstream.last().headers("cookie").is_empty());
+    stop(gateway).await;
+}
+
+#[tokio::test]
+async fn a_connection_for_one_site_is_none_for_another() {
+    let upstream = Upstream::start(ok);
+    let folder = PolicyFolder::new(upstream.address, &Tokens::new()).routes("plain", PLAIN_ROUTE);
+    let made = certificates::generate(&["autre.example", "*.autre.example"]).unwrap();
+    let (chain, key) = (folder.root().join("autre.pem"), folder.root().join("autre.key"));
+    std::fs::write(&chain, &made.chain).unwrap();
+    std::fs::write(&key, made.key.expose()).unwrap();
+    let line = format!(
+        "    - {{ names: [autre.example, \"*.autre.example\"], chain: \"{}\", key: \"{}\" }}\n  secret:",
+        chain.display(),
+        key.display()
+    );
+    folder.replace("gateway.yaml", "  secret:", &line);
+    let gateway = Gateway::start(folder);
+    let client = Client::new(&gateway);
+    let ask = async |version, host: &str| {
+        client.connect(version).await.send(&Ask::get("/a").host(host)).await.status.as_u16()
+    };
+    for version in [Version::H1, Version::H2] {
+        for (host, expected) in [
+            ("ecole.example", 200),
+            // Of the same certificate.
+            ("localhost", 200),
+            ("autre.example", 421),
+            ("AUTRE.example:443", 421),
+            ("a.autre.example", 421),
+            // Nobody's: what answers for it is the first certificate, whoever asks.
+            ("nobody.example", 200),
+            ("a.b.autre.example", 200),
+        ] {
+            assert_eq!(ask(version, host).await, expected, "{version:?} {host}");
+        }
+    }
+    // The connection goes on for its own site.
+    let mut connection = client.connect(Version::H2).await;
+    assert_eq!(connection.send(&Ask::get("/a").host("autre.example")).await.status, 421);
+    assert_eq!(connection.send(&Ask::get("/a")).await.status, 200);
+    // A proxy in front has one name for all sites.
+    gateway.folder.replace(
+        "gateway.yaml",
+        "  workers: 2\n",
+        "  workers: 2\n  trusted_proxies: [127.0.0.0/8]\n",
+    );
+    gateway.reload();
+    assert_eq!(ask(Version::H1, "autre.example").await, 200);
     stop(gateway).await;
 }
 

@@ -8,6 +8,7 @@ mod action;
 mod amount;
 mod authentication;
 mod certificate;
+mod chain;
 mod charter;
 mod client_certificate;
 mod context;
@@ -18,6 +19,8 @@ mod gateway;
 mod identity;
 mod introspection;
 mod lexicon;
+mod limits;
+mod listen;
 mod oidc;
 mod paths;
 mod personal_data;
@@ -28,6 +31,7 @@ mod roles;
 mod routes;
 mod shipped;
 mod store;
+mod ticket_keys;
 mod upstreams;
 mod websocket;
 
@@ -79,6 +83,7 @@ pub fn inspect(sources: &Sources, options: &Options) -> (Option<PolicySet>, Repo
     let scope = routes::Scope {
         charter: &names,
         upstreams: &gateway_names.upstreams,
+        protocols: gateway.iter().flat_map(|gateway| &gateway.upstreams).map(|one| one.protocol).collect(),
         providers: &gateway_names.providers,
         cookies: &cookies,
         quotas: &gateway_names.quotas,

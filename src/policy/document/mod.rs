@@ -7,6 +7,8 @@ mod authentication;
 mod charter;
 mod client_certificate;
 mod gateway;
+mod limits;
+mod listen;
 mod locate;
 mod oidc;
 mod preset;
@@ -14,12 +16,17 @@ mod read;
 mod relations;
 mod route;
 mod tree;
+mod upstream;
 mod vocabulary;
 
 pub(crate) use authentication::*;
 pub(crate) use charter::*;
 pub(crate) use client_certificate::{ClientCertificateDocument, ClientCertificatesDocument};
 pub(crate) use gateway::*;
+pub(crate) use limits::*;
+pub(crate) use listen::{
+    ListenDocument, ListenerDocument, Listeners, ProxyProtocolDocument, TicketKeysDocument,
+};
 pub(crate) use locate::locate;
 pub(crate) use oidc::*;
 pub(crate) use preset::{PresetFile, Presets};
@@ -27,6 +34,7 @@ pub(crate) use read::{Contents, open};
 pub(crate) use relations::RelationsDocument;
 pub(crate) use route::*;
 pub(crate) use tree::{FILE_BYTES_MAX, Fault, Part, Step};
+pub(crate) use upstream::*;
 pub(crate) use vocabulary::{Vocabularies, VocabularyDocument, VocabularyFile};
 
 use std::{fmt, marker::PhantomData, ops::Deref};

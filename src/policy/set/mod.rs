@@ -9,12 +9,14 @@ mod client_certificate;
 mod detector;
 mod gateway;
 mod lexicon;
+mod limits;
 mod oidc;
 mod path;
 mod quota;
 mod relations;
 mod route;
 mod store;
+mod upstream;
 
 pub use authentication::*;
 pub use charter::*;
@@ -22,12 +24,14 @@ pub use client_certificate::*;
 pub use detector::*;
 pub use gateway::*;
 pub use lexicon::*;
+pub use limits::*;
 pub use oidc::*;
 pub use path::*;
 pub use quota::*;
 pub use relations::*;
 pub use route::*;
 pub use store::*;
+pub use upstream::*;
 
 use std::sync::Arc;
 
