@@ -20,8 +20,9 @@ use tokio_rustls::server::TlsStream;
 use super::{frame_watch::FrameWatch, head_watch::HeadWatch, listen::Permit};
 use crate::gateway::connection::{Phase, Progress};
 
-/// Bytes that a client may still send after its answer before it is cut off.
-const LINGER_BYTES: usize = 1024 * 1024;
+/// Bytes that a client may still send after its answer before it is cut off: as many as a request has by default, so that
+/// whoever sends all of an upload that was answered early reads the answer. The sweep bounds the time.
+const LINGER_BYTES: usize = 16 * 1024 * 1024;
 
 /// A TCP stream that notes its progress and holds its place under the connection limit.
 #[derive(Debug)]

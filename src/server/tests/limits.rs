@@ -63,10 +63,10 @@ async fn header_sections_have_bounds() {
 async fn an_early_answer_reaches_a_client_that_is_still_sending() {
     let running = serve(limits(), timeouts());
     let mut stream = running.plain().await;
-    stream.write_all(b"POST /refuse HTTP/1.1\r\nhost: a\r\ncontent-length: 900000\r\n\r\n").await.unwrap();
+    stream.write_all(b"POST /refuse HTTP/1.1\r\nhost: a\r\ncontent-length: 8000000\r\n\r\n").await.unwrap();
     // A reset would make one of these writes fail, or lose the answer.
-    for _ in 0..90 {
-        stream.write_all(&[b'x'; 10_000]).await.unwrap();
+    for _ in 0..80 {
+        stream.write_all(&[b'x'; 100_000]).await.unwrap();
     }
     stream.shutdown().await.unwrap();
     let mut answer = String::new();
