@@ -2,7 +2,7 @@
 
 use std::{
     future::{Future, poll_fn},
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     pin::{Pin, pin},
     rc::Rc,
     task::Poll,
@@ -117,15 +117,15 @@ pub(super) async fn client<S, B>(
     B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Unpin + 'static,
 {
     let Some(terms) = tls else {
-        let connection = Rc::new(Connection::new(peer, None, None, tracker));
+        let connection = Rc::new(Connection::new(peer, None, None, tracker, core.pressure.clone()));
         return http1(core, stack, ClientStream::plain(stream), connection).await;
     };
-    let Some((stream, version)) = handshake(&core, stream, &terms, &tracker).await else { return };
+    let Some((stream, version)) = handshake(&core, stream, &terms, &tracker, peer.ip()).await else { return };
     let session = stream.get_ref().1;
     let multiplexed = session.alpn_protocol() == Some(b"h2");
     let server_name = session.server_name().map(str::to_ascii_lowercase);
     tracker.progress().enter(Phase::Idle);
-    let connection = Connection::new(peer, Some(version), server_name, tracker);
+    let connection = Connection::new(peer, Some(version), server_name, tracker, core.pressure.clone());
     let connection = Rc::new(connection.showing(session.peer_certificates()));
     if multiplexed {
         http2(core, stack, stream, connection).await;
@@ -134,20 +134,54 @@ pub(super) async fn client<S, B>(
     }
 }
 
+/// What comes of `future`, unless the server gives the connection up.
+async fn unless_aborted<F: Future>(tracker: &Tracker, future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    poll_fn(|context| {
+        if tracker.poll_order(context) == Order::Abort {
+            return Poll::Ready(None);
+        }
+        future.as_mut().poll(context).map(Some)
+    })
+    .await
+}
+
+/// Waits until the task is woken, by whomever.
+async fn woken() {
+    let mut slept = false;
+    poll_fn(|_| match std::mem::replace(&mut slept, true) {
+        true => Poll::Ready(()),
+        false => Poll::Pending,
+    })
+    .await;
+}
+
 async fn handshake(
     core: &Core,
     stream: Watched,
     terms: &Terms,
-    tracker: &Tracker,
+    tracker: &Rc<Tracker>,
+    peer: IpAddr,
 ) -> Option<(TlsStream<Watched>, TlsVersion)> {
+    let (under_way, _of_address) = core.begin_handshake(tracker, peer)?;
     let mut accept = pin!(TlsAcceptor::from(terms.config.clone()).accept(stream));
-    let accepted = poll_fn(|context| {
-        if tracker.poll_order(context) == Order::Abort {
-            return Poll::Ready(None);
+    let accepted = loop {
+        let step = async {
+            let turn = core.handshakes().turn(&under_way).await;
+            let step = poll_fn(|context| Poll::Ready(accept.as_mut().poll(context))).await;
+            drop(turn);
+            step
+        };
+        // Its future is woken by whatever it waits for: so is this one.
+        match unless_aborted(tracker, step).await {
+            None => break None,
+            Some(Poll::Ready(accepted)) => break Some(accepted),
+            Some(Poll::Pending) => {}
         }
-        accept.as_mut().poll(context).map(Some)
-    })
-    .await;
+        if unless_aborted(tracker, woken()).await.is_none() {
+            break None;
+        }
+    };
     let (version, outcome, stream) = match accepted {
         Some(Ok(stream)) => {
             let session = stream.get_ref().1;
@@ -252,7 +286,10 @@ where
     B: Body,
 {
     // Before the future is first polled: the task of an HTTP/2 stream is tied to the exchange that is newest then.
-    let guard = connection.tracker().begin(&core.load.active);
+    let guard = connection.tracker().begin(core.pressure.active());
+    if core.is_spent(connection.tracker()) {
+        connection.tracker().give(Order::Finish);
+    }
     let signs = connection.tracker().progress().take_head();
     async move {
         let mut request = request.map(|body| Upload::new(body, &guard));
@@ -260,8 +297,10 @@ where
         if signs.fragment || (signs.length && request.headers().contains_key(header::TRANSFER_ENCODING)) {
             request.extensions_mut().insert(AmbiguousHead);
         }
+        let tracker = connection.tracker().clone();
         let mut response = stack.oneshot((connection, request)).await?;
-        if !http2 && core.is_closing() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        let is_last = core.is_closing() || tracker.order() >= Order::Finish;
+        if !http2 && is_last && response.status() != StatusCode::SWITCHING_PROTOCOLS {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         Ok(response.map(|body| Download::new(body, guard)))
