@@ -24,6 +24,7 @@ mod examples;
 mod forwarding;
 mod graphql;
 mod harness;
+mod hostility;
 mod layering;
 mod login;
 mod markup;

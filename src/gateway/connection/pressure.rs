@@ -21,6 +21,9 @@ const CRITICAL: u32 = 4;
 /// The part of exchanges above their limit that is kept for those who are given up last.
 const RESERVE: usize = 8;
 
+/// Exchanges that are no crowd: what waits behind so few waits for a large document, or for another process.
+const FEW: usize = 16;
+
 /// All requests, in parts.
 const WHOLE: u32 = 1024;
 
@@ -118,6 +121,9 @@ impl Pressure {
         if full {
             return Some(ShedReason::Exchanges);
         }
+        if self.active.get() <= FEW {
+            return None;
+        }
         share.sheds().then_some(ShedReason::QueueTime)
     }
 }
@@ -138,6 +144,7 @@ mod tests {
         fn new() -> Self {
             let pressure = Pressure::default();
             pressure.bound(100, 100 * MS);
+            pressure.active().set(50);
             Self { pressure, now: Duration::ZERO }
         }
 
@@ -201,6 +208,16 @@ mod tests {
         scene.pressure.bound(100, Duration::ZERO);
         scene.pass(10, |_| 1000 * MS);
         assert_eq!((scene.shed(Priority::Normal), scene.shed(Priority::Critical)), (0, 0));
+    }
+
+    #[test]
+    fn so_few_are_no_crowd() {
+        let mut scene = Scene::new();
+        scene.pass(10, |_| 1000 * MS);
+        scene.pressure.active().set(16);
+        assert_eq!((scene.shed(Priority::Normal), scene.shed(Priority::Critical)), (0, 0));
+        scene.pressure.active().set(17);
+        assert_eq!((scene.shed(Priority::Normal), scene.shed(Priority::Critical)), (1000, 1000));
     }
 
     #[test]

@@ -99,7 +99,7 @@ pub(super) fn timeouts(context: &mut Context<'_>, at: &At, written: &TimeoutsDoc
         idle: one("idle", &written.idle, seconds(75), phase.clone()),
         body: one("body", &written.body, seconds(30), phase),
         connection: connection.then(|| one("connection", &written.connection, HOUR, seconds(1)..=DAY * 7)),
-        queue: one("queue", &written.queue, MILLISECOND * 100, Duration::ZERO..=seconds(10)),
+        queue: one("queue", &written.queue, MILLISECOND * 500, Duration::ZERO..=seconds(10)),
         drain: one("drain", &written.drain, seconds(30), Duration::ZERO..=HOUR),
         drain_delay: one("drain_delay", &written.drain_delay, Duration::ZERO, Duration::ZERO..=HOUR),
     };
