@@ -47,7 +47,7 @@ use crate::{
     policy::set::{RelaxedPaths, RoutePolicy, WebSocket},
     redact::{Audience, Sender},
     secret::Sensitive,
-    telemetry::{Direction, RefusalReason, Scope},
+    telemetry::{self, Direction, PriorityLabel, RefusalReason, Scope, ShedReason},
     upstream::{UpstreamBody, UpstreamError},
 };
 
@@ -87,6 +87,7 @@ impl Gateway {
     pub fn overloaded(&self) -> Response<Body> {
         let mut ledger =
             Box::new(Ledger::open(&self.view(), &self.journal, self.metrics.begin(), Rc::default()));
+        telemetry::request_shed(ShedReason::Exchanges, PriorityLabel::Unknown);
         ledger.refused(&ExchangeError::Overloaded, None);
         refuse(&ExchangeError::Overloaded, false, ledger)
     }
@@ -153,6 +154,11 @@ impl Exchange<'_> {
         let (route, template) = self.route(snapshot, &head, &target, ledger)?;
         if self.connection.tls.is_none() && !route.matches.plain_http {
             return Err(self.to_https(snapshot, &target)?);
+        }
+        // Too much work: before anything is done that costs more than this answer, and the less important first.
+        if let Some(reason) = self.connection.pressure().sheds(route.priority) {
+            telemetry::request_shed(reason, route.priority.into());
+            return Err(ExchangeError::Overloaded);
         }
         match hops::step(&head.method, &mut head.headers) {
             Ok(Left::Way) => {}

@@ -17,7 +17,7 @@ use tokio::{
 };
 use tokio_rustls::server::TlsStream;
 
-use super::{frame_watch::FrameWatch, head_watch::HeadWatch, listen::Permit};
+use super::{addresses::Place, frame_watch::FrameWatch, head_watch::HeadWatch, listen::Permit};
 use crate::gateway::connection::{Phase, Progress};
 
 /// Bytes that a client may still send after its answer before it is cut off: as many as a request has by default, so that
@@ -29,14 +29,19 @@ const LINGER_BYTES: usize = 16 * 1024 * 1024;
 pub(super) struct Watched {
     stream: TcpStream,
     progress: Arc<Progress>,
-    _permit: Permit,
+    permit: Permit,
     /// Came with a PROXY header, and is still to be read.
     ahead: Bytes,
 }
 
 impl Watched {
+    /// Holds the place of the client's address too.
+    pub(super) fn hold(&mut self, of_address: Option<Place>) {
+        self.permit.hold(of_address);
+    }
+
     pub(super) fn new(stream: TcpStream, progress: Arc<Progress>, permit: Permit) -> Self {
-        Self { stream, progress, _permit: permit, ahead: Bytes::new() }
+        Self { stream, progress, permit, ahead: Bytes::new() }
     }
 
     /// Bytes that were read and belong to whoever reads next.

@@ -96,6 +96,10 @@ labels! {
     ConnectionRefusal {
         /// As many as `limits.connections` were open.
         Limit = "limit",
+        /// Its address had as many as `limits.connections_per_address`.
+        Address = "address",
+        /// As many as `limits.handshakes`, or `limits.handshakes_per_address` of its address, were under way.
+        Handshakes = "handshakes",
         /// The operating system had no descriptor or memory for it.
         Resources = "resources",
         /// It came to a listener of balancers from somewhere else.
@@ -116,6 +120,24 @@ labels! {
         RequestBody = "request_body",
         /// A response body that the client did not take.
         ResponseBody = "response_body",
+    }
+
+    /// Why a request was answered 503 before anything was done for it.
+    ShedReason {
+        /// As many as `limits.exchanges` were under way.
+        Exchanges = "exchanges",
+        /// Work that is ready waits longer than `timeouts.queue`.
+        QueueTime = "queue_time",
+    }
+
+    /// What is given up first.
+    PriorityLabel {
+        /// First.
+        Normal = "normal",
+        /// Last.
+        Critical = "critical",
+        /// There were so many that nobody looked.
+        Unknown = "unknown",
     }
 
     /// Of what an HTTP/2 client sent too many.
@@ -194,7 +216,7 @@ labels! {
         Upstream = "upstream",
         /// The upstream's answer could not be proven safe (502).
         Redaction = "redaction",
-        /// As many as `limits.exchanges` were under way (503).
+        /// As many as `limits.exchanges` were under way, or work waits longer than `timeouts.queue` (503).
         Overloaded = "overloaded",
         /// A defect of the gateway (500).
         Internal = "internal",
@@ -276,6 +298,15 @@ impl From<&http::Method> for MethodLabel {
             http::Method::TRACE => Self::Trace,
             http::Method::PATCH => Self::Patch,
             _ => Self::Other,
+        }
+    }
+}
+
+impl From<crate::policy::set::Priority> for PriorityLabel {
+    fn from(priority: crate::policy::set::Priority) -> Self {
+        match priority {
+            crate::policy::set::Priority::Normal => Self::Normal,
+            crate::policy::set::Priority::Critical => Self::Critical,
         }
     }
 }

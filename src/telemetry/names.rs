@@ -97,6 +97,11 @@ table! {
     REQUESTS_REFUSED = Counter "rempart_requests_refused_total" [reason]
         "Exchanges that the gateway answered itself because it would not or could not forward them.";
 
+    REQUESTS_SHED = Counter "rempart_requests_shed_total" [reason, priority]
+        "Exchanges answered 503 because there was too much work.";
+    QUEUE_TIME = Gauge "rempart_queue_time_seconds" [worker]
+        "How long work that is ready waits for its core: the shortest wait of the last tenth of a second.";
+
     UPSTREAM_REQUESTS = Counter "rempart_upstream_requests_total" [upstream, code]
         "Responses received from an upstream, by status code.";
     UPSTREAM_DURATION = Histogram "rempart_upstream_duration_seconds" [upstream]
@@ -120,10 +125,12 @@ table! {
         "Open client connections.";
     CONNECTIONS_REFUSED = Counter "rempart_connections_refused_total" [reason]
         "Client connections closed before their first exchange.";
+    CONNECTIONS_EVICTED = Counter "rempart_connections_evicted_total" []
+        "Idle client connections closed to make room for new ones.";
     CONNECTIONS_TIMED_OUT = Counter "rempart_connections_timed_out_total" [phase]
         "Client connections closed because a phase lasted too long.";
 
-    HTTP2_FLOODS = Counter "rempart_http2_floods_total" [frame]
+    FRAME_FLOODS = Counter "rempart_frame_floods_total" [frame]
         "HTTP/2 connections ended because their client sent too many frames of one kind.";
 
     RATE_LIMITED = Counter "rempart_rate_limited_total" [route, scope]
@@ -243,6 +250,9 @@ mod tests {
             "quota",
             "source",
             "certificate",
+            "frame",
+            "priority",
+            "worker",
         ]);
         for metric in METRICS {
             for label in metric.labels {

@@ -7,8 +7,8 @@ use metrics::{Gauge, SharedString};
 
 use super::{
     labels::{
-        ConnectionRefusal, Flood, HandshakeOutcome, QuotaOutcome, RefusalReason, ReloadOutcome, Scope,
-        TimeoutPhase, TlsVersion,
+        ConnectionRefusal, Flood, HandshakeOutcome, PriorityLabel, QuotaOutcome, RefusalReason,
+        ReloadOutcome, Scope, ShedReason, TimeoutPhase, TlsVersion,
     },
     names,
 };
@@ -17,6 +17,17 @@ use crate::policy::set::{Certificate, GatewaySettings, Quota};
 /// Counts an exchange that the gateway answered by itself.
 pub fn request_refused(reason: RefusalReason) {
     names::REQUESTS_REFUSED.counter([SharedString::const_str(reason.as_str())]).increment(1);
+}
+
+/// Counts an exchange that was not begun because there was too much work.
+pub fn request_shed(reason: ShedReason, priority: PriorityLabel) {
+    let labels = [reason.as_str(), priority.as_str()].map(SharedString::const_str);
+    names::REQUESTS_SHED.counter(labels).increment(1);
+}
+
+/// Tells how long work that is ready waits for a worker's core.
+pub fn queue_time(worker: usize, shortest: Duration) {
+    names::QUEUE_TIME.gauge([SharedString::from(worker.to_string())]).set(shortest.as_secs_f64());
 }
 
 /// Counts a TLS handshake with a client.
@@ -62,14 +73,19 @@ pub fn connection_refused(reason: ConnectionRefusal) {
     names::CONNECTIONS_REFUSED.counter([SharedString::const_str(reason.as_str())]).increment(1);
 }
 
+/// Counts an idle client connection closed to make room.
+pub fn connection_evicted() {
+    names::CONNECTIONS_EVICTED.counter([]).increment(1);
+}
+
 /// Counts a client connection closed because a phase lasted too long.
 pub fn connection_timed_out(phase: TimeoutPhase) {
     names::CONNECTIONS_TIMED_OUT.counter([SharedString::const_str(phase.as_str())]).increment(1);
 }
 
 /// Counts an HTTP/2 connection ended because its client sent too many frames of one kind.
-pub fn http2_flooded(kind: Flood) {
-    names::HTTP2_FLOODS.counter([SharedString::const_str(kind.as_str())]).increment(1);
+pub fn frames_flooded(kind: Flood) {
+    names::FRAME_FLOODS.counter([SharedString::const_str(kind.as_str())]).increment(1);
 }
 
 /// Counts a question to the shared counter store that had no answer.

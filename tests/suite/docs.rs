@@ -169,7 +169,9 @@ fn the_words_of_labels_are_those_of_the_code() {
         "outcome" "TLS handshakes" HandshakeOutcome;
         "reason" "connections refused" ConnectionRefusal;
         "phase" "connections timed out" TimeoutPhase;
-        "frame" "HTTP/2 floods" Flood;
+        "frame" "frame floods" Flood;
+        "reason" "requests shed" ShedReason;
+        "priority" "requests shed" PriorityLabel;
         "scope" "limits" Scope;
         "direction" "cookies dropped" Direction;
         "outcome" "policy reloads" ReloadOutcome;

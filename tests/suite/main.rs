@@ -26,6 +26,7 @@ mod forwarding;
 mod framing;
 mod graphql;
 mod harness;
+mod hostility;
 mod layering;
 mod login;
 mod markup;
