@@ -11,7 +11,7 @@ mod requests;
 mod streams;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     io::{Read as _, Write as _},
     net::{TcpListener, TcpStream},
     sync::{
