@@ -168,7 +168,8 @@ async fn resets_and_cancellations_reach_the_other_side_at_once() {
                 "/reset" => {
                     let mut out = call.answer.send_response(head(200, &GRPC), false).unwrap();
                     out.send_data(message("half"), false).unwrap();
-                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    // The client has seen it when it goes on.
+                    let _more = call.request.body_mut().data().await;
                     out.send_reset(Reason::INTERNAL_ERROR);
                 }
                 "/silent" => {
@@ -186,9 +187,10 @@ async fn resets_and_cancellations_reach_the_other_side_at_once() {
     });
     let (gateway, client) = start(upstream.address, &Tokens::new(), PLAIN_ROUTE);
     let mut sender = dial(&client).await;
-    let (response, _out) = open(&mut sender, call("/reset"));
+    let (response, mut out) = open(&mut sender, call("/reset"));
     let mut response = answer(response).await;
     assert_eq!(next(response.body_mut()).await.unwrap().unwrap(), message("half"));
+    out.send_data(message("more"), false).unwrap();
     let error = next(response.body_mut()).await.unwrap().unwrap_err();
     assert!(error.is_reset() && error.is_remote(), "{error:?}");
 

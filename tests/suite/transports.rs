@@ -139,11 +139,15 @@ async fn sessions_resume_and_a_new_certificate_is_taken_up() {
     let guarded = Guarded::start(&[b"h2"]);
     let (first, second) = (guarded.certificate(1), guarded.certificate(2));
     let (gateway, client) = guarded.gateway("http2", Some(&first));
-    for _ in 0..3 {
+    // Each connection ends soon after its first exchange.
+    let mut handshakes = Vec::new();
+    for _ in 0..100 {
         assert_eq!(client.send(&Ask::get("/last")).await.status, 200);
+        handshakes = guarded.upstream.handshakes();
+        if handshakes.len() >= 3 {
+            break;
+        }
     }
-    let handshakes = guarded.upstream.handshakes();
-    assert_eq!(handshakes.len(), 3);
     assert!(!handshakes[0].is_resumed && handshakes[2].is_resumed, "{handshakes:?}");
     write(&gateway.folder, &second);
     assert_eq!(gateway.reload()["event"], "policy_loaded");
