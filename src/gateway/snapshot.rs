@@ -93,7 +93,7 @@ impl Snapshot {
         let hsts = HeaderValue::try_from(format!("max-age={}{subdomains}", hsts.max_age.as_secs()))
             .unwrap_or(HeaderValue::from_static("max-age=31536000"));
         Ok(Self {
-            router: Router::build(&policy.routes)?,
+            router: Router::build(policy.routes.iter().map(|route| (route.id, &route.matches)))?,
             identity: Identity::build(&policy, secret, previous.map(|one| &one.identity))?,
             limits: Limits::build(&policy.gateway.store, secret, previous.map(|one| &one.limits))?
                 .with_quotas(&policy.gateway.quotas, previous.map(|one| &one.limits)),

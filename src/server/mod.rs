@@ -4,19 +4,24 @@
 //! control thread          signals, stages (serve → drain → stop), admin listener
 //! worker thread × n       one current-thread runtime each:
 //!   listen.rs               accept on the worker's own SO_REUSEPORT sockets, connection limit
+//!   proxy_header.rs         who the client is, where a balancer says so
 //!   serve.rs                TLS handshake, HTTP/1.1 or HTTP/2 by ALPN, one task a connection
 //!   stack.rs                tower: load shedding around the exchange
+//!   frame_watch.rs          frames of HTTP/2 that cost their client nothing
 //!   sweep.rs                deadlines, compared a few times a second; no timer per connection
 //! ```
 //!
 //! A connection never leaves the core that accepted it, so nothing on its way needs a lock.
 
 pub mod admin;
+mod chunks;
 pub mod drain;
 mod exchange;
+mod frame_watch;
 mod head_watch;
 mod listen;
 pub mod observe;
+mod proxy_header;
 mod serve;
 mod stack;
 mod sweep;
@@ -85,7 +90,8 @@ impl Live {
         let tls = match settings.listen.https.is_empty() {
             true => None,
             false => {
-                Some(tls::Terms::new(&settings.certificates, settings.client_certificates.as_ref(), tickets)?)
+                let clients = settings.client_certificates.as_ref();
+                Some(tls::Terms::new(&settings.certificates, clients, tickets, &settings.ticket_keys)?)
             }
         };
         Ok(Self { limits: settings.limits, timeouts: settings.timeouts, tls })

@@ -3,7 +3,7 @@
 use super::Addresses;
 use crate::telemetry::{self, Event, RefusalReason};
 pub use crate::telemetry::{
-    ConnectionRefusal as Refusal, HandshakeOutcome, TimeoutPhase as Deadline, TlsVersion,
+    ConnectionRefusal as Refusal, Flood, HandshakeOutcome, TimeoutPhase as Deadline, TlsVersion,
 };
 
 /// Hears of what happens below exchanges. Called from every worker; must not block.
@@ -23,6 +23,10 @@ pub trait Observe: Send + Sync {
     /// A deadline passed.
     fn timed_out(&self, phase: Deadline) {
         let _ = phase;
+    }
+    /// A client sent too many frames of one kind; its connection ends.
+    fn flooded(&self, kind: Flood) {
+        let _ = kind;
     }
     /// What the client sent was no HTTP; hyper answered or closed.
     fn malformed(&self, kind: Malformed) {
@@ -84,6 +88,10 @@ impl Observe for Counted {
 
     fn timed_out(&self, phase: Deadline) {
         telemetry::connection_timed_out(phase);
+    }
+
+    fn flooded(&self, kind: Flood) {
+        telemetry::http2_flooded(kind);
     }
 
     fn malformed(&self, kind: Malformed) {

@@ -19,11 +19,11 @@ use tokio::{
 
 use super::{
     Config, Exchange, Live, Stage, WorkerContext,
-    listen::{OpenConnections, Sockets, accept_all, accept_rest},
-    observe::Observe,
+    listen::{Balancers, OpenConnections, Socket, Sockets, accept_all, accept_rest, may_connect},
+    observe::{Observe, Refusal},
     serve,
     stack::{Load, stack},
-    sweep::sweep,
+    sweep::{Bounds, sweep},
     watched::Watched,
 };
 use crate::{
@@ -105,11 +105,12 @@ impl Core {
         self.clock.advance(self.started.elapsed());
         let live = self.settings();
         let now = self.clock.now();
+        let bounds = Bounds { timeouts: &live.timeouts, body_rate: live.limits.body_rate };
         self.trackers.borrow_mut().retain(|tracker| {
             if tracker.is_over() {
                 return false;
             }
-            sweep(tracker, now, &live.timeouts, self.is_closing(), &*self.observer);
+            sweep(tracker, now, &bounds, self.is_closing(), &*self.observer);
             true
         });
     }
@@ -167,10 +168,10 @@ pub(super) fn run<E: Exchange>(
         let mut stage = context.stage.clone();
         let exchange = make_exchange(context);
         let listeners = [(sockets.https, true), (sockets.http, false)];
-        for (listener, tls) in
+        for (socket, tls) in
             listeners.into_iter().flat_map(|(list, tls)| list.into_iter().map(move |one| (one, tls)))
         {
-            accept(&core, TcpListener::from_std(listener)?, tls, exchange.clone(), stage.clone());
+            accept(&core, socket, tls, exchange.clone(), stage.clone())?;
         }
         ready();
         Ok::<_, io::Error>(supervise(&core, config, &mut stage).await)
@@ -211,16 +212,18 @@ async fn supervise(core: &Core, config: &Config, stage: &mut watch::Receiver<Sta
 /// Accepts on one socket until the server closes, then takes what still waits there.
 fn accept<E: Exchange>(
     core: &Rc<Core>,
-    listener: TcpListener,
+    socket: Socket,
     tls: bool,
     exchange: Rc<E>,
     mut stage: watch::Receiver<Stage>,
-) {
+) -> io::Result<()> {
+    let Socket { listener, balancers } = socket;
+    let listener = TcpListener::from_std(listener)?;
     core.accepting.set(core.accepting.get() + 1);
     let core = core.clone();
     let service = stack(exchange, core.load.clone());
     tokio::task::spawn_local(async move {
-        let mut serve = |stream, peer| start(&core, stream, peer, tls, &service);
+        let mut serve = |stream, peer| start(&core, stream, peer, tls, balancers.as_ref(), &service);
         tokio::select! {
             () = accept_all(&listener, &*core.observer, &mut serve) => {}
             // An error means that the server is gone.
@@ -232,10 +235,17 @@ fn accept<E: Exchange>(
         core.accepting.set(core.accepting.get().saturating_sub(1));
         core.changed.notify_one();
     });
+    Ok(())
 }
 
-fn start<S, B>(core: &Rc<Core>, stream: TcpStream, peer: SocketAddr, tls: bool, service: &S)
-where
+fn start<S, B>(
+    core: &Rc<Core>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    tls: bool,
+    balancers: Option<&Balancers>,
+    service: &S,
+) where
     S: tower::Service<
             super::stack::Arrival,
             Response = http::Response<B>,
@@ -247,6 +257,9 @@ where
         + Unpin
         + 'static,
 {
+    if !may_connect(balancers, peer) {
+        return core.observer.refused(Refusal::Untrusted);
+    }
     let live = core.settings();
     let config = match (tls, &live.tls) {
         (true, Some(config)) => Some(config.clone()),
@@ -255,7 +268,8 @@ where
         (false, _) => None,
     };
     let Some(permit) = core.open.admit(live.limits.connections) else { return };
-    let phase = if tls { Phase::Handshake } else { Phase::Idle };
+    let proxied = balancers.is_some();
+    let phase = if tls || proxied { Phase::Handshake } else { Phase::Idle };
     let progress = Progress::new(core.clock.clone(), phase);
     let tracker = Tracker::new(progress.clone());
     core.trackers.borrow_mut().push(tracker.clone());
@@ -264,7 +278,7 @@ where
         core.clone(),
         service.clone(),
         Watched::new(stream, progress, permit),
-        peer,
+        serve::Peer { address: peer, proxied },
         config,
         tracker,
     );

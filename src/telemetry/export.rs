@@ -127,6 +127,38 @@ mod tests {
     }
 
     #[test]
+    fn certificates_end_when_the_first_of_their_name_does() {
+        let certificate = |name: &str, seconds| crate::policy::set::Certificate {
+            names: vec![name.to_owned(), "other.fr".to_owned()],
+            chain: Vec::new(),
+            key: crate::secret::Sensitive::new(std::sync::Arc::new(
+                rustls::pki_types::PrivatePkcs8KeyDer::from(Vec::new()).into(),
+            )),
+            expires: SystemTime::UNIX_EPOCH + Duration::from_secs(seconds),
+        };
+        let before = [certificate("a.fr", 3_000), certificate("a.fr", 2_000), certificate("b.fr", 4_000)];
+        let exposed = |before: &[_], shown: &[_]| {
+            observe(|| {
+                telemetry::certificates(before, &[]);
+                telemetry::certificates(shown, before);
+            })
+        };
+        let kept = exposed(&before, &before);
+        let renewed = exposed(&before, &[certificate("a.fr", 9_000)]);
+        for (text, name, value) in [
+            (&kept, "a.fr", "2000"),
+            (&kept, "b.fr", "4000"),
+            (&renewed, "a.fr", "9000"),
+            (&renewed, "b.fr", "NaN"),
+        ] {
+            let line =
+                format!("rempart_certificate_expiry_timestamp_seconds{{certificate=\"{name}\"}} {value}");
+            assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+        }
+        assert!(!kept.contains("certificate=\"other.fr\""));
+    }
+
+    #[test]
     fn installing_twice_gives_the_same_registry() {
         let first = install().unwrap();
         let second = install().unwrap();

@@ -98,6 +98,10 @@ labels! {
         Limit = "limit",
         /// The operating system had no descriptor or memory for it.
         Resources = "resources",
+        /// It came to a listener of balancers from somewhere else.
+        Untrusted = "untrusted",
+        /// A balancer sent no PROXY header, or none that can be read.
+        ProxyHeader = "proxy_header",
     }
 
     /// Which phase of a connection lasted too long.
@@ -114,12 +118,40 @@ labels! {
         ResponseBody = "response_body",
     }
 
+    /// Of what an HTTP/2 client sent too many.
+    Flood {
+        /// PING.
+        Ping = "ping",
+        /// SETTINGS.
+        Settings = "settings",
+        /// PRIORITY.
+        Priority = "priority",
+        /// RST_STREAM: rapid reset.
+        RstStream = "rst_stream",
+        /// DATA without data.
+        EmptyData = "empty_data",
+        /// WINDOW_UPDATE.
+        WindowUpdate = "window_update",
+        /// HEADERS that become no exchange.
+        RefusedHeaders = "refused_headers",
+        /// Any other kind.
+        Other = "other",
+        /// CONTINUATION of one header block.
+        Continuation = "continuation",
+    }
+
     /// Why the gateway answered by itself instead of forwarding.
     RefusalReason {
         /// Not HTTP, or HTTP that two parsers could read differently (RFC 9112 §11).
         Malformed = "malformed",
         /// `Host` is missing, twice there or not the one of the target.
         BadHost = "bad_host",
+        /// The connection was opened for another site (421).
+        Misdirected = "misdirected",
+        /// It has passed here too often (508).
+        Loop = "loop",
+        /// OPTIONS whose `Max-Forwards` was 0: answered here (200).
+        LastHop = "last_hop",
         /// A path that gateway and platform could read differently.
         AmbiguousPath = "ambiguous_path",
         /// 414

@@ -112,12 +112,17 @@ table! {
 
     TLS_HANDSHAKES = Counter "rempart_tls_handshakes_total" [version, outcome]
         "TLS handshakes with clients.";
+    CERTIFICATE_EXPIRY = Gauge "rempart_certificate_expiry_timestamp_seconds" [certificate]
+        "When a certificate that clients are shown ends, or the first one of its chain, in seconds since 1970; by its first server name. `NaN` once it is shown no more.";
     CONNECTIONS_OPEN = Gauge "rempart_connections_open" []
         "Open client connections.";
     CONNECTIONS_REFUSED = Counter "rempart_connections_refused_total" [reason]
         "Client connections closed before their first exchange.";
     CONNECTIONS_TIMED_OUT = Counter "rempart_connections_timed_out_total" [phase]
         "Client connections closed because a phase lasted too long.";
+
+    HTTP2_FLOODS = Counter "rempart_http2_floods_total" [frame]
+        "HTTP/2 connections ended because their client sent too many frames of one kind.";
 
     RATE_LIMITED = Counter "rempart_rate_limited_total" [route, scope]
         "Exchanges answered 429.";
@@ -235,6 +240,7 @@ mod tests {
             "provider",
             "quota",
             "source",
+            "certificate",
         ]);
         for metric in METRICS {
             for label in metric.labels {

@@ -7,12 +7,12 @@ use metrics::SharedString;
 
 use super::{
     labels::{
-        ConnectionRefusal, HandshakeOutcome, QuotaOutcome, RefusalReason, ReloadOutcome, Scope, TimeoutPhase,
-        TlsVersion,
+        ConnectionRefusal, Flood, HandshakeOutcome, QuotaOutcome, RefusalReason, ReloadOutcome, Scope,
+        TimeoutPhase, TlsVersion,
     },
     names,
 };
-use crate::policy::set::Quota;
+use crate::policy::set::{Certificate, Quota};
 
 /// Counts an exchange that the gateway answered by itself.
 pub fn request_refused(reason: RefusalReason) {
@@ -23,6 +23,23 @@ pub fn request_refused(reason: RefusalReason) {
 pub fn tls_handshake(version: TlsVersion, outcome: HandshakeOutcome) {
     let labels = [version.as_str(), outcome.as_str()].map(SharedString::const_str);
     names::TLS_HANDSHAKES.counter(labels).increment(1);
+}
+
+/// Says when the certificates end that clients are shown, instead of those `before`.
+pub fn certificates(shown: &[Certificate], before: &[Certificate]) {
+    let gauge = |certificate: &Certificate| {
+        let name = certificate.names.first().cloned().unwrap_or_default();
+        names::CERTIFICATE_EXPIRY.gauge([SharedString::from(name)])
+    };
+    // A series cannot be taken back; no comparison holds of this value, so that nobody is alarmed.
+    before.iter().for_each(|gone| gauge(gone).set(f64::NAN));
+    for certificate in shown {
+        // Of several kinds for one name, the first to end.
+        let alike = shown.iter().filter(|other| other.names.first() == certificate.names.first());
+        let first = alike.map(|other| other.expires).min().unwrap_or(certificate.expires);
+        let since = first.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        gauge(certificate).set(since.as_secs_f64());
+    }
 }
 
 /// Client connections that were accepted (positive) or are gone (negative).
@@ -38,6 +55,11 @@ pub fn connection_refused(reason: ConnectionRefusal) {
 /// Counts a client connection closed because a phase lasted too long.
 pub fn connection_timed_out(phase: TimeoutPhase) {
     names::CONNECTIONS_TIMED_OUT.counter([SharedString::const_str(phase.as_str())]).increment(1);
+}
+
+/// Counts an HTTP/2 connection ended because its client sent too many frames of one kind.
+pub fn http2_flooded(kind: Flood) {
+    names::HTTP2_FLOODS.counter([SharedString::const_str(kind.as_str())]).increment(1);
 }
 
 /// Counts a question to the shared counter store that had no answer.

@@ -157,8 +157,7 @@ fn client(context: &mut Context<'_>, at: &At, written: &UpstreamTlsDocument) -> 
     if written.certificate.is_none() && written.key.is_none() {
         return None;
     }
-    let certificate = ("certificate", &written.certificate);
-    let (chain, key) = certificate::pair(context, at, certificate, &written.key, "upstreams")?;
+    let (chain, key) = certificate::own(context, at, &written.certificate, &written.key)?;
     Some(Arc::new(ClientIdentity { chain, key: Sensitive::new(key) }))
 }
 
