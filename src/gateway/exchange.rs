@@ -23,7 +23,7 @@ use super::{
     cookies,
     fetch::host_for,
     forwarded::{self, ClientAddress, Forwarding},
-    graphql,
+    graphql, grpc,
     head::{self, Target},
     hops::{self, Left, Unclear},
     identify,
@@ -45,7 +45,7 @@ use crate::{
     identity::{Caller, Credentials},
     limit::{Passage, Submission},
     policy::set::{RelaxedPaths, RoutePolicy, WebSocket},
-    redact::{Audience, Sender},
+    redact::{Audience, Denied, Sender},
     secret::Sensitive,
     telemetry::{self, Direction, PriorityLabel, RefusalReason, Scope, ShedReason},
     upstream::{UpstreamBody, UpstreamError},
@@ -62,8 +62,9 @@ impl Gateway {
             Box::new(Ledger::open(&view, &self.journal, self.metrics.begin(), Rc::clone(&notes)));
         ledger.arrived(request.method(), request.version(), connection.tls);
         let is_head = *request.method() == Method::HEAD;
+        let is_grpc = grpc::is_call(&request);
 
-        let mut exchange = Exchange { view: &view, connection: &connection, notes, throttled: None };
+        let mut exchange = Exchange { view: &view, connection: &connection, notes, throttled: None, is_grpc };
         let mut response = match exchange.run(request, &mut ledger).await {
             Ok(Answer::Response(response)) => response.map(|content| Body::new(content, Some(ledger))),
             Ok(Answer::Tunnel { response, tunnel }) => {
@@ -74,7 +75,7 @@ impl Gateway {
             }
             Err(error) => {
                 ledger.refused(&error, exchange.throttled);
-                refuse(&error, is_head, ledger)
+                if is_grpc { refuse_call(&error, ledger) } else { refuse(&error, is_head, ledger) }
             }
         };
         if connection.tls.is_some() {
@@ -106,6 +107,12 @@ fn refuse(error: &ExchangeError, is_head: bool, mut ledger: Box<Ledger>) -> Resp
     response.map(|bytes| Body::new(Content::Whole(if is_head { Bytes::new() } else { bytes }), Some(ledger)))
 }
 
+/// The same to a call of gRPC. What is recorded is the status that it stands for.
+fn refuse_call(error: &ExchangeError, mut ledger: Box<Ledger>) -> Response<Body> {
+    ledger.status(error.status());
+    grpc::refusal(error).map(|bytes| Body::new(Content::Whole(bytes), Some(ledger)))
+}
+
 /// What comes of an exchange.
 enum Answer {
     Response(Response<Content>),
@@ -127,6 +134,8 @@ struct Exchange<'a> {
     connection: &'a Connection,
     notes: Rc<Notes>,
     throttled: Option<Scope>,
+    /// Whether it is a call of gRPC.
+    is_grpc: bool,
 }
 
 impl Exchange<'_> {
@@ -193,6 +202,12 @@ impl Exchange<'_> {
         // 7. judge the way back: nobody filters by, changes or sends back what they may not see; tokens become values.
         //    On routes of GraphQL the request is read for everybody: its answer has the names that it chose.
         let audience = Arc::new(audience(snapshot, caller, ledger.time()));
+        if snapshot.plan(route.id).is_some()
+            && grpc::is_unreadable(&head.method, &head.headers)
+            && !sees_all(snapshot, route, &audience)
+        {
+            return Err(Denied::Unreadable.into());
+        }
         let most = route.body_bytes.unwrap_or(policy.gateway.limits.body_bytes);
         let (payload, graphql) = if graphql::is_spoken(route) {
             let most = if route.body_bytes.is_some() { most } else { most.min(way_back::JUDGED) };
@@ -432,9 +447,7 @@ impl Exchange<'_> {
     /// How a WebSocket's messages are read; `None` where none has to be.
     fn reading(&self, snapshot: &Snapshot, route: &RoutePolicy, audience: &Arc<Audience>) -> Option<Reading> {
         let WebSocket::Read(bounds) = route.websocket else { return None };
-        let sees_all = snapshot.plan(route.id).is_none_or(|plan| plan.is_identity(&audience.sees))
-            && snapshot.requests(route.id).is_none_or(|plan| plan.is_open(&audience.sees));
-        (!sees_all).then(|| Reading {
+        (!sees_all(snapshot, route, audience)).then(|| Reading {
             view: Rc::clone(self.view),
             route: route.id,
             audience: Arc::clone(audience),
@@ -533,7 +546,10 @@ impl Exchange<'_> {
             }
         }
 
-        let timeout = route.response_timeout.unwrap_or(upstream.response_timeout);
+        let mut timeout = route.response_timeout.unwrap_or(upstream.response_timeout);
+        if self.is_grpc {
+            timeout = timeout.min(grpc::timeout(request.headers()).unwrap_or(timeout));
+        }
         let began = Instant::now();
         let sent = self
             .view
@@ -570,6 +586,12 @@ impl Exchange<'_> {
         ledger.cookies(Direction::Response, outcome.dropped);
         outcome.session_changed
     }
+}
+
+/// Whether nothing of what passes either way on a route depends on who it is.
+fn sees_all(snapshot: &Snapshot, route: &RoutePolicy, audience: &Audience) -> bool {
+    snapshot.plan(route.id).is_none_or(|plan| plan.is_identity(&audience.sees))
+        && snapshot.requests(route.id).is_none_or(|plan| plan.is_open(&audience.sees))
 }
 
 /// The caller as the redactor sees them.

@@ -10,6 +10,7 @@ mod exchange;
 mod fetch;
 pub mod forwarded;
 mod graphql;
+mod grpc;
 mod head;
 mod headers;
 mod hops;
