@@ -34,7 +34,7 @@ from answer import Lost, Wrong  # noqa: E402
 from exchanges import CHARTER, ROUTES, SECRET, TROUBLE, Mix  # noqa: E402
 from gateway import Certificate, Gateway, until  # noqa: E402
 from http1 import Http1  # noqa: E402
-from http2 import Http2  # noqa: E402
+from http2 import INTERNAL_ERROR, Http2  # noqa: E402
 from monkey import Endpoint, Monkey  # noqa: E402
 from report import Report, quantile  # noqa: E402
 from upstream import LIES  # noqa: E402
@@ -62,6 +62,11 @@ gateway:
     for name in UPSTREAMS
 )
 FORK = multiprocessing.get_context("fork")
+
+
+def key(protocol, route, method, status, whole):
+    """By what clients and journal count. Of a stream of HTTP/2 that breaks off the client may not know the status."""
+    return protocol, route, method, None if protocol == "h2" and whole is False else status, whole
 
 
 class Client:
@@ -97,9 +102,13 @@ class Client:
             answer = await asyncio.wait_for(request.ask(connection), LONGEST)
             word, wrong = self.judge(request, answer)
             whole = "left" if request.abandon else answer.cut is None
-            self.exchanges[kind.protocol, request.route, request.method, answer.status, whole] += 1
+            self.exchanges[key(kind.protocol, request.route, request.method, answer.status, whole)] += 1
             self.seconds.append(answer.seconds)
-        except (Lost, Wrong, OSError, asyncio.TimeoutError) as error:
+        except Lost as lost:
+            # A stream that breaks off in the moment of its head may lose that too; the others go on.
+            word, wrong = ("reset", None) if lost.reset == INTERNAL_ERROR else (None, f"no answer: {lost}")
+            self.exchanges[key(kind.protocol, request.route, request.method, 0, False)] += lost.reset == INTERNAL_ERROR
+        except (Wrong, OSError, asyncio.TimeoutError) as error:
             wrong = f"no answer: {error!r}"
             connection.close()
         self.outcomes[word or "wrong"] += 1
@@ -177,7 +186,7 @@ def told(journal):
         # Requests that no route took are none of the clients'.
         route = record.get("route", "none")
         whole = "left" if route == "left" else record["termination"] == "complete"
-        seen[record["protocol"], route, record["method"], record["status"], whole] += 1
+        seen[key(record["protocol"], route, record["method"], record["status"], whole)] += 1
     return seen
 
 
@@ -189,6 +198,7 @@ def check_answers(report, found, spent):
         report.note(text[:600])
     report.check("every answer is right, a clear refusal, or visibly cut", not found["bad"], f"{len(found['bad'])} of {total} are not")
     report.check("most are right all the same", outcomes["right"] + outcomes["left"] >= total / 3, f"{outcomes['right'] / total:.0%}")
+    report.check("of those cut few are without their head", outcomes["reset"] <= total / 1000, f"{outcomes['reset']} of {total}")
     report.check("some are cut and some refused", outcomes["cut"] and outcomes["refused 502"] and outcomes["refused 504"])
 
 
@@ -208,9 +218,9 @@ def check_journal(report, gateway, seen):
     journal = gateway.journal()
     report.check("no exchange is twice in the journal", len({record["request_id"] for record in journal}) == len(journal))
     written, total = told(journal), sum(seen.values())
-    differences = {str(key): (seen[key], written[key]) for key in seen.keys() | written.keys() if seen[key] != written[key]}
-    for key, (client, record) in list(differences.items())[:12]:
-        report.note(f"{key}: clients saw {client}, the journal has {record}")
+    differences = {str(it): (seen[it], written[it]) for it in seen.keys() | written.keys() if seen[it] != written[it]}
+    for what, (client, record) in list(differences.items())[:12]:
+        report.note(f"{what}: clients saw {client}, the journal has {record}")
     report.check("the journal has each exchange as its client saw it", not differences, f"{len(journal)} records, {total} exchanges")
 
 

@@ -33,11 +33,12 @@ class Answer:
 
 
 class Lost(Exception):
-    """No final response head came. `unprocessed`: the server promised that it did nothing with the request."""
+    """No final response head came. `unprocessed`: the server promised that it did nothing with the request. `reset`: the code with which it
+    ended this stream alone."""
 
-    def __init__(self, why, unprocessed=False):
+    def __init__(self, why, unprocessed=False, reset=None):
         super().__init__(why)
-        self.unprocessed = unprocessed
+        self.unprocessed, self.reset = unprocessed, reset
 
 
 class Wrong(Exception):
