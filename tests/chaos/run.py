@@ -208,7 +208,8 @@ def check_endpoints(report, endpoints, monkey, seconds):
     lies = collections.Counter(line[1:] for line in lines if line[0] == "!")
     report.note(f"endpoints were {monkey.done}; lies: {dict(lies.most_common())}")
     twice = [nonce for nonce, count in posts.items() if count > 1]
-    report.check("no POST reached an endpoint twice", posts and not twice, f"{len(posts)} POSTs, {len(twice)} twice {twice[:5] or ''}".strip())
+    detail = f"{len(posts)} POSTs, {len(twice)} twice {twice[:5] or ''}".strip()
+    report.check("no POST reached an endpoint twice", posts and not twice, detail)
     # A short run may not come to all of them.
     missing = sorted(set(LIES) - set(lies))
     report.check("every lie was told", not missing or seconds < 60, f"not: {missing}" if missing else f"{sum(lies.values())} lies")
@@ -293,10 +294,12 @@ def main():
         except RuntimeError:
             pass
         left = gateway.holds()
-        report.check("file descriptors are given back", left["fds"] <= fresh["fds"] + FDS, f"{fresh['fds']} at the start, {left['fds']} now")
+        given_back = left["fds"] <= fresh["fds"] + FDS
+        report.check("file descriptors are given back", given_back, f"{fresh['fds']} at the start, {left['fds']} now")
         report.check("so are threads", left["threads"] <= warm["threads"], f"{warm['threads']} then, {left['threads']} now")
         report.check("memory is what it was", left["rss"] <= warm["rss"] + RSS,
-                     f"{fresh['rss']:.0f} MiB at the start, {warm['rss']:.0f} behind the calm, {left['rss']:.0f} now, peak {gateway.peak():.0f}")
+                     f"{fresh['rss']:.0f} MiB at the start, {warm['rss']:.0f} behind the calm, {left['rss']:.0f} now, "
+                     f"peak {gateway.peak():.0f}")
         report.check("SIGTERM ends it with 0", gateway.terminate() == 0)
         check_journal(report, gateway, calm["exchanges"] + found["exchanges"])
         said = [json.loads(line).get("event") for line in gateway.log().splitlines() if line.startswith("{")]
