@@ -133,7 +133,7 @@ class Http2(asyncio.Protocol):
         elif kind == RST_STREAM:
             if stream:
                 code = int.from_bytes(payload, "big")
-                self.finish(stream, f"reset with {code}", code == REFUSED_STREAM, code)
+                self.finish(stream, f"reset with {code}", code == REFUSED_STREAM, code == INTERNAL_ERROR)
         elif kind == SETTINGS:
             if not flags & ACK:
                 for place in range(0, len(payload), 6):
@@ -195,12 +195,12 @@ class Http2(asyncio.Protocol):
         if ended:
             self.finish(stream)
 
-    def finish(self, stream, broken=None, unprocessed=False, reset=None):
+    def finish(self, stream, why=None, unprocessed=False, broken=False):
         self.streams.pop(stream.number, None)
-        if broken and stream.answer is None:
-            stream.lost = Lost(broken, unprocessed, reset)
-        elif broken:
-            stream.answer.cut = broken
+        if why and stream.answer is None:
+            stream.lost = Lost(why, unprocessed, broken)
+        elif why:
+            stream.answer.cut = why
         stream.headed.set()
         stream.done.set()
         self.changed.set()
