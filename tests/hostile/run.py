@@ -114,9 +114,10 @@ def counted(before, after):
 
 
 def describe(taken):
-    return (f"{len(taken['seconds'])} requests, p50 {quantile(taken['seconds'], .5) * 1000:.1f} ms, p99 {quantile(taken['seconds'], .99) * 1000:.1f} ms, "
-            f"longest {max(taken['seconds']) * 1000:.0f} ms; with a handshake p50 {quantile(taken['new'], .5) * 1000:.1f} ms, "
-            f"p90 {quantile(taken['new'], .9) * 1000:.1f} ms")
+    p50, p99, longest = (quantile(taken["seconds"], share) * 1000 for share in (0.5, 0.99, 1))
+    new50, new90 = (quantile(taken["new"], share) * 1000 for share in (0.5, 0.9))
+    return (f"{len(taken['seconds'])} requests, p50 {p50:.1f} ms, p99 {p99:.1f} ms, longest {longest:.0f} ms; "
+            f"with a handshake p50 {new50:.1f} ms, p90 {new90:.1f} ms")
 
 
 def trial(report, names, gateway, client, certificate, seconds, quiet, scale):

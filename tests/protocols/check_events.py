@@ -12,6 +12,11 @@ def tell(latencies):
     return "ms: " + " ".join(f"{latency * 1000:.0f}" for latency in latencies)
 
 
+def in_time(latencies):
+    """Whether they came one by one; a machine that is busy may be late once."""
+    return latencies and sorted(latencies)[len(latencies) // 2] < LATE and max(latencies) < 1
+
+
 def httpx(world, report, path, http2, name):
     import httpx
     import httpx_sse
@@ -23,7 +28,7 @@ def httpx(world, report, path, http2, name):
     latencies = [at - data["at"] for data, _, at in seen]
     whole = [event for _, event, _ in seen] == [str(number) for number in range(1, EVENTS + 1)]
     report.check(f"{name}: every event, in order", whole and protocol == ("HTTP/2" if http2 else "HTTP/1.1"), f"{len(seen)} over {protocol}")
-    report.check(f"{name}: each when it was sent", seen and sorted(latencies)[len(latencies) // 2] < LATE and max(latencies) < 1, tell(latencies))
+    report.check(f"{name}: each when it was sent", in_time(latencies), tell(latencies))
     return seen
 
 
@@ -43,11 +48,12 @@ def check(world, report):
             with httpx_sse.connect_sse(client, "GET", f"https://localhost:{world.port}/events/turns", headers=headers) as source:
                 ids += [event.id for event in source.iter_sse() if event.id and event.event == "step"]
             last = ids[-1]
-    report.check("httpx-sse: goes on behind the last event that it had", ids == [str(number) for number in range(1, EVENTS + 1)], " ".join(ids))
+    whole = ids == [str(number) for number in range(1, EVENTS + 1)]
+    report.check("httpx-sse: goes on behind the last event that it had", whole, " ".join(ids))
     found = world.node("events")
     seen = found.get("seen", [])
     report.check("eventsource: every event, in order, over the ends of its connections",
                  [event for event, *_ in seen] == list(range(1, EVENTS + 1)), found.get("error") or f"asked with {found['asked']}")
     report.check("eventsource: it said where it was", found.get("asked") == [None, str(TURN), str(2 * TURN)])
     latencies = [latency for _, latency, *_ in seen]
-    report.check("eventsource: each when it was sent", seen and sorted(latencies)[len(latencies) // 2] < LATE and max(latencies) < 1, tell(latencies))
+    report.check("eventsource: each when it was sent", in_time(latencies), tell(latencies))

@@ -56,7 +56,8 @@ async def service(world, report, name, port, title):
             number, at = message.split()
             assert int(number) == len(latencies)
             latencies.append(time.time() - float(at))
-        check("messages of the server come as they are sent", len(latencies) == 20 and sorted(latencies)[10] < 0.04 and max(latencies) < 1,
+        in_time = len(latencies) == 20 and sorted(latencies)[10] < 0.04 and max(latencies) < 1
+        check("messages of the server come as they are sent", in_time,
               f"ms: {' '.join(f'{1000 * latency:.0f}' for latency in latencies)}")
 
         pieces = [bytes([n]) * 1000 * n for n in range(100)]
@@ -72,24 +73,27 @@ async def service(world, report, name, port, title):
             await call.write(f"turn {n}".encode())
             turns += await asyncio.wait_for(call.read(), 10) == f"turn {n}".encode()[::-1]
         await call.done_writing()
-        check("turn by turn in both directions", turns == 100 and await call.read() is grpc.aio.EOF and await call.code() == grpc.StatusCode.OK,
-              f"{(time.monotonic() - begun) * 10:.1f} ms a turn")
+        ended = await call.read() is grpc.aio.EOF and await call.code() == grpc.StatusCode.OK
+        check("turn by turn in both directions", turns == 100 and ended, f"{(time.monotonic() - begun) * 10:.1f} ms a turn")
 
         error = await failure(it.Fail(b"", timeout=20))
-        check("a status with its text and details", error.code() == grpc.StatusCode.INVALID_ARGUMENT and error.details() == "ça ne va pas: 100 %"
-              and binary(error.trailing_metadata()).get("grpc-status-details-bin") == b"\x08\x03\x12\x03why", f"{error.code()} {error.details()!r}")
+        told = error.code(), error.details(), binary(error.trailing_metadata()).get("grpc-status-details-bin")
+        wanted = grpc.StatusCode.INVALID_ARGUMENT, "ça ne va pas: 100 %", b"\x08\x03\x12\x03why"
+        check("a status with its text and details", told == wanted, str(told))
         call, got = it.FailLate(b"", timeout=20), []
         try:
             async for message in call:
                 got.append(message)
         except grpc.aio.AioRpcError:
             pass
-        check("a status behind messages", got == [b"one", b"two"] and await call.code() == grpc.StatusCode.DATA_LOSS, f"{got} {await call.code()}")
+        code = await call.code()
+        check("a status behind messages", got == [b"one", b"two"] and code == grpc.StatusCode.DATA_LOSS, f"{got} {code}")
 
         cancelled = json.loads(await it.Tell(b""))["cancelled"]
         begun = time.monotonic()
         error = await failure(it.Sleep(b"10", timeout=0.5))
-        check("a deadline passes", error.code() == grpc.StatusCode.DEADLINE_EXCEEDED and time.monotonic() - begun < 3, f"{time.monotonic() - begun:.2f} s")
+        took = time.monotonic() - begun
+        check("a deadline passes", error.code() == grpc.StatusCode.DEADLINE_EXCEEDED and took < 3, f"{took:.2f} s")
         call = it.Download(b"1000 0.05", timeout=30)
         await call.read()
         call.cancel()
@@ -97,11 +101,13 @@ async def service(world, report, name, port, title):
         while seen < cancelled + 2 and time.monotonic() - begun < 5:
             await asyncio.sleep(0.05)
             seen = json.loads(await it.Tell(b""))["cancelled"]
-        check("the server hears of the deadline and of a cancelled stream", seen == cancelled + 2, f"{seen - cancelled} of 2, {time.monotonic() - begun:.2f} s")
+        check("the server hears of the deadline and of a cancelled stream", seen == cancelled + 2,
+              f"{seen - cancelled} of 2, {time.monotonic() - begun:.2f} s")
 
         for size in (3 << 20, 24 << 20):
             large, begun = hashlib.shake_256(b"x").digest(size), time.monotonic()
-            check(f"a message of {size >> 20} MiB, both ways", await it.Unary(large, timeout=60) == large, f"{time.monotonic() - begun:.2f} s")
+            same = await it.Unary(large, timeout=60) == large
+            check(f"a message of {size >> 20} MiB, both ways", same, f"{time.monotonic() - begun:.2f} s")
 
     options = [*OPTIONS, ("grpc.keepalive_time_ms", 1000), ("grpc.keepalive_timeout_ms", 2000), ("grpc.keepalive_permit_without_calls", 1),
                ("grpc.http2.max_pings_without_data", 0)]
@@ -130,7 +136,8 @@ async def everything(world, report):
     credentials = grpc.ssl_channel_credentials(world.ca.read_bytes())
     async with grpc.aio.secure_channel(f"localhost:{world.port}", credentials) as channel:
         error = await failure(Service(channel, "gone.Echo").Unary(b"", timeout=20))
-        report.check("gRPC: a platform that is away is UNAVAILABLE", error.code() == grpc.StatusCode.UNAVAILABLE, f"{error.code()} {error.details()}")
+        away = error.code() == grpc.StatusCode.UNAVAILABLE
+        report.check("gRPC: a platform that is away is UNAVAILABLE", away, f"{error.code()} {error.details()}")
 
 
 def check(world, report):

@@ -20,7 +20,8 @@ async def python(world, report):
             await socket.send(message)
             same.append(await socket.recv() == ("".join(message) if isinstance(message, list) else message))
         report.check("websockets: text, binary and fragments come back", all(same), str(same))
-        report.check("websockets: what the server speaks is agreed on", socket.subprotocol == "chat.v2", f"extensions {socket.protocol.extensions}")
+        agreed = socket.subprotocol == "chat.v2"
+        report.check("websockets: what the server speaks is agreed on", agreed, f"extensions {socket.protocol.extensions}")
         large, begun = bytes(LARGE), time.monotonic()
         await socket.send(large)
         whole = await asyncio.wait_for(socket.recv(), 60) == large

@@ -33,11 +33,12 @@ class Answer:
 
 
 class Lost(Exception):
-    """No final response head came. `unprocessed`: the server promised that it did nothing with the request."""
+    """No final response head came. `unprocessed`: the server promised that it did nothing with the request. `broken`: it
+    broke off this exchange, and no other, before a byte of the head had left."""
 
-    def __init__(self, why, unprocessed=False):
+    def __init__(self, why, unprocessed=False, broken=False):
         super().__init__(why)
-        self.unprocessed = unprocessed
+        self.unprocessed, self.broken = unprocessed, broken
 
 
 class Wrong(Exception):

@@ -168,7 +168,7 @@ class Http1(asyncio.Protocol):
                 raise Wrong("a head without an end")
             if not await self.more() and end not in self.buffer:
                 reused = "a reused" if self.asked > 1 else "a new"
-                raise Lost(f"{reused} connection ended behind {len(self.buffer)} bytes of a head")
+                raise Lost(f"{reused} connection ended behind {len(self.buffer)} bytes of a head", broken=not self.buffer)
         head = bytes(self.buffer[:place])
         del self.buffer[:place + len(end)]
         return head

@@ -9,7 +9,7 @@ from gateway import HOST
 
 DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = range(10)
 END_STREAM, ACK, END_HEADERS, PADDED, WITH_PRIORITY = 0x1, 0x1, 0x4, 0x8, 0x20
-NO_ERROR, REFUSED_STREAM, CANCEL = 0x0, 0x7, 0x8
+INTERNAL_ERROR, REFUSED_STREAM, CANCEL = 0x2, 0x7, 0x8
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 HEADER_TABLE_SIZE, ENABLE_PUSH, MAX_CONCURRENT_STREAMS, INITIAL_WINDOW_SIZE = 1, 2, 3, 4
 WINDOW = 1 << 20
@@ -133,7 +133,7 @@ class Http2(asyncio.Protocol):
         elif kind == RST_STREAM:
             if stream:
                 code = int.from_bytes(payload, "big")
-                self.finish(stream, f"reset with {code}", code == REFUSED_STREAM)
+                self.finish(stream, f"reset with {code}", code == REFUSED_STREAM, code == INTERNAL_ERROR)
         elif kind == SETTINGS:
             if not flags & ACK:
                 for place in range(0, len(payload), 6):
@@ -195,12 +195,12 @@ class Http2(asyncio.Protocol):
         if ended:
             self.finish(stream)
 
-    def finish(self, stream, broken=None, unprocessed=False):
+    def finish(self, stream, why=None, unprocessed=False, broken=False):
         self.streams.pop(stream.number, None)
-        if broken and stream.answer is None:
-            stream.lost = Lost(broken, unprocessed)
-        elif broken:
-            stream.answer.cut = broken
+        if why and stream.answer is None:
+            stream.lost = Lost(why, unprocessed, broken)
+        elif why:
+            stream.answer.cut = why
         stream.headed.set()
         stream.done.set()
         self.changed.set()

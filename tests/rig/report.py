@@ -1,5 +1,6 @@
 """One line for each check, and the exit code at the end."""
 
+import math
 import sys
 
 
@@ -24,4 +25,4 @@ class Report:
 def quantile(values, share):
     """The smallest value that at least this share of the values do not exceed."""
     ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, max(0, -(-len(ordered) * share // 1).__int__() - 1))] if ordered else float("nan")
+    return ordered[max(0, math.ceil(len(ordered) * share) - 1)] if ordered else math.nan

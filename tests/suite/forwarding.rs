@@ -449,6 +449,7 @@ async fn a_platform_in_trouble_is_an_answer_in_time() {
     let upstream = Upstream::start(|request| match request.target().as_str() {
         "/hang" => Answer(vec![Step::Pause(Duration::from_secs(6)), Step::Close]),
         "/garbage" => Answer::raw("no HTTP\r\n\r\n").then(Step::Close),
+        "/huge" => Answer::new(200, &[("X", &"a".repeat(400_000))], ""),
         _ => ok(request),
     });
     let plain = PLAIN_ROUTE.replace("upstream: school", "upstream: school\n    response_timeout: 1 s");
@@ -460,6 +461,7 @@ async fn a_platform_in_trouble_is_an_answer_in_time() {
     assert!(begun.elapsed() < Duration::from_secs(5));
     assert_eq!(reply.header("content-type"), ["application/problem+json"]);
     assert_eq!(connection.send(&Ask::get("/garbage")).await.status, 502);
+    assert_eq!(connection.send(&Ask::get("/huge")).await.status, 502);
     // A pooled connection that the platform has closed meanwhile costs nobody an answer.
     let closing = |_: &Recorded| ok(&Recorded { head: vec![], body: vec![] }).then(Step::Close);
     upstream.script(closing);
