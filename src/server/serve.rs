@@ -139,9 +139,12 @@ pub(super) async fn client<S, B>(
     let Some(terms) = tls else {
         tracker.progress().enter(Phase::Idle);
         let connection = Rc::new(Connection::new(peer, None, None, tracker, core.pressure.clone()));
-        return http1(core, stack, ClientStream::plain(stream), connection).await;
+        return Box::pin(http1(core, stack, ClientStream::plain(stream), connection)).await;
     };
-    let Some((stream, version)) = handshake(&core, stream, &terms, &tracker, peer.ip()).await else { return };
+    // Each phase in a box of its own: what a handshake needs is not held for as long as an idle connection lasts.
+    let shaken = Box::pin(handshake(&core, stream, &terms, &tracker, peer.ip())).await;
+    drop(terms);
+    let Some((stream, version)) = shaken else { return };
     let session = stream.get_ref().1;
     let multiplexed = session.alpn_protocol() == Some(b"h2");
     let server_name = session.server_name().map(str::to_ascii_lowercase);
@@ -149,9 +152,9 @@ pub(super) async fn client<S, B>(
     let connection = Connection::new(peer, Some(version), server_name, tracker, core.pressure.clone());
     let connection = Rc::new(connection.showing(session.peer_certificates()));
     if multiplexed {
-        http2(core, stack, stream, connection).await;
+        Box::pin(http2(core, stack, stream, connection)).await;
     } else {
-        http1(core, stack, ClientStream::tls(stream), connection).await;
+        Box::pin(http1(core, stack, ClientStream::tls(stream), connection)).await;
     }
 }
 
@@ -183,7 +186,7 @@ async fn handshake(
     terms: &Terms,
     tracker: &Rc<Tracker>,
     peer: IpAddr,
-) -> Option<(TlsStream<Watched>, TlsVersion)> {
+) -> Option<(Box<TlsStream<Watched>>, TlsVersion)> {
     let (under_way, _of_address) = core.begin_handshake(tracker, peer)?;
     let mut accept = pin!(TlsAcceptor::from(terms.config.clone()).accept(stream));
     let accepted = loop {
@@ -231,7 +234,7 @@ async fn handshake(
         None => (TlsVersion::None, HandshakeOutcome::TimedOut, None),
     };
     core.observer.handshake(version, outcome);
-    stream.map(|stream| (stream, version))
+    stream.map(|stream| (Box::new(stream), version))
 }
 
 async fn http1<S, B>(core: Rc<Core>, stack: S, stream: ClientStream, connection: Rc<Connection>)
@@ -243,11 +246,11 @@ where
     let tracker = connection.tracker().clone();
     let ended = core.clone();
     let service = service_fn(move |request| answer(core.clone(), stack.clone(), connection.clone(), request));
-    let served = rules.serve_connection(TokioIo::new(stream), service).with_upgrades();
+    let served = Box::pin(rules.serve_connection(TokioIo::new(stream), service).with_upgrades());
     note_end(&ended, drive(served, &tracker, http1::UpgradeableConnection::graceful_shutdown).await);
 }
 
-async fn http2<S, B>(core: Rc<Core>, stack: S, stream: TlsStream<Watched>, connection: Rc<Connection>)
+async fn http2<S, B>(core: Rc<Core>, stack: S, stream: Box<TlsStream<Watched>>, connection: Rc<Connection>)
 where
     S: Service<Arrival, Response = Response<B>, Error = BoxError> + Clone + 'static,
     S::Future: 'static,
@@ -263,13 +266,16 @@ where
     let rules = http2_rules(&limits, StreamExecutor { tracker: tracker.clone() });
     let ended = core.clone();
     let service = service_fn(move |request| answer(core.clone(), stack.clone(), connection.clone(), request));
-    let served = rules.serve_connection(TokioIo::new(stream), service);
+    let served = Box::pin(rules.serve_connection(TokioIo::new(stream), service));
     note_end(&ended, drive(served, &tracker, http2::Connection::graceful_shutdown).await);
 }
 
 /// Runs a connection, passing the server's orders on to it.
-async fn drive<C: Future>(connection: C, tracker: &Tracker, finish: fn(Pin<&mut C>)) -> Option<C::Output> {
-    let mut connection = pin!(connection);
+async fn drive<C: Future>(
+    mut connection: Pin<Box<C>>,
+    tracker: &Tracker,
+    finish: fn(Pin<&mut C>),
+) -> Option<C::Output> {
     let mut told = false;
     poll_fn(|context| {
         match tracker.poll_order(context) {

@@ -168,18 +168,18 @@ impl ClientStream {
     }
 
     /// HTTP/1 over TLS.
-    pub(super) fn tls(stream: TlsStream<Watched>) -> Self {
+    pub(super) fn tls(stream: Box<TlsStream<Watched>>) -> Self {
         let progress = stream.get_ref().0.progress.clone();
         let watch = Watch::Heads(HeadWatch::default());
-        Self { kind: Kind::Tls(Box::new(stream)), progress, swallowed: 0, watch }
+        Self { kind: Kind::Tls(stream), progress, swallowed: 0, watch }
     }
 
     /// HTTP/2, its frames watched.
-    pub(super) fn multiplexed(stream: TlsStream<Watched>, frames: FrameWatch) -> Self {
+    pub(super) fn multiplexed(stream: Box<TlsStream<Watched>>, frames: FrameWatch) -> Self {
         let progress = stream.get_ref().0.progress.clone();
         progress.multiplex();
         let watch = Watch::Frames(Box::new(frames));
-        Self { kind: Kind::Tls(Box::new(stream)), progress, swallowed: 0, watch }
+        Self { kind: Kind::Tls(stream), progress, swallowed: 0, watch }
     }
 
     /// Closing a socket with unread bytes resets it, and the reset may overtake the answer (RFC 9112 §9.6): what a client
