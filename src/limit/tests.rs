@@ -184,6 +184,7 @@ fn route_policy(name: &str) -> RoutePolicy {
         way_back: WayBack::default(),
         authentication: None,
         quotas: Vec::new(),
+        priority: crate::policy::set::Priority::Normal,
         relaxed_paths: RelaxedPaths::default(),
         websocket: crate::policy::set::WebSocket::Closed,
         body_bytes: None,

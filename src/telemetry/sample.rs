@@ -70,6 +70,7 @@ fn route() -> RoutePolicy {
         way_back: WayBack::default(),
         authentication: None,
         quotas: Vec::new(),
+        priority: crate::policy::set::Priority::Normal,
         relaxed_paths: RelaxedPaths::default(),
         websocket: crate::policy::set::WebSocket::Closed,
         body_bytes: None,

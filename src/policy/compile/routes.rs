@@ -14,8 +14,8 @@ use super::{
 use crate::policy::{
     document::{MatchDocument, RouteDocument, RoutesFile},
     set::{
-        CookieRule, HostPattern, IdentityUnavailable, PersonalData, ProviderId, PurposeId, QuotaId, QuotaKey,
-        RelaxedPaths, RouteId, RouteMatch, RoutePolicy, UpstreamId,
+        CookieRule, HostPattern, IdentityUnavailable, PersonalData, Priority, ProviderId, PurposeId, QuotaId,
+        QuotaKey, RelaxedPaths, RouteId, RouteMatch, RoutePolicy, UpstreamId,
     },
 };
 
@@ -151,6 +151,7 @@ fn route(
         presets,
         way_back,
         quotas: quotas(context, &at.key("quotas"), entry, scope),
+        priority: priority(context, &at.key("priority"), entry),
         relaxed_paths: relaxed_paths(context, &at.key("relaxed_paths"), entry),
         websocket,
         body_bytes,
@@ -297,6 +298,13 @@ fn identity_unavailable(context: &mut Context<'_>, at: &At, entry: &RouteDocumen
         context.error_at_key(at, "`require_identity` lets nobody in as anonymous", help);
     }
     chosen.unwrap_or(default)
+}
+
+fn priority(context: &mut Context<'_>, at: &At, entry: &RouteDocument) -> Priority {
+    let default = if entry.authentication.is_some() { Priority::Critical } else { Priority::Normal };
+    let Some(text) = &entry.priority else { return default };
+    let table = [("critical", Priority::Critical), ("normal", Priority::Normal)];
+    context.choice(at, "a priority", text, &table).unwrap_or(default)
 }
 
 fn relaxed_paths(context: &mut Context<'_>, at: &At, entry: &RouteDocument) -> RelaxedPaths {

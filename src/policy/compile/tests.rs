@@ -1,6 +1,7 @@
 //! The language as its users meet it: shipped policies, bad inputs with their reports, and laws.
 
 mod oidc;
+mod overload;
 
 use std::{fs, path::Path, time::SystemTime};
 
@@ -483,6 +484,7 @@ fn every_mistake_is_named() {
             "has no category `wrk`",
         ),
         (routes, "purpose: account", "purpose: account\n    body_bytes: 10 KB", "is not a unit of size"),
+        (routes, "purpose: account", "purpose: account\n    priority: high", "`high` is not a priority"),
         (routes, "purpose: account", "purpose: account\n    purpos: account", "`purpos` is not a field here"),
         (charter, "article: '1', ", "", "`article` is missing"),
         (charter, "{ article: '2', fields: [nom", "{ fields: [nom", "`article` is missing"),

@@ -47,6 +47,9 @@ pub(crate) struct RouteDocument {
     pub(crate) authentication: Option<Section<AuthenticationDocument>>,
     /// Limits on its requests: names of `gateway.quotas`, eight at most. Default: none.
     pub(crate) quotas: Option<List<String>>,
+    /// Whose requests are answered last with 503 when there is too much work: `critical` or `normal`. Default: `critical`
+    /// where there is `authentication`, otherwise `normal`.
+    pub(crate) priority: Option<String>,
     /// Ambiguous paths accepted all the same: `encoded_slash`, `backslash`, `empty_segment`, `path_parameters`.
     /// Default: none.
     pub(crate) relaxed_paths: Option<List<String>>,

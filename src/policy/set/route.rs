@@ -43,6 +43,8 @@ pub struct RoutePolicy {
     pub authentication: Option<Authentication>,
     /// Limits on its requests, each once.
     pub quotas: Vec<QuotaId>,
+    /// What of it goes on when there is too much work.
+    pub priority: Priority,
     /// Ambiguous paths that this route accepts all the same.
     pub relaxed_paths: RelaxedPaths,
     /// What becomes of a WebSocket.
@@ -60,6 +62,16 @@ pub enum IdentityUnavailable {
     Anonymous,
     /// 503.
     Refuse,
+}
+
+/// Whose requests are given up first when there is more work than can be done in time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Priority {
+    /// First.
+    #[default]
+    Normal,
+    /// Last: without it nobody could sign in, or a platform's probes would take it for dead.
+    Critical,
 }
 
 /// Which requests a route takes.
