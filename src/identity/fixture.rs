@@ -144,6 +144,7 @@ pub(super) fn upstream(name: &str) -> Upstream {
         idle_connections: 1,
         idle_timeout: Duration::from_secs(1),
         country: None,
+            resilience: crate::policy::set::Resilience::default(),
     }
 }
 
@@ -183,7 +184,8 @@ pub(super) fn policy(providers: Vec<IdentityProvider>) -> PolicySet {
             quotas: Vec::new(),
             secret: None,
             journal: JournalSettings { to: JournalTarget::Stdout, queue: 1, address: AddressMode::Pseudonym },
-            upstreams: vec![upstream("platform")],
+            resolver: Vec::new(),
+        upstreams: vec![upstream("platform")],
         },
         charter: charter(),
         routes: Vec::new(),

@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject as _};
 
-use super::context::{At, Context, Names};
+use super::{
+    context::{At, Context, Names},
+    resilience,
+};
 use crate::policy::{
     document::{Entries, Section, UpstreamDocument},
-    set::{Endpoint, HostHeader, Upstream, UpstreamTls},
+    set::{CookieRule, Endpoint, HostHeader, Upstream, UpstreamTls},
 };
 
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -23,6 +26,7 @@ pub(super) fn compile(
     context: &mut Context<'_>,
     at: &At,
     written: &Option<Entries<Section<UpstreamDocument>>>,
+    cookies: Option<&[CookieRule]>,
 ) -> (Vec<Upstream>, Names) {
     let help = "where requests go: `upstreams: { kolibri: { endpoints: \"http://kolibri:8080\" } }`";
     let Some(Entries(entries)) = context.need(at, "upstreams", written, help) else {
@@ -39,6 +43,7 @@ pub(super) fn compile(
         let mut upstream = public(name, Vec::new(), None);
         if let Some(entry) = entry {
             fill(context, &at, entry, &mut upstream);
+            upstream.resilience = resilience::compile(context, &at, entry, cookies);
         }
         upstreams.push(upstream);
     }
@@ -58,6 +63,7 @@ pub(super) fn public(name: &str, endpoints: Vec<Endpoint>, tls: Option<UpstreamT
         idle_connections: IDLE_CONNECTIONS as usize,
         idle_timeout: IDLE,
         country: None,
+        resilience: resilience::standard(),
     }
 }
 

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
 
+use super::Resilience;
+
 /// The place of an upstream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct UpstreamId(pub u16);
@@ -29,6 +31,8 @@ pub struct Upstream {
     pub idle_timeout: Duration,
     /// Where it stands, ISO 3166-1 alpha-2 (charter 4).
     pub country: Option<String>,
+    /// What is done about endpoints that fail, are slow or are too few.
+    pub resilience: Resilience,
 }
 
 /// One address of an upstream.
