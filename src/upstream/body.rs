@@ -9,14 +9,14 @@ use std::{
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::{body::Incoming, client::conn::http1::SendRequest};
+use hyper::body::Incoming;
 
-use super::{UpstreamError, deadline::Timer, endpoint::EndpointPool};
+use super::{UpstreamError, connection::Connection, deadline::Timer, endpoint::EndpointPool};
 
 /// What a connection needs to return to its pool.
 pub(super) struct Lease<B> {
     pub(super) pool: Rc<EndpointPool<B>>,
-    pub(super) sender: SendRequest<B>,
+    pub(super) connection: Connection<B>,
 }
 
 /// A response body. Dropped before its end, it takes the connection with it.
@@ -37,8 +37,8 @@ impl<B> UpstreamBody<B> {
     }
 
     fn give_back(&mut self) {
-        if let Some(Lease { pool, sender }) = self.lease.take() {
-            pool.put(sender);
+        if let Some(Lease { pool, connection }) = self.lease.take() {
+            pool.put(connection);
         }
     }
 }

@@ -7,11 +7,12 @@ use std::{
 };
 
 use bytes::Bytes;
+use http::Request;
 use http_body::Body;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 
-use super::{UpstreamError, connect::Dialer};
+use super::{UpstreamError, connect::Dialer, connection::Connection};
 use crate::{
     policy::set::{Endpoint, Upstream, UpstreamTls},
     telemetry::{InFlight, UpstreamMetrics},
@@ -66,15 +67,16 @@ impl<B> EndpointPool<B> {
     }
 
     /// Takes back a connection whose exchange is over.
-    pub(super) fn put(&self, sender: http1::SendRequest<B>) {
+    pub(super) fn put(&self, connection: Connection<B>) {
+        let Connection::Http1(sender) = connection;
         let mut idle = self.idle.borrow_mut();
         if !sender.is_closed() && idle.len() < self.idle_most {
             idle.push_back((sender, Instant::now(), self.metrics.connection_idle()));
         }
     }
 
-    /// The most recently used connection that is still good.
-    pub(super) async fn take(&self) -> Option<http1::SendRequest<B>> {
+    /// The most recently used connection that is still good for this request.
+    pub(super) async fn take(&self, _request: &Request<B>) -> Option<Connection<B>> {
         loop {
             let (sender, since, _gauge) = self.idle.borrow_mut().pop_back()?;
             if since.elapsed() >= self.idle_timeout {
@@ -89,7 +91,7 @@ impl<B> EndpointPool<B> {
                 tokio::task::yield_now().await;
             }
             if sender.is_ready() {
-                return Some(sender);
+                return Some(Connection::Http1(sender));
             }
         }
     }
@@ -100,11 +102,11 @@ where
     B: Body<Data = Bytes> + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    /// Opens a connection.
+    /// Opens a connection for this request.
     ///
     /// # Errors
     /// Why the endpoint cannot be reached.
-    pub(super) async fn open(&self) -> Result<http1::SendRequest<B>, UpstreamError> {
+    pub(super) async fn open(&self, _request: &Request<B>) -> Result<Connection<B>, UpstreamError> {
         let transport = self.dialer.dial(&self.key.endpoint).await?;
         let (sender, connection) = http1::Builder::new()
             .max_headers(RESPONSE_HEADERS)
@@ -116,7 +118,7 @@ where
             // Its errors reach the exchange through the sender and the body.
             let _ended = connection.with_upgrades().await;
         });
-        Ok(sender)
+        Ok(Connection::Http1(sender))
     }
 }
 

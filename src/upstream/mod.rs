@@ -7,6 +7,7 @@
 
 mod body;
 mod connect;
+mod connection;
 mod deadline;
 mod endpoint;
 mod framing;

@@ -7,17 +7,18 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, header};
+use http::{Request, Response};
 use http_body::Body;
-use hyper::{body::Incoming, client::conn::http1};
+use hyper::body::Incoming;
 
 use super::{
     UpstreamBody, UpstreamError,
     body::Lease,
     connect::{Dialer, Dialers},
+    connection::{Connection, Unanswered},
     deadline::Deadlines,
     endpoint::{EndpointPool, PoolKey},
-    framing::{copy_if_safe, has_one_framing, has_unexpected_body},
+    framing::{copy_if_safe, has_one_framing},
 };
 use crate::{
     policy::set::{PolicySet, Upstream, UpstreamId},
@@ -94,16 +95,11 @@ where
         let live = &self.upstreams[usize::from(id.0)];
         // A pooled connection may die under the request; a fresh one that dies is an answer.
         loop {
-            let (place, pool, mut sender, reused) = self.connection(live).await?;
-            // A body that the platform may ignore would become the next request on this connection.
-            let keep = !has_unexpected_body(&request);
-            if !keep {
-                // Not even to be answered there.
-                request.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-            }
+            let (place, pool, mut connection, reused) = self.connection(live, &request).await?;
+            let keep = connection.prepare(&mut request);
             let again = reused.then(|| copy_if_safe(&request)).flatten();
             activity.set(Instant::now());
-            let answer = sender.try_send_request(request);
+            let answer = connection.send(request);
             let sent = self.deadlines.within_last(response_timeout, activity, answer).await;
             match sent {
                 Err(_) => return Err(UpstreamError::ResponseTimeout),
@@ -111,16 +107,16 @@ where
                     return Err(UpstreamError::Broken);
                 }
                 Ok(Ok(response)) => {
-                    let lease = keep.then(|| Lease { pool: Rc::clone(pool), sender });
+                    let lease = keep.then(|| Lease { pool: Rc::clone(pool), connection });
                     let timer = self.deadlines.timer();
                     let response = response
                         .map(|incoming: Incoming| UpstreamBody::new(incoming, lease, timer, progress));
                     return Ok(Sent { response, endpoint: place, reused });
                 }
-                Ok(Err(mut error)) => match (error.take_message(), again) {
+                Ok(Err(Unanswered { unsent, by_body })) => match (unsent, again) {
                     (Some(unsent), _) if reused => request = unsent,
                     (None, Some(copy)) => request = copy,
-                    _ if error.error().is_user() => return Err(UpstreamError::RequestBody),
+                    _ if by_body => return Err(UpstreamError::RequestBody),
                     _ => return Err(UpstreamError::Broken),
                 },
             }
@@ -131,7 +127,8 @@ where
     async fn connection<'a>(
         &self,
         live: &'a Live<B>,
-    ) -> Result<(usize, &'a Rc<EndpointPool<B>>, http1::SendRequest<B>, bool), UpstreamError> {
+        request: &Request<B>,
+    ) -> Result<(usize, &'a Rc<EndpointPool<B>>, Connection<B>, bool), UpstreamError> {
         let count = live.endpoints.len();
         let first = live.next.get();
         live.next.set((first + 1) % count.max(1));
@@ -151,16 +148,16 @@ where
         for turn in 0..count {
             let place = order.get(turn).copied().unwrap_or(turn);
             let pool = &live.endpoints[place];
-            if let Some(sender) = pool.take().await {
+            if let Some(connection) = pool.take(request).await {
                 live.metrics.connection_reused();
-                return Ok((place, pool, sender, true));
+                return Ok((place, pool, connection, true));
             }
             // In a box: it is seldom needed, and every request would carry room for it.
-            match self.deadlines.within(live.connect_timeout, Box::pin(pool.open())).await {
-                Ok(Ok(sender)) => {
+            match self.deadlines.within(live.connect_timeout, Box::pin(pool.open(request))).await {
+                Ok(Ok(connection)) => {
                     pool.failed_at.set(None);
                     live.metrics.connection_opened();
-                    return Ok((place, pool, sender, false));
+                    return Ok((place, pool, connection, false));
                 }
                 Ok(Err(error)) => last = error,
                 Err(_) => last = UpstreamError::ConnectTimeout,
