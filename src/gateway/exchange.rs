@@ -15,6 +15,7 @@ use hyper::upgrade::OnUpgrade;
 use jiff::{Timestamp, tz::Offset};
 
 use super::{
+    affinity,
     body::{Body, Content, Replay},
     caching::Tags,
     canonical,
@@ -45,7 +46,7 @@ use crate::{
     redact::{Audience, Sender},
     secret::Sensitive,
     telemetry::{Direction, RefusalReason, Scope},
-    upstream::{UpstreamBody, UpstreamError},
+    upstream::{Terms, UpstreamBody, UpstreamError},
 };
 
 impl Gateway {
@@ -472,13 +473,17 @@ impl Exchange<'_> {
             request.headers_mut().remove(header::CONTENT_LENGTH);
         }
 
-        let timeout = route.response_timeout.unwrap_or(upstream.response_timeout);
+        let terms = Terms {
+            response_timeout: route.response_timeout.unwrap_or(upstream.response_timeout),
+            progress: gateway.timeouts.body,
+            activity: &self.notes.activity,
+            priority: route.priority,
+            affinity: upstream.resilience.affinity.as_deref().and_then(|cookie| {
+                affinity::hash(&snapshot.affinity_key, cookie.as_bytes(), request.headers())
+            }),
+        };
         let began = Instant::now();
-        let sent = self
-            .view
-            .upstreams
-            .send(route.upstream, request, timeout, gateway.timeouts.body, &self.notes.activity)
-            .await;
+        let sent = self.view.upstreams.send(route.upstream, request, &terms).await;
         let metrics = self.view.upstream_metrics(route.upstream);
         match sent {
             Ok(sent) => {

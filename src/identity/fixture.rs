@@ -144,7 +144,7 @@ pub(super) fn upstream(name: &str) -> Upstream {
         idle_connections: 1,
         idle_timeout: Duration::from_secs(1),
         country: None,
-            resilience: crate::policy::set::Resilience::default(),
+        resilience: crate::policy::set::Resilience::default(),
     }
 }
 
@@ -185,7 +185,7 @@ pub(super) fn policy(providers: Vec<IdentityProvider>) -> PolicySet {
             secret: None,
             journal: JournalSettings { to: JournalTarget::Stdout, queue: 1, address: AddressMode::Pseudonym },
             resolver: Vec::new(),
-        upstreams: vec![upstream("platform")],
+            upstreams: vec![upstream("platform")],
         },
         charter: charter(),
         routes: Vec::new(),

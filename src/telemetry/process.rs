@@ -7,8 +7,8 @@ use metrics::SharedString;
 
 use super::{
     labels::{
-        ConnectionRefusal, HandshakeOutcome, QuotaOutcome, RefusalReason, ReloadOutcome, Scope, TimeoutPhase,
-        TlsVersion,
+        CheckOutcome, ConnectionRefusal, EjectionCause, EndpointState, HandshakeOutcome, QuotaOutcome,
+        RefusalReason, ReloadOutcome, ResolutionOutcome, Scope, TimeoutPhase, TlsVersion,
     },
     names,
 };
@@ -17,6 +17,32 @@ use crate::policy::set::Quota;
 /// Counts an exchange that the gateway answered by itself.
 pub fn request_refused(reason: RefusalReason) {
     names::REQUESTS_REFUSED.counter([SharedString::const_str(reason.as_str())]).increment(1);
+}
+
+/// Says how many addresses of an endpoint stand so; the endpoint is called as the policy writes it.
+pub fn upstream_endpoints(upstream: &str, endpoint: &str, state: EndpointState, count: usize) {
+    // Addresses of a name are few.
+    #[allow(clippy::cast_precision_loss)]
+    names::UPSTREAM_ENDPOINTS.gauge(of_endpoint(upstream, endpoint, state.as_str())).set(count as f64);
+}
+
+/// Counts an address that is passed over for a while.
+pub fn upstream_ejected(upstream: &str, endpoint: &str, cause: EjectionCause) {
+    names::UPSTREAM_EJECTIONS.counter(of_endpoint(upstream, endpoint, cause.as_str())).increment(1);
+}
+
+/// Counts an active check.
+pub fn upstream_checked(upstream: &str, endpoint: &str, outcome: CheckOutcome) {
+    names::UPSTREAM_CHECKS.counter(of_endpoint(upstream, endpoint, outcome.as_str())).increment(1);
+}
+
+/// Counts a question for the addresses of a name.
+pub fn upstream_resolved(upstream: &str, endpoint: &str, outcome: ResolutionOutcome) {
+    names::UPSTREAM_RESOLUTIONS.counter(of_endpoint(upstream, endpoint, outcome.as_str())).increment(1);
+}
+
+fn of_endpoint(upstream: &str, endpoint: &str, word: &'static str) -> [SharedString; 3] {
+    [upstream.to_owned().into(), endpoint.to_owned().into(), SharedString::const_str(word)]
 }
 
 /// Counts a TLS handshake with a client.

@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    net::SocketAddr,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -76,11 +77,14 @@ impl Dialer {
         Ok(Self { tls: Some((TlsConnector::from(Arc::new(config)), tls.server_name.clone())) })
     }
 
-    /// Opens a connection; every address of the name is tried in turn.
-    pub(super) async fn dial(&self, endpoint: &Endpoint) -> Result<Transport, UpstreamError> {
-        let tcp = TcpStream::connect((endpoint.host.as_str(), endpoint.port))
-            .await
-            .map_err(|_| UpstreamError::Unreachable)?;
+    /// Opens a connection to the address that the endpoint's name has now.
+    pub(super) async fn dial(
+        &self,
+        endpoint: &Endpoint,
+        address: Option<SocketAddr>,
+    ) -> Result<Transport, UpstreamError> {
+        let address = address.ok_or(UpstreamError::Unreachable)?;
+        let tcp = TcpStream::connect(address).await.map_err(|_| UpstreamError::Unreachable)?;
         // Small requests must not wait for an acknowledgement of the one before.
         tcp.set_nodelay(true).map_err(|_| UpstreamError::Unreachable)?;
         let Some((connector, name)) = &self.tls else { return Ok(Transport::Plain(tcp)) };

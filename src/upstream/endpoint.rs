@@ -3,6 +3,7 @@
 use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
+    net::SocketAddr,
     time::{Duration, Instant},
 };
 
@@ -31,7 +32,7 @@ pub(super) struct EndpointPool<B> {
     idle: RefCell<VecDeque<Idle<B>>>,
     idle_most: usize,
     idle_timeout: Duration,
-    pub(super) failed_at: Cell<Option<Instant>>,
+    retired: Cell<bool>,
     metrics: UpstreamMetrics,
 }
 
@@ -43,6 +44,7 @@ type Idle<B> = (http1::SendRequest<B>, Instant, InFlight);
 pub(super) struct PoolKey {
     upstream: String,
     endpoint: Endpoint,
+    address: Option<SocketAddr>,
     tls: Option<UpstreamTls>,
     idle: (usize, Duration),
 }
@@ -56,7 +58,7 @@ impl<B> EndpointPool<B> {
             idle: RefCell::default(),
             idle_most: upstream.idle_connections,
             idle_timeout: upstream.idle_timeout,
-            failed_at: Cell::new(None),
+            retired: Cell::new(false),
             metrics: UpstreamMetrics::new(upstream),
         }
     }
@@ -66,11 +68,17 @@ impl<B> EndpointPool<B> {
         self.key == *key
     }
 
+    /// Nobody will ask for a connection any more: those that wait are closed, and those under way when their exchange is over.
+    pub(super) fn retire(&self) {
+        self.retired.set(true);
+        self.idle.borrow_mut().clear();
+    }
+
     /// Takes back a connection whose exchange is over.
     pub(super) fn put(&self, connection: Connection<B>) {
         let Connection::Http1(sender) = connection;
         let mut idle = self.idle.borrow_mut();
-        if !sender.is_closed() && idle.len() < self.idle_most {
+        if !self.retired.get() && !sender.is_closed() && idle.len() < self.idle_most {
             idle.push_back((sender, Instant::now(), self.metrics.connection_idle()));
         }
     }
@@ -107,7 +115,7 @@ where
     /// # Errors
     /// Why the endpoint cannot be reached.
     pub(super) async fn open(&self, _request: &Request<B>) -> Result<Connection<B>, UpstreamError> {
-        let transport = self.dialer.dial(&self.key.endpoint).await?;
+        let transport = self.dialer.dial(&self.key.endpoint, self.key.address).await?;
         let (sender, connection) = http1::Builder::new()
             .max_headers(RESPONSE_HEADERS)
             .max_buf_size(RESPONSE_HEAD_BYTES)
@@ -123,11 +131,12 @@ where
 }
 
 impl PoolKey {
-    /// What `upstream` asks of the connections to `endpoint`.
-    pub(super) fn new(upstream: &Upstream, endpoint: &Endpoint) -> Self {
+    /// What `upstream` asks of the connections to `endpoint`, at the address that its name has now.
+    pub(super) fn new(upstream: &Upstream, endpoint: &Endpoint, address: Option<SocketAddr>) -> Self {
         Self {
             upstream: upstream.name.clone(),
             endpoint: endpoint.clone(),
+            address,
             tls: upstream.tls.clone(),
             idle: (upstream.idle_connections, upstream.idle_timeout),
         }

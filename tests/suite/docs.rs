@@ -165,6 +165,12 @@ fn the_words_of_labels_are_those_of_the_code() {
         "method" "requests" MethodLabel;
         "reason" "requests refused" RefusalReason;
         "kind" "upstream errors" UpstreamError;
+        "state" "upstream endpoints" EndpointState;
+        "cause" "upstream ejections" EjectionCause;
+        "outcome" "upstream checks" CheckOutcome;
+        "outcome" "upstream resolutions" ResolutionOutcome;
+        "cause" "upstream retries" RetryCause;
+        "cause" "upstream queue refused" QueueRefusal;
         "version" "TLS handshakes" TlsVersion;
         "outcome" "TLS handshakes" HandshakeOutcome;
         "reason" "connections refused" ConnectionRefusal;

@@ -17,12 +17,12 @@ use super::{
 use crate::{
     policy::{
         document::{
-            Amount, GatewayDocument, GatewayFile, JournalDocument, LimitsDocument, ListenDocument, ResolverDocument,
-            TimeoutsDocument, WordOr,
+            Amount, GatewayDocument, GatewayFile, JournalDocument, LimitsDocument, ListenDocument,
+            ResolverDocument, TimeoutsDocument, WordOr,
         },
         set::{
-            AddressMode, ClientLimits, CookieRule, GatewaySettings, Hsts, JournalSettings, JournalTarget, Listen,
-            Timeouts,
+            AddressMode, ClientLimits, CookieRule, GatewaySettings, Hsts, JournalSettings, JournalTarget,
+            Listen, Timeouts,
         },
     },
     secret::MasterSecret,

@@ -76,7 +76,8 @@ pub fn inspect(sources: &Sources, options: &Options) -> (Option<PolicySet>, Repo
 
     let (mut charter, names) = charter::compile(&mut context, charter_file.as_ref());
     let kept = charter.as_ref().map(|charter| charter.cookies.as_slice());
-    let (gateway, gateway_names) = gateway::compile(&mut context, gateway_file.as_ref(), &names.recipients, kept);
+    let (gateway, gateway_names) =
+        gateway::compile(&mut context, gateway_file.as_ref(), &names.recipients, kept);
     let cookies = charter.as_ref().map(|charter| charter.cookies.clone()).unwrap_or_default();
     let scope = routes::Scope {
         charter: &names,

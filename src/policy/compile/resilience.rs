@@ -13,9 +13,7 @@ use crate::policy::{
         AffinityDocument, Amount, ConcurrencyDocument, HealthDocument, List, OutliersDocument,
         RetriesDocument, UpstreamDocument, WordOr,
     },
-    set::{
-        Concurrency, ConcurrencyLimit, CookieRule, HealthCheck, Outliers, Resilience, Retries,
-    },
+    set::{Concurrency, ConcurrencyLimit, CookieRule, HealthCheck, Outliers, Resilience, Retries},
 };
 
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -58,8 +56,7 @@ pub(super) fn compile(
     let mut compiled = standard();
     if entry.timeout.is_some() {
         let at = at.key("timeout");
-        compiled.timeout =
-            Some(context.duration(&at, &entry.timeout, HOUR, MILLISECOND * 100..=HOUR * 24));
+        compiled.timeout = Some(context.duration(&at, &entry.timeout, HOUR, MILLISECOND * 100..=HOUR * 24));
     }
     if let Some(written) = entry.affinity.as_deref() {
         compiled.affinity = affinity(context, &at.key("affinity"), written, cookies);
@@ -72,7 +69,8 @@ pub(super) fn compile(
             }
         }
         Some(WordOr::Mapping(written)) => {
-            compiled.outliers = compiled.outliers.map(|base| outliers(context, &at.key("outliers"), written, base));
+            compiled.outliers =
+                compiled.outliers.map(|base| outliers(context, &at.key("outliers"), written, base));
         }
     }
     match &entry.retries {
@@ -83,7 +81,8 @@ pub(super) fn compile(
             }
         }
         Some(WordOr::Mapping(written)) => {
-            compiled.retries = compiled.retries.map(|base| retries(context, &at.key("retries"), written, base));
+            compiled.retries =
+                compiled.retries.map(|base| retries(context, &at.key("retries"), written, base));
         }
     }
     compiled.health = entry.health.as_deref().and_then(|written| health(context, &at.key("health"), written));
@@ -113,7 +112,8 @@ fn affinity(
         rules.iter().find(|rule| rule.pattern.matches(name.as_bytes())).is_some_and(|rule| !rule.own)
     };
     if cookies.is_some_and(|rules| !kept(rules)) {
-        let help = "list it in the charter's `cookies`, where article 8.2 allows it (`class: load_balancing`)";
+        let help =
+            "list it in the charter's `cookies`, where article 8.2 allows it (`class: load_balancing`)";
         context.error(&at.key("cookie"), format!("the charter keeps no cookie `{name}`"), help);
     }
     Some(name.to_owned())
@@ -122,9 +122,9 @@ fn affinity(
 fn outliers(context: &mut Context<'_>, at: &At, written: &OutliersDocument, base: Outliers) -> Outliers {
     let failures = context.count(&at.key("failures"), written.failures, base.failures.into(), 1..=1000);
     let requests = context.count(&at.key("requests"), written.requests, base.requests.into(), 1..=10_000);
-    let eject =
-        context.duration(&at.key("eject"), &written.eject, base.eject, MILLISECOND * 100..=HOUR);
-    let longest = context.duration(&at.key("longest"), &written.longest, base.longest.max(eject), SECOND..=HOUR);
+    let eject = context.duration(&at.key("eject"), &written.eject, base.eject, MILLISECOND * 100..=HOUR);
+    let longest =
+        context.duration(&at.key("longest"), &written.longest, base.longest.max(eject), SECOND..=HOUR);
     if longest < eject {
         let help = format!("from `eject` on, which is {}", amount::written(eject));
         context.error(&at.key("longest"), "an endpoint would be back before its time", help);
@@ -143,21 +143,25 @@ fn outliers(context: &mut Context<'_>, at: &At, written: &OutliersDocument, base
 fn health(context: &mut Context<'_>, at: &At, written: &HealthDocument) -> Option<HealthCheck> {
     let help = "what every endpoint answers while it is well: `health: { path: /healthz }`";
     let text = context.text(at, "path", &written.path, help)?;
-    let path: Option<PathAndQuery> = text.parse().ok().filter(|_| text.starts_with('/') && !text.contains('#'));
+    let path: Option<PathAndQuery> =
+        text.parse().ok().filter(|_| text.starts_with('/') && !text.contains('#'));
     if path.is_none() {
         context.error(&at.key("path"), format!("`{text}` is not a path"), help);
     }
     let host = written.host.as_ref().and_then(|text| {
         let host = text.parse::<http::uri::Authority>().ok().filter(|_| !text.contains('@'));
         if host.is_none() {
-            context.error(&at.key("host"), format!("`{text}` is not a host"), "a name, with its port if need be");
+            context.error(
+                &at.key("host"),
+                format!("`{text}` is not a host"),
+                "a name, with its port if need be",
+            );
         }
         HeaderValue::from_str(host?.as_str()).ok()
     });
     let interval =
         context.duration(&at.key("interval"), &written.interval, SECOND * 5, MILLISECOND * 250..=HOUR);
-    let timeout =
-        context.duration(&at.key("timeout"), &written.timeout, SECOND, MILLISECOND * 10..=HOUR);
+    let timeout = context.duration(&at.key("timeout"), &written.timeout, SECOND, MILLISECOND * 10..=HOUR);
     let healthy = context.count(&at.key("healthy"), written.healthy, 2, 1..=100) as u32;
     let unhealthy = context.count(&at.key("unhealthy"), written.unhealthy, 3, 1..=100) as u32;
     let statuses = statuses(context, &at.key("status"), &written.status, 200..=599);
@@ -170,7 +174,7 @@ fn retries(context: &mut Context<'_>, at: &At, written: &RetriesDocument, base: 
         const CAUSES: [(&str, usize); 4] = [("connect", 0), ("reset", 1), ("timeout", 2), ("503", 3)];
         let mut on = [false; 4];
         for (index, text) in list.iter().enumerate() {
-            let Some(text) = text else { continue };
+            let Some(Amount(text)) = text else { continue };
             let at = at.key("on").item(index);
             if let Some(cause) = context.choice(&at, "a reason to try again", text, &CAUSES) {
                 on[cause] = true;
@@ -178,7 +182,8 @@ fn retries(context: &mut Context<'_>, at: &At, written: &RetriesDocument, base: 
         }
         [retries.connect, retries.reset, retries.timeout, retries.unavailable] = on;
     }
-    retries.attempts = context.count(&at.key("attempts"), written.attempts, base.attempts.into(), 1..=10) as u32;
+    retries.attempts =
+        context.count(&at.key("attempts"), written.attempts, base.attempts.into(), 1..=10) as u32;
     retries.budget = share(context, &at.key("budget"), &written.budget, base.budget, 0..=100);
     retries.least = context.count(&at.key("least"), written.least, base.least.into(), 0..=1000) as u32;
     if written.try_timeout.is_some() {
@@ -198,12 +203,8 @@ fn retries(context: &mut Context<'_>, at: &At, written: &RetriesDocument, base: 
 
 fn concurrency(context: &mut Context<'_>, at: &At, written: &ConcurrencyDocument) -> Option<Concurrency> {
     let queue = context.count(&at.key("queue"), written.queue, 128, 0..=100_000) as usize;
-    let wait = context.duration(
-        &at.key("wait"),
-        &written.wait,
-        MILLISECOND * 500,
-        MILLISECOND * 10..=SECOND * 60,
-    );
+    let wait =
+        context.duration(&at.key("wait"), &written.wait, MILLISECOND * 500, MILLISECOND * 10..=SECOND * 60);
     let limit = match (written.most, written.adaptive.as_deref()) {
         (Some(most), None) => {
             ConcurrencyLimit::Fixed(context.within(&at.key("most"), most, 1..=1_000_000) as usize)

@@ -93,7 +93,7 @@ pub(crate) struct RetriesDocument {
     /// `connect` (nothing was sent), `reset` (no head came), `timeout` (see `try_timeout`), `503`. All but `connect` only where
     /// there is another endpoint, no body, and a method that may be sent twice; `503` and `timeout` only where it is safe.
     /// Default: `[connect, reset]`.
-    pub(crate) on: Option<List<String>>,
+    pub(crate) on: Option<List<Amount>>,
     /// How often one request is sent, at most. Default: 3.
     pub(crate) attempts: Option<u64>,
     /// Share of a worker's requests of the last ten seconds that may be sent again. Default: `20 %`.
