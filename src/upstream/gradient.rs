@@ -1,38 +1,57 @@
-//! How many exchanges an upstream bears, learnt from the time of its answers: the gradient limit of Netflix'
-//! concurrency-limits (`Gradient2Limit`), with a cut where exchanges fail.
+//! How many exchanges an upstream bears, learnt from the time of its answers: the limit falls as far as answers are slower than
+//! they are when there is little to do.
+//!
+//! The gradient is that of Netflix' concurrency-limits. What answers take when there is little to do is measured again and again
+//! under half the limit, as in Envoy's adaptive concurrency: an average that only follows would take a slow upstream for a usual
+//! one. Means are compared, since fast and slow pages come mixed.
 
 use std::time::Duration;
 
-/// How much slower than usual answers may be before the limit falls.
+/// How much slower answers may be before the limit falls.
 const TOLERANCE: f64 = 1.5;
 
 /// Weight of a new sample in the limit.
 const SMOOTHING: f64 = 0.2;
 
+/// Weight of a new sample in the time of answers.
+const WEIGHT: f64 = 0.05;
+
 /// What is left of the limit after a failure.
 const BACKOFF: f64 = 0.9;
 
-/// Samples in the long run of times.
-const LONG: f64 = 600.0;
+/// Samples between two measurements, at least, and for each exchange of the limit.
+const RUN: (u32, u32) = (1000, 20);
 
-/// Samples that make up the first long run.
-const WARM_UP: f64 = 10.0;
+/// Samples of a measurement, at least.
+const MEASURE: u32 = 50;
 
 /// The limit as it stands.
 pub(super) struct Gradient {
     limit: f64,
     least: f64,
     most: f64,
-    /// Seconds, over the last samples.
-    usual: f64,
-    samples: f64,
+    /// Mean time of answers in seconds, now.
+    now: Option<f64>,
+    /// And when there is little to do.
+    idle: Option<f64>,
+    phase: Phase,
+}
+
+enum Phase {
+    /// So many samples until the next measurement.
+    Run(u32),
+    /// What was begun under the whole limit ends first.
+    Drain { left: u32, limit: f64 },
+    /// So many samples are still to come; the sum of those that came, and how many.
+    Measure { left: u32, sum: f64, count: u32, limit: f64 },
 }
 
 impl Gradient {
     /// Begins between the bounds, nearer the lower one.
     pub(super) fn new(least: usize, most: usize) -> Self {
         let (least, most) = (least as f64, most as f64);
-        Self { limit: (least * 2.0).clamp(least, most), least, most, usual: 0.0, samples: 0.0 }
+        let limit = (least * 2.0).clamp(least, most);
+        Self { limit, least, most, now: None, idle: None, phase: Phase::Run(RUN.0) }
     }
 
     /// How many may be under way.
@@ -43,27 +62,52 @@ impl Gradient {
     /// A head came after this time, while so many exchanges were under way.
     pub(super) fn answered(&mut self, took: Duration, under_way: usize) {
         let took = took.as_secs_f64().max(0.000_1);
-        self.samples = (self.samples + 1.0).min(LONG);
-        // A mean of all at first, then one that forgets.
-        let weight = if self.samples <= WARM_UP { 1.0 / self.samples } else { 2.0 / (LONG + 1.0) };
-        self.usual += (took - self.usual) * weight;
-        // After a long time of slow answers the usual time must fall as fast as the limit may rise.
-        if self.usual / took > 2.0 {
-            self.usual *= 0.95;
+        let now = self.now.map_or(took, |now| now + (took - now) * WEIGHT);
+        self.now = Some(now);
+        let is_idle = (under_way as f64) < self.limit / 2.0;
+        match &mut self.phase {
+            Phase::Drain { left: 0, limit } => {
+                let left = (self.limit as u32).max(MEASURE);
+                self.phase = Phase::Measure { left, sum: 0.0, count: 0, limit: *limit };
+            }
+            Phase::Drain { left, .. } => *left -= 1,
+            Phase::Measure { left: 0, sum, count, limit } => {
+                let mean = *sum / f64::from((*count).max(1));
+                self.limit = *limit;
+                self.idle = Some(mean);
+                self.now = Some(mean);
+                self.phase = Phase::Run(RUN.0.max(RUN.1.saturating_mul(self.limit as u32)));
+            }
+            Phase::Measure { left, sum, count, .. } => {
+                *left -= 1;
+                *sum += took;
+                *count += 1;
+            }
+            Phase::Run(_) if is_idle => {
+                // There is little to do; and who does not use the limit cannot tell whether it is too low.
+                self.idle = Some(now);
+            }
+            Phase::Run(0) => {
+                self.phase = Phase::Drain { left: self.limit as u32, limit: self.limit };
+                self.limit = (self.limit / 2.0).max(self.least);
+            }
+            Phase::Run(left) => {
+                *left -= 1;
+                let idle = *self.idle.get_or_insert(now);
+                let gradient = (TOLERANCE * idle / now).clamp(0.5, 1.0);
+                let next = self.limit * gradient + self.limit.sqrt();
+                self.limit = (self.limit * (1.0 - SMOOTHING) + next * SMOOTHING).clamp(self.least, self.most);
+            }
         }
-        if (under_way as f64) < self.limit / 2.0 {
-            // Who does not use the limit cannot tell whether it is too low.
-            return;
-        }
-        let gradient = (TOLERANCE * self.usual / took).clamp(0.5, 1.0);
-        let room = self.limit.sqrt().max(1.0);
-        let next = self.limit * gradient + room;
-        self.limit = (self.limit * (1.0 - SMOOTHING) + next * SMOOTHING).clamp(self.least, self.most);
     }
 
     /// None came.
     pub(super) fn failed(&mut self) {
-        self.limit = (self.limit * BACKOFF).clamp(self.least, self.most);
+        if let Phase::Drain { limit, .. } | Phase::Measure { limit, .. } = &mut self.phase {
+            *limit = (*limit * BACKOFF).clamp(self.least, self.most);
+        } else {
+            self.limit = (self.limit * BACKOFF).clamp(self.least, self.most);
+        }
     }
 }
 
@@ -73,33 +117,39 @@ mod tests {
 
     const MS: Duration = Duration::from_millis(1);
 
-    /// An upstream with so many hands: who finds none waits for one.
+    /// An upstream with so many hands: who finds none waits for one. Every tenth page takes ten times as long.
     fn settle(gradient: &mut Gradient, hands: usize, samples: usize) -> usize {
-        for _ in 0..samples {
+        for sample in 0..samples {
             let under_way = gradient.limit();
-            gradient.answered(MS * 10 * (under_way.max(hands) as u32) / hands as u32, under_way);
+            let page = if sample % 10 == 0 { 100 } else { 10 };
+            gradient.answered(MS * page * (under_way.max(hands) as u32) / hands as u32, under_way);
         }
         gradient.limit()
     }
 
     #[test]
-    fn the_limit_finds_what_an_upstream_bears() {
+    fn the_limit_finds_what_an_upstream_bears_and_stays_there() {
         let mut gradient = Gradient::new(2, 10_000);
-        let found = settle(&mut gradient, 100, 3_000);
-        assert!((80..500).contains(&found), "{found}");
+        for samples in [3_000, 50_000, 200_000] {
+            let found = settle(&mut gradient, 100, samples);
+            // Half of it while it measures.
+            assert!((60..400).contains(&found), "{samples}: {found}");
+        }
         // It loses most of its hands.
-        let found = settle(&mut gradient, 10, 400);
-        assert!(found < 100, "{found}");
+        let found = settle(&mut gradient, 10, 20_000);
+        assert!((5..60).contains(&found), "{found}");
+        let found = settle(&mut gradient, 100, 60_000);
+        assert!((60..400).contains(&found), "{found}");
     }
 
     #[test]
     fn it_stays_between_its_bounds() {
         let mut gradient = Gradient::new(4, 50);
-        assert_eq!(settle(&mut gradient, 1_000_000, 5_000), 50);
+        assert!(settle(&mut gradient, 1_000_000, 900) == 50);
         (0..1_000).for_each(|_| gradient.failed());
         assert_eq!(gradient.limit(), 4);
         let mut narrow = Gradient::new(8, 8);
-        assert_eq!(settle(&mut narrow, 100, 100), 8);
+        assert_eq!(settle(&mut narrow, 100, 10_000), 8);
     }
 
     #[test]

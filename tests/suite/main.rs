@@ -40,4 +40,5 @@ mod sockets;
 mod stores;
 mod streams;
 mod tables;
+mod upstreams;
 mod way_back;
