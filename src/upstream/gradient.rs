@@ -47,11 +47,11 @@ enum Phase {
 }
 
 impl Gradient {
-    /// Begins between the bounds, nearer the lower one.
+    /// Begins between the bounds, nearer the lower one, with a measurement.
     pub(super) fn new(least: usize, most: usize) -> Self {
         let (least, most) = (least as f64, most as f64);
         let limit = (least * 2.0).clamp(least, most);
-        Self { limit, least, most, now: None, idle: None, phase: Phase::Run(RUN.0) }
+        Self { limit, least, most, now: None, idle: None, phase: Phase::Drain { left: 0, limit } }
     }
 
     /// How many may be under way.

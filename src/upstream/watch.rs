@@ -60,7 +60,9 @@ async fn resolve(group: &Group, origin: &Origin, resolver: &Resolver) {
         let asked = tokio::time::timeout(RESOLUTION, resolver.ask(name, family));
         let answer = asked.await.unwrap_or(Answer::Failed);
         // Whoever waits for the first address does not wait for the other family.
-        if let (Known::Pending, Answer::Addresses(addresses, _)) = (origin.known(), &answer) {
+        if let Answer::Addresses(addresses, _) = &answer
+            && origin.known() != Known::Addresses
+        {
             origin.take(addresses, Instant::now());
         }
         answer
