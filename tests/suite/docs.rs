@@ -263,7 +263,16 @@ fn the_catalogue_of_leaks_is_that_of_the_tests() {
 fn keys() -> BTreeSet<String> {
     let field = Regex::new(r#"(?:rename = "(\w+)"\)\]\s*)?pub\(crate\) (\w+):"#).unwrap();
     let mut keys = BTreeSet::new();
-    for file in ["authentication", "charter", "client_certificate", "gateway", "oidc", "relations", "route"] {
+    for file in [
+        "authentication",
+        "charter",
+        "client_certificate",
+        "gateway",
+        "oidc",
+        "relations",
+        "route",
+        "upstream",
+    ] {
         let source = read(&format!("src/policy/document/{file}.rs"));
         keys.extend(
             field

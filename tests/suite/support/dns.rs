@@ -2,10 +2,7 @@
 
 use std::{
     net::{Ipv4Addr, SocketAddr, UdpSocket},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex},
 };
 
 /// What it says of every name.
@@ -24,31 +21,20 @@ pub struct Dns {
     /// Where it listens.
     pub address: SocketAddr,
     says: Arc<Mutex<Says>>,
-    asked: Arc<AtomicUsize>,
-    silent: Arc<AtomicBool>,
 }
 
 impl Dns {
     /// A server on a port of its own.
     pub fn start(says: Says) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let server = Self {
-            address: socket.local_addr().unwrap(),
-            says: Arc::new(Mutex::new(says)),
-            asked: Arc::default(),
-            silent: Arc::default(),
-        };
-        let (says, asked, silent) =
-            (Arc::clone(&server.says), Arc::clone(&server.asked), Arc::clone(&server.silent));
+        let server = Self { address: socket.local_addr().unwrap(), says: Arc::new(Mutex::new(says)) };
+        let says = Arc::clone(&server.says);
         std::thread::spawn(move || {
             let mut query = [0; 1500];
             while let Ok((length, from)) = socket.recv_from(&mut query) {
-                if !silent.load(Ordering::SeqCst) {
-                    let answer = answer(&query[..length], &says.lock().unwrap());
-                    // The client may be gone.
-                    let _sent = socket.send_to(&answer, from);
-                    asked.fetch_add(1, Ordering::SeqCst);
-                }
+                let answer = answer(&query[..length], &says.lock().unwrap());
+                // The client may be gone.
+                let _sent = socket.send_to(&answer, from);
             }
         });
         server
@@ -57,16 +43,6 @@ impl Dns {
     /// Another answer from now on.
     pub fn say(&self, says: Says) {
         *self.says.lock().unwrap() = says;
-    }
-
-    /// Answers nothing from now on, or again.
-    pub fn silence(&self, silent: bool) {
-        self.silent.store(silent, Ordering::SeqCst);
-    }
-
-    /// Questions answered so far.
-    pub fn asked(&self) -> usize {
-        self.asked.load(Ordering::SeqCst)
     }
 }
 
