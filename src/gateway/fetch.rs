@@ -19,7 +19,7 @@ use crate::{
 /// Longest answer of an identity source, in bytes.
 const ANSWER_BYTES: usize = 256 * 1024;
 
-/// Stands in where an upstream would preserve a host and there is none.
+/// Stands in where there is no host to name.
 static NOBODY: HeaderValue = HeaderValue::from_static("localhost");
 
 /// The worker's view, with the host that the client asked for: platforms answer by it.
@@ -103,6 +103,8 @@ pub(super) fn host_for(
     upstream: &crate::policy::set::Upstream,
 ) -> HeaderValue {
     match (kind, upstream.endpoints.first()) {
+        // A socket has no name.
+        (HostHeader::Endpoint, Some(endpoint)) if endpoint.socket().is_some() => NOBODY.clone(),
         (HostHeader::Endpoint, Some(endpoint)) => {
             let default = if upstream.tls.is_some() { 443 } else { 80 };
             let host = &endpoint.host;

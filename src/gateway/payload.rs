@@ -82,6 +82,12 @@ impl From<Failure> for ExchangeError {
     }
 }
 
+impl From<Bytes> for Payload {
+    fn from(bytes: Bytes) -> Self {
+        Self::whole(bytes)
+    }
+}
+
 impl Default for Notes {
     fn default() -> Self {
         Self { activity: Cell::new(Instant::now()), received: Cell::default(), failure: Cell::default() }

@@ -96,7 +96,7 @@ impl Snapshot {
         let subdomains = if hsts.include_subdomains { "; includeSubDomains" } else { "" };
         let hsts = HeaderValue::try_from(format!("max-age={}{subdomains}", hsts.max_age.as_secs()))
             .unwrap_or(HeaderValue::from_static("max-age=31536000"));
-        let dialers = Dialers::build(&policy)?;
+        let dialers = Dialers::build(&policy, previous.map(|one| &one.dialers))?;
         let fleet = previous.map(|one| &one.fleet);
         Ok(Self {
             router: Router::build(&policy.routes)?,

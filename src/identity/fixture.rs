@@ -24,8 +24,8 @@ use crate::{
         AddressMode, Charter, ClaimPaths, ClientAuthentication, ClientLimits, Discovery, Endpoint,
         ForwardAuthSettings, GatewaySettings, HostHeader, Hsts, IdentityProvider, IntrospectionSettings,
         JournalSettings, JournalTarget, JwtSettings, KeySource, Listen, Located, Origin, Place, PolicySet,
-        ProviderId, ProviderKind, Recipient, RecipientId, Renewal, Sees, Store, Timeouts, TokenSource,
-        Upstream, UpstreamId,
+        Protocol, ProviderId, ProviderKind, Recipient, RecipientId, Renewal, Sees, Store, Timeouts,
+        TokenSource, Upstream, UpstreamId,
     },
     secret::MasterSecret,
 };
@@ -138,6 +138,7 @@ pub(super) fn upstream(name: &str) -> Upstream {
         name: name.into(),
         endpoints: vec![Endpoint { host: "127.0.0.1".into(), port: 8080 }],
         tls: None,
+        protocol: Protocol::Http1,
         host: HostHeader::Preserve,
         connect_timeout: Duration::from_secs(1),
         response_timeout: Duration::from_secs(1),

@@ -5,9 +5,9 @@ use std::{path::Path, sync::Arc, time::Duration};
 use crate::policy::set::{
     Action, AddressMode, Category, Charter, ClaimPaths, ClientLimits, GatewaySettings, HostHeader,
     HostPattern, Hsts, IdentityProvider, JournalSettings, JournalTarget, JwtSettings, KeySource, LegalBasis,
-    Listen, PersonalData, PolicySet, ProviderId, ProviderKind, Purpose, PurposeId, Recipient, RecipientId,
-    RelaxedPaths, RouteId, RouteMatch, RoutePolicy, Sees, Store, Timeouts, TokenSource, Upstream, UpstreamId,
-    WayBack,
+    Listen, PersonalData, PolicySet, Protocol, ProviderId, ProviderKind, Purpose, PurposeId, Recipient,
+    RecipientId, RelaxedPaths, RouteId, RouteMatch, RoutePolicy, Sees, Store, Timeouts, TokenSource,
+    Upstream, UpstreamId, WayBack,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -137,6 +137,7 @@ fn gateway(journal: &Path) -> GatewaySettings {
             name: "kolibri".to_owned(),
             endpoints: Vec::new(),
             tls: None,
+            protocol: Protocol::Http1,
             host: HostHeader::Preserve,
             connect_timeout: SECOND,
             response_timeout: SECOND,

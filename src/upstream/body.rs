@@ -41,6 +41,25 @@ impl<B> UpstreamBody<B> {
             pool.put(connection);
         }
     }
+
+    /// An HTTP/2 stream may be reset as if nothing were wrong, which is no end of a body (RFC 9113 §8.1).
+    fn is_cut(&self) -> bool {
+        let is_http2 =
+            self.lease.as_ref().is_some_and(|lease| matches!(lease.connection, Connection::Http2(_)));
+        is_http2 && !self.incoming.is_end_stream()
+    }
+
+    fn give_up(&mut self) {
+        if let Some(Lease { connection: Connection::Http2(seat), .. }) = self.lease.take() {
+            seat.cancel();
+        }
+    }
+}
+
+impl<B> Drop for UpstreamBody<B> {
+    fn drop(&mut self) {
+        self.give_up();
+    }
 }
 
 impl<B> Body for UpstreamBody<B> {
@@ -63,7 +82,11 @@ impl<B> Body for UpstreamBody<B> {
                         Poll::Ready(Some(Ok(frame)))
                     }
                     Some(Err(_)) => {
-                        this.lease = None;
+                        this.give_up();
+                        Poll::Ready(Some(Err(UpstreamError::Broken)))
+                    }
+                    None if this.is_cut() => {
+                        this.give_up();
                         Poll::Ready(Some(Err(UpstreamError::Broken)))
                     }
                     None => {
@@ -73,7 +96,7 @@ impl<B> Body for UpstreamBody<B> {
                 }
             }
             Poll::Pending => this.timer.poll(this.progress, cx).map(|()| {
-                this.lease = None;
+                this.give_up();
                 Some(Err(UpstreamError::ResponseTimeout))
             }),
         }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, StatusCode, header};
-use http_body_util::Empty;
+use http_body_util::Full;
 
 use super::{
     endpoint::{EndpointPool, PoolKey},
@@ -80,15 +80,14 @@ async fn answer(
     terms: &HealthCheck,
 ) -> Option<StatusCode> {
     let upstream = group.upstream();
-    let key = PoolKey::new(upstream, &origin.endpoint, instance.address);
+    let key = PoolKey::new(upstream, &origin.endpoint, instance.address, &group.dialer);
     let pool = EndpointPool::new(key, group.dialer.clone(), upstream);
-    let mut request = Request::new(Empty::<Bytes>::new());
+    let mut request = Request::new(Full::<Bytes>::default());
     *request.uri_mut() = http::Uri::from(terms.path.clone());
     let headers = request.headers_mut();
-    let host = terms.host.clone().or_else(|| {
-        let authority = origin.label.split_once("://").map_or("", |(_, authority)| authority);
-        HeaderValue::from_str(authority).ok()
-    })?;
+    // A socket has no name.
+    let own = origin.label.split_once("://").map_or("localhost", |(_, authority)| authority);
+    let host = terms.host.clone().or_else(|| HeaderValue::from_str(own).ok())?;
     headers.insert(header::HOST, host);
     headers.insert(header::USER_AGENT, HeaderValue::from_static("rempart"));
     let mut connection = pool.open(&request).await.ok()?;

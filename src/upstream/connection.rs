@@ -5,12 +5,14 @@ use http::{HeaderValue, Request, Response, header};
 use http_body::Body;
 use hyper::{body::Incoming, client::conn::http1};
 
-use super::framing::has_unexpected_body;
+use super::{framing::has_unexpected_body, multiplexed::Seat};
 
 /// A connection that can send a request.
 pub(super) enum Connection<B> {
     /// HTTP/1.1: one exchange at a time.
     Http1(http1::SendRequest<B>),
+    /// A place on an HTTP/2 connection, good for one exchange.
+    Http2(Box<Seat<B>>),
 }
 
 /// Why a request got no answer.
@@ -23,7 +25,7 @@ pub(super) struct Unanswered<B> {
 
 impl<B> Connection<B>
 where
-    B: Body<Data = Bytes> + 'static,
+    B: Body<Data = Bytes> + Default + From<Bytes> + Unpin + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     /// Writes in the request what the connection must be told; says whether it may carry others behind this one.
@@ -38,6 +40,8 @@ where
                 }
                 keep
             }
+            // Streams have ends of their own.
+            Self::Http2(_) => true,
         }
     }
 
@@ -51,6 +55,8 @@ where
                 unsent: error.take_message(),
                 by_body: error.error().is_user(),
             }),
+            // In a box: it is the larger by far, and every exchange would carry room for it.
+            Self::Http2(seat) => Box::pin(seat.send(request)).await,
         }
     }
 }

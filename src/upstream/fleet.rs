@@ -66,7 +66,7 @@ pub(super) struct Origin {
 
 /// One address.
 pub(super) struct Instance {
-    /// Where; `None` for an endpoint that is no IP address and no name.
+    /// Where; `None` for a socket.
     pub(super) address: Option<SocketAddr>,
     pub(super) standing: Standing,
     /// What it is called in all replicas, hashed.
@@ -185,11 +185,17 @@ impl Origin {
         let literal: Option<IpAddr> = endpoint.host.parse().ok();
         let host = &endpoint.host;
         let label = match literal {
+            _ if endpoint.socket().is_some() => format!("unix:{host}"),
             Some(IpAddr::V6(_)) => format!("{scheme}://[{host}]:{}", endpoint.port),
             _ => format!("{scheme}://{host}:{}", endpoint.port),
         };
-        let address = literal.map(|ip| SocketAddr::new(ip, endpoint.port));
-        let instances: Vec<_> = address.map(|at| Arc::new(Instance::new(at, now))).into_iter().collect();
+        let instances: Vec<_> = match (literal, endpoint.socket()) {
+            (Some(ip), _) => vec![Arc::new(Instance::new(SocketAddr::new(ip, endpoint.port), now))],
+            (None, Some(path)) => {
+                vec![Arc::new(Instance::named(None, path.as_os_str().as_encoded_bytes(), now))]
+            }
+            (None, None) => Vec::new(),
+        };
         let known = if instances.is_empty() { Known::Pending } else { Known::Addresses };
         Self {
             upstream: upstream.name.clone(),
@@ -207,7 +213,7 @@ impl Origin {
     /// The name to resolve; `None` where there is none.
     pub(super) fn name(&self) -> Option<&str> {
         let host = self.endpoint.host.as_str();
-        host.parse::<IpAddr>().is_err().then_some(host)
+        (host.parse::<IpAddr>().is_err() && self.endpoint.socket().is_none()).then_some(host)
     }
 
     /// Its addresses.
@@ -293,10 +299,14 @@ impl Origin {
 
 impl Instance {
     fn new(address: SocketAddr, now: Instant) -> Self {
+        Self::named(Some(address), address.to_string().as_bytes(), now)
+    }
+
+    fn named(address: Option<SocketAddr>, name: &[u8], now: Instant) -> Self {
         Self {
-            address: Some(address),
+            address,
             standing: Standing::new(now),
-            identity: choice::identity(address.to_string().as_bytes()),
+            identity: choice::identity(name),
             checks: Mutex::default(),
         }
     }

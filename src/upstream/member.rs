@@ -94,7 +94,8 @@ impl<B> Live<B> {
         self.version.set(self.group.version());
         let upstream = self.upstream();
         let member = |(origin, instance): (usize, Arc<Instance>)| {
-            let key = PoolKey::new(upstream, &self.group.origins[origin].endpoint, instance.address);
+            let endpoint = &self.group.origins[origin].endpoint;
+            let key = PoolKey::new(upstream, endpoint, instance.address, &self.group.dialer);
             let known = before
                 .iter()
                 .find(|member| Arc::ptr_eq(&member.site.instance, &instance) && member.site.pool.fits(&key));

@@ -1,9 +1,9 @@
 //! Where requests go: one pool of connections per worker, local to its thread.
 //!
 //! A worker's pool shares nothing with the others, so that taking and giving back a connection is a push and a pop
-//! without a lock. Connections are HTTP/1.1; each carries one exchange at a time and returns to the pool when the response body has
-//! been read to its end, never before (an unread body of one exchange must not meet the next: Pingora
-//! CVE-2025-4366).
+//! without a lock. One of HTTP/1.1 carries one exchange at a time and returns to the pool when the response body has been read
+//! to its end, never before (an unread body of one exchange must not meet the next: Pingora CVE-2025-4366). One of HTTP/2
+//! stays in the pool and has a place for each exchange.
 
 mod admission;
 mod body;
@@ -18,6 +18,8 @@ mod framing;
 mod gradient;
 mod held;
 mod member;
+mod multiplexed;
+mod outgoing;
 mod pool;
 mod resolve;
 mod retry;

@@ -27,6 +27,9 @@ use crate::{
     telemetry::RetryCause,
 };
 
+/// How often a request is sent on shared connections that refuse it or end.
+const REFUSALS: u32 = 3;
+
 /// The upstreams of one policy snapshot, as one worker sees them.
 pub struct Upstreams<B> {
     upstreams: Vec<Rc<Live<B>>>,
@@ -69,7 +72,7 @@ pub struct Sent<B> {
 
 impl<B> Upstreams<B>
 where
-    B: Body<Data = Bytes> + 'static,
+    B: Body<Data = Bytes> + Default + From<Bytes> + Unpin + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     /// The upstreams of a policy; addresses that did not change keep their connections, and those that are gone lose them
@@ -117,10 +120,7 @@ where
         id: UpstreamId,
         request: Request<B>,
         terms: &Terms<'_>,
-    ) -> Result<Sent<B>, UpstreamError>
-    where
-        B: Default,
-    {
+    ) -> Result<Sent<B>, UpstreamError> {
         let live = &self.upstreams[usize::from(id.0)];
         let begun = Instant::now();
         let place = match &live.admission {
@@ -155,17 +155,15 @@ where
         live: &Rc<Live<B>>,
         mut request: Request<B>,
         terms: &Terms<'_>,
-    ) -> Result<Answered<B>, UpstreamError>
-    where
-        B: Default,
-    {
+    ) -> Result<Answered<B>, UpstreamError> {
         let upstream = live.upstream();
         let retries = upstream.resilience.retries.as_ref();
         let mut members = live.members();
         if members.is_empty() {
             members = Box::pin(self.resolved(live)).await?;
         }
-        let mut course = Course { tried: Vec::new(), sent: 0, fresh: false, began: Instant::now() };
+        let mut course =
+            Course { tried: Vec::new(), sent: 0, refusals: 0, fresh: false, began: Instant::now() };
         loop {
             let place = choose(&members, &course.tried, terms.affinity, &self.dice, Instant::now())
                 .ok_or(UpstreamError::Unreachable)?;
@@ -184,6 +182,7 @@ where
                 }
             };
             let keep = connection.prepare(&mut request);
+            let is_shared = matches!(connection, Connection::Http2(_));
             let again = (reused && !course.fresh || others && retries.is_some())
                 .then(|| copy_if_safe(&request))
                 .flatten();
@@ -238,6 +237,7 @@ where
                     return Err(UpstreamError::RequestBody);
                 }
                 Ok(Err(Unanswered { unsent, .. })) => {
+                    let was_unsent = unsent.is_some();
                     let Some(copy) = unsent.or(again) else {
                         if !reused {
                             live.failed(member, took, now);
@@ -245,9 +245,15 @@ where
                         return Err(UpstreamError::Broken);
                     };
                     // A connection that had waited may have been closed meanwhile. That is nobody's failure and costs no budget;
-                    // but whoever closes one closes many, so that the next one is a new one.
-                    if reused && !course.fresh {
-                        course.fresh = true;
+                    // but whoever closes one closes many, so that the next one is a new one. A shared one is closed to many at
+                    // a time, and an endpoint may refuse one stream after the other.
+                    course.refusals += u32::from(is_shared);
+                    let is_stale = match is_shared {
+                        true => course.refusals < REFUSALS && (reused || was_unsent),
+                        false => reused && !course.fresh,
+                    };
+                    if is_stale {
+                        course.fresh = !is_shared;
                         live.metrics.retried(RetryCause::Stale);
                         request = copy;
                         continue;
@@ -295,17 +301,13 @@ where
     ) -> Result<(Connection<B>, bool), UpstreamError> {
         let pool = &member.site.pool;
         if !fresh && let Some(connection) = pool.take(request).await {
-            live.metrics.connection_reused();
             return Ok((connection, true));
         }
         let began = Instant::now();
         // In a box: it is seldom needed, and every request would carry room for it.
         let opened = Box::pin(pool.open(request));
         let error = match self.deadlines.within(live.upstream().connect_timeout, opened).await {
-            Ok(Ok(connection)) => {
-                live.metrics.connection_opened();
-                return Ok((connection, false));
-            }
+            Ok(Ok(connection)) => return Ok((connection, false)),
             Ok(Err(error)) => error,
             Err(_) => UpstreamError::ConnectTimeout,
         };
@@ -343,6 +345,8 @@ struct Course {
     tried: Vec<usize>,
     /// How often it was sent.
     sent: u32,
+    /// How often shared connections did not answer it.
+    refusals: u32,
     /// Whether connections that wait are left out.
     fresh: bool,
     began: Instant,

@@ -28,6 +28,7 @@ mod layering;
 mod login;
 mod markup;
 mod memory;
+mod multiplexed;
 mod oidc;
 mod pages;
 mod policy;

@@ -38,7 +38,7 @@ pub(super) fn compile(context: &mut Context<'_>, at: &At, document: &GatewayDocu
     for (index, entry) in written.iter().enumerate() {
         let (Some(entry), at) = (entry, at.item(index)) else { continue };
         let names = names(context, &at, entry, &mut taken);
-        if let Some((chain, key)) = pair(context, &at, entry) {
+        if let Some((chain, key)) = pair(context, &at, ("chain", &entry.chain), &entry.key, "browsers") {
             certificates.push(Certificate { names, chain, key: Sensitive::new(Arc::new(key)) });
         }
     }
@@ -73,10 +73,17 @@ fn names<'d>(
 
 type Pair = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
 
-fn pair(context: &mut Context<'_>, at: &At, entry: &CertificateDocument) -> Option<Pair> {
-    let chain = context.text(at, "chain", &entry.chain, "a PEM file, the server's certificate first");
-    let chain = chain.and_then(|file| self::chain(context, &at.key("chain"), file));
-    let key_name = context.text(at, "key", &entry.key, "a PEM file with the certificate's private key");
+/// A chain and its key. `readers` are those who refuse it after its end.
+pub(super) fn pair(
+    context: &mut Context<'_>,
+    at: &At,
+    (field, chain): (&str, &Option<String>),
+    key: &Option<String>,
+    readers: &str,
+) -> Option<Pair> {
+    let chain = context.text(at, field, chain, "a PEM file, the holder's certificate first");
+    let chain = chain.and_then(|file| self::chain(context, &at.key(field), file, readers));
+    let key_name = context.text(at, "key", key, "a PEM file with the certificate's private key");
     let key = key_name.and_then(|file| {
         let at = at.key("key");
         let bytes = zeroize::Zeroizing::new(context.file(&at, file)?);
@@ -101,13 +108,18 @@ fn pair(context: &mut Context<'_>, at: &At, entry: &CertificateDocument) -> Opti
     Some((chain, key))
 }
 
-fn chain(context: &mut Context<'_>, at: &At, file: &str) -> Option<Vec<CertificateDer<'static>>> {
+fn chain(
+    context: &mut Context<'_>,
+    at: &At,
+    file: &str,
+    readers: &str,
+) -> Option<Vec<CertificateDer<'static>>> {
     let bytes = context.file(at, file)?;
     let chain: Vec<CertificateDer<'static>> =
         CertificateDer::pem_slice_iter(&bytes).collect::<Result<_, _>>().unwrap_or_default();
     let end = chain.first().and_then(|leaf| not_after(leaf));
     let Some(end) = end else {
-        let help = "PEM: `-----BEGIN CERTIFICATE-----` …, the server's own first";
+        let help = "PEM: `-----BEGIN CERTIFICATE-----` …, the holder's own first";
         context.error(at, format!("`{file}` holds no certificate"), help);
         return None;
     };
@@ -117,7 +129,7 @@ fn chain(context: &mut Context<'_>, at: &At, file: &str) -> Option<Vec<Certifica
         let days = end.duration_since(now).map(|left| left.as_secs() / 86_400);
         let message = match days {
             Ok(days) => format!("`{file}` ends in {days} days"),
-            Err(_) => format!("`{file}` has ended: browsers refuse it"),
+            Err(_) => format!("`{file}` has ended: {readers} refuse it"),
         };
         context.finding(at, message, "renew it; the new file is taken up while the gateway runs");
     }

@@ -82,6 +82,7 @@ pub fn inspect(sources: &Sources, options: &Options) -> (Option<PolicySet>, Repo
     let scope = routes::Scope {
         charter: &names,
         upstreams: &gateway_names.upstreams,
+        protocols: gateway.iter().flat_map(|gateway| &gateway.upstreams).map(|one| one.protocol).collect(),
         providers: &gateway_names.providers,
         cookies: &cookies,
         quotas: &gateway_names.quotas,

@@ -186,7 +186,7 @@ fn add(scope: &mut Scope<'_>, tls: bool, endpoint: Endpoint) -> UpstreamId {
     if scope.upstreams.iter().any(|other| other.name == name) {
         name = format!("{name}.{of_its_own}");
     }
-    let tls = tls.then_some(UpstreamTls { ca: None, server_name: None });
+    let tls = tls.then_some(UpstreamTls { ca: None, server_name: None, client: None });
     let mut upstream = upstreams::public(&name, vec![endpoint], tls);
     upstream.host = HostHeader::Endpoint;
     upstream.response_timeout = RESPONSE;

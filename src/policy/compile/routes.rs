@@ -14,8 +14,8 @@ use super::{
 use crate::policy::{
     document::{MatchDocument, RouteDocument, RoutesFile},
     set::{
-        CookieRule, HostPattern, IdentityUnavailable, PersonalData, Priority, ProviderId, PurposeId, QuotaId,
-        QuotaKey, RelaxedPaths, RouteId, RouteMatch, RoutePolicy, UpstreamId,
+        CookieRule, HostPattern, IdentityUnavailable, PersonalData, Priority, Protocol, ProviderId,
+        PurposeId, QuotaId, QuotaKey, RelaxedPaths, RouteId, RouteMatch, RoutePolicy, UpstreamId,
     },
 };
 
@@ -28,6 +28,8 @@ const METHODS: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OP
 pub(super) struct Scope<'a> {
     pub(super) charter: &'a CharterNames,
     pub(super) upstreams: &'a Names,
+    /// What they are spoken to in.
+    pub(super) protocols: Vec<Protocol>,
     pub(super) providers: &'a Names,
     /// Cookies that the charter lists.
     pub(super) cookies: &'a [CookieRule],
@@ -123,7 +125,13 @@ fn route(
             RouteMatch { host: HostPattern::Any, paths: Vec::new(), methods: Vec::new(), plain_http: false }
         }
     };
-    let websocket = websocket::compile(context, at, entry.websocket.as_ref(), &personal_data);
+    let websocket = websocket::compile(
+        context,
+        at,
+        entry.websocket.as_ref(),
+        &personal_data,
+        scope.protocols.get(upstream).copied(),
+    );
     let body_bytes = entry
         .body_bytes
         .as_ref()

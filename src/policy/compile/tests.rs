@@ -2,6 +2,7 @@
 
 mod oidc;
 mod overload;
+mod transport;
 
 use std::{fs, path::Path, time::SystemTime};
 
@@ -43,6 +44,12 @@ fn small(file: &str, from: &str, to: &str) -> (Option<PolicySet>, Report) {
 
 /// The same, with several changes in one file.
 fn small_twice(file: &str, changes: &[(&str, &str)]) -> (Option<PolicySet>, Report) {
+    let changes: Vec<_> = changes.iter().map(|(from, to)| (file, *from, *to)).collect();
+    small_in(&changes)
+}
+
+/// The same, with changes in several files.
+fn small_in(changes: &[(&str, &str, &str)]) -> (Option<PolicySet>, Report) {
     let charter = "charter:
   title: Charte
   version: 2025-09-10
@@ -75,8 +82,8 @@ fn small_twice(file: &str, changes: &[(&str, &str)]) -> (Option<PolicySet>, Repo
     purpose: account
 ";
     let change = |name: &str, text: &str| {
-        let changes = changes.iter().filter(|_| name == file);
-        changes.fold(text.to_owned(), |text, (from, to)| {
+        let changes = changes.iter().filter(|(file, ..)| name == *file);
+        changes.fold(text.to_owned(), |text, (file, from, to)| {
             assert!(text.contains(from), "{from} is not in {file}");
             text.replacen(from, to, 1)
         })

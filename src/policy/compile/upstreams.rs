@@ -1,16 +1,20 @@
 //! `gateway.upstreams` → [`Upstream`]s.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject as _};
 
 use super::{
+    certificate,
     context::{At, Context, Names},
     resilience,
 };
-use crate::policy::{
-    document::{Entries, Section, UpstreamDocument},
-    set::{CookieRule, Endpoint, HostHeader, Upstream, UpstreamTls},
+use crate::{
+    policy::{
+        document::{Entries, Section, UpstreamDocument, UpstreamTlsDocument},
+        set::{ClientIdentity, CookieRule, Endpoint, HostHeader, Protocol, Upstream, UpstreamTls},
+    },
+    secret::Sensitive,
 };
 
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -57,6 +61,7 @@ pub(super) fn public(name: &str, endpoints: Vec<Endpoint>, tls: Option<UpstreamT
         name: name.to_owned(),
         endpoints,
         tls,
+        protocol: Protocol::Http1,
         host: HostHeader::Preserve,
         connect_timeout: CONNECT,
         response_timeout: RESPONSE,
@@ -71,11 +76,12 @@ fn fill(context: &mut Context<'_>, at: &At, entry: &UpstreamDocument, upstream: 
     let help = "`endpoints: \"http://kolibri:8080\"`, or a list";
     context.need(at, "endpoints", &entry.endpoints, help);
     let endpoints_at = at.key("endpoints");
-    let mut encrypted = None;
+    let mut first = None;
     for (at, text) in context.items(&endpoints_at, &entry.endpoints) {
         let Some((tls, endpoint)) = endpoint(context, &at, text) else { continue };
-        if *encrypted.get_or_insert(tls) != tls {
-            let help = "the endpoints of an upstream are all `http://` or all `https://`";
+        let kind = (tls, endpoint.socket().is_some());
+        if *first.get_or_insert(kind) != kind {
+            let help = "the endpoints of an upstream are all `http://`, all `https://` or all `unix:`";
             context.error(&at, format!("`{text}` is not of the kind of those before it"), help);
         }
         if upstream.endpoints.contains(&endpoint) {
@@ -86,7 +92,12 @@ fn fill(context: &mut Context<'_>, at: &At, entry: &UpstreamDocument, upstream: 
     if entry.endpoints.as_ref().is_some_and(|texts| texts.items.is_empty()) {
         context.error(&endpoints_at, "there is no endpoint", help);
     }
-    upstream.tls = tls(context, at, entry, encrypted);
+    upstream.tls = tls(context, at, entry, first.map(|(encrypted, _)| encrypted));
+    if let Some(text) = &entry.protocol {
+        let table = [("http1", Protocol::Http1), ("http2", Protocol::Http2), ("auto", Protocol::Auto)];
+        upstream.protocol =
+            context.choice(&at.key("protocol"), "a protocol", text, &table).unwrap_or(upstream.protocol);
+    }
     if let Some(text) = &entry.host {
         let table = [("preserve", HostHeader::Preserve), ("endpoint", HostHeader::Endpoint)];
         upstream.host =
@@ -126,10 +137,10 @@ fn tls(
 ) -> Option<UpstreamTls> {
     if encrypted == Some(false) && entry.tls.is_some() {
         let help = "write the endpoints with `https://`, or remove `tls`";
-        context.error_at_key(&at.key("tls"), "`tls` is set, but the endpoints are `http://`", help);
+        context.error_at_key(&at.key("tls"), "`tls` is set, but the endpoints are not `https://`", help);
     }
     let at = at.key("tls");
-    let mut tls = UpstreamTls { ca: None, server_name: None };
+    let mut tls = UpstreamTls { ca: None, server_name: None, client: None };
     if let Some(written) = entry.tls.as_deref() {
         if let Some(file) = &written.ca {
             tls.ca = roots(context, &at.key("ca"), file);
@@ -140,8 +151,19 @@ fn tls(
             }
             tls.server_name = Some(name.clone());
         }
+        tls.client = client(context, &at, written);
     }
     (encrypted == Some(true)).then_some(tls)
+}
+
+/// The gateway's own certificate.
+fn client(context: &mut Context<'_>, at: &At, written: &UpstreamTlsDocument) -> Option<Arc<ClientIdentity>> {
+    if written.certificate.is_none() && written.key.is_none() {
+        return None;
+    }
+    let certificate = ("certificate", &written.certificate);
+    let (chain, key) = certificate::pair(context, at, certificate, &written.key, "upstreams")?;
+    Some(Arc::new(ClientIdentity { chain, key: Sensitive::new(key) }))
 }
 
 fn roots(context: &mut Context<'_>, at: &At, file: &str) -> Option<Vec<CertificateDer<'static>>> {
@@ -167,12 +189,25 @@ pub(super) fn trusted_roots(
     usable
 }
 
-/// `http://host:port` or `https://host:port`.
+/// `http://host:port`, `https://host:port` or `unix:/path`.
+///
+/// A socket has no `//`, as in the configuration of nginx and by RFC 8089's short form: an authority would be empty.
 fn endpoint(context: &mut Context<'_>, at: &At, text: &str) -> Option<(bool, Endpoint)> {
+    if let Some(path) = text.strip_prefix("unix:") {
+        // `sun_path` of Linux, with the NUL behind it; the others have less.
+        let sound =
+            path.starts_with('/') && !path.starts_with("//") && path.len() <= 107 && !path.contains('\0');
+        if !sound {
+            let help = "`unix:/run/app.sock`, an absolute path of at most 107 bytes";
+            context.error(at, format!("`{text}` is not an endpoint"), help);
+        }
+        return sound.then(|| (false, Endpoint { host: path.to_owned(), port: 0 }));
+    }
     match origin(text) {
         Some((tls, endpoint, "" | "/")) => Some((tls, endpoint)),
         _ => {
-            let help = "`http://host:port` or `https://host:port`, without path, query or credentials";
+            let help =
+                "`http://host:port`, `https://host:port` or `unix:/path`, without query or credentials";
             if text.contains('@') {
                 context.secret_error(at, "this endpoint is not understood", help);
             } else {

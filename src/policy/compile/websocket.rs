@@ -3,7 +3,7 @@
 use super::context::{At, Context};
 use crate::policy::{
     document::{WebSocketChoice, WebSocketDocument, WordOr},
-    set::{LooseFormat, MessageBounds, PersonalData, WebSocket},
+    set::{LooseFormat, MessageBounds, PersonalData, Protocol, WebSocket},
 };
 
 const KIB: u64 = 1 << 10;
@@ -17,8 +17,16 @@ pub(super) fn compile(
     at: &At,
     written: Option<&WebSocketChoice>,
     data: &PersonalData,
+    protocol: Option<Protocol>,
 ) -> WebSocket {
     let at = at.key("websocket");
+    if protocol == Some(Protocol::Http2) && !matches!(written, None | Some(WebSocketChoice::Allowed(false))) {
+        context.error_at_key(
+            &at,
+            "a WebSocket needs HTTP/1.1, and the upstream is `protocol: http2`",
+            "`protocol: auto` takes an HTTP/1.1 connection for it; or give the socket an upstream of its own",
+        );
+    }
     let read = match written {
         None | Some(WebSocketChoice::Allowed(false)) => return WebSocket::Closed,
         Some(WebSocketChoice::Allowed(true)) => {

@@ -8,10 +8,13 @@ use super::{Amount, List, Section, Texts, WordOr};
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct UpstreamDocument {
-    /// `http://host:port` or `https://host:port`, all of one kind. Mandatory.
+    /// `http://host:port`, `https://host:port` or `unix:/path/of/socket`, all of one kind. Mandatory.
     pub(crate) endpoints: Option<Texts>,
     /// Only with `https://`. Default: public roots, the endpoint's name.
     pub(crate) tls: Option<Section<UpstreamTlsDocument>>,
+    /// `http1`; `http2`, over TLS by ALPN, elsewhere by prior knowledge; or `auto`, over TLS what the endpoint chooses. WebSockets
+    /// need `http1` or `auto`, gRPC the others. Default: `http1`.
+    pub(crate) protocol: Option<String>,
     /// `preserve` the client's `Host` (platforms compare it with `Origin`), or `endpoint`. Default: `preserve`.
     pub(crate) host: Option<String>,
     /// Default: 2 s.
@@ -136,4 +139,8 @@ pub(crate) struct UpstreamTlsDocument {
     pub(crate) ca: Option<String>,
     /// Name to verify. Default: the endpoint's host.
     pub(crate) server_name: Option<String>,
+    /// PEM file of the gateway's own certificate, leaf first, with `key`. Default: none.
+    pub(crate) certificate: Option<String>,
+    /// PEM file of its key.
+    pub(crate) key: Option<String>,
 }

@@ -1,8 +1,10 @@
 //! Upstreams: where exchanges go on to.
 
-use std::time::Duration;
+use std::{path::Path, sync::Arc, time::Duration};
 
-use rustls::pki_types::CertificateDer;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+use crate::secret::Sensitive;
 
 use super::Resilience;
 
@@ -19,6 +21,8 @@ pub struct Upstream {
     pub endpoints: Vec<Endpoint>,
     /// TLS to it; `None` where its endpoints are `http://`.
     pub tls: Option<UpstreamTls>,
+    /// What it is spoken to in.
+    pub protocol: Protocol,
     /// Which `Host` it gets.
     pub host: HostHeader,
     /// TCP and TLS together.
@@ -38,10 +42,28 @@ pub struct Upstream {
 /// One address of an upstream.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Endpoint {
-    /// Name or address.
+    /// Name or address; or the path of a Unix socket, which begins with `/` as no name does.
     pub host: String,
-    /// Port.
+    /// Port; 0 of a socket.
     pub port: u16,
+}
+
+impl Endpoint {
+    /// The path, where it is a Unix socket.
+    pub fn socket(&self) -> Option<&Path> {
+        self.host.starts_with('/').then(|| Path::new(&self.host))
+    }
+}
+
+/// What an upstream is spoken to in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2: by ALPN over TLS, elsewhere by prior knowledge (RFC 9113 §3.3).
+    Http2,
+    /// Over TLS what the endpoint chooses, elsewhere HTTP/1.1.
+    Auto,
 }
 
 /// TLS to an upstream.
@@ -51,7 +73,26 @@ pub struct UpstreamTls {
     pub ca: Option<Vec<CertificateDer<'static>>>,
     /// Name to verify, where it is not the endpoint's host.
     pub server_name: Option<String>,
+    /// The gateway's own certificate; `None` where it shows none.
+    pub client: Option<Arc<ClientIdentity>>,
 }
+
+/// The certificate that the gateway shows to an upstream.
+#[derive(Debug)]
+pub struct ClientIdentity {
+    /// Its own first.
+    pub chain: Vec<CertificateDer<'static>>,
+    /// Its private key.
+    pub key: Sensitive<PrivateKeyDer<'static>>,
+}
+
+impl PartialEq for ClientIdentity {
+    fn eq(&self, other: &Self) -> bool {
+        self.chain == other.chain && self.key.expose() == other.key.expose()
+    }
+}
+
+impl Eq for ClientIdentity {}
 
 /// Which `Host` an upstream gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

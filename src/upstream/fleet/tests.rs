@@ -24,7 +24,7 @@ fn policy(endpoints: &[&str], at_most: f64) -> Arc<PolicySet> {
 }
 
 fn fleet(policy: &Arc<PolicySet>, previous: Option<&Fleet>, now: Instant) -> Fleet {
-    Fleet::build(policy, &Dialers::build(policy).unwrap(), previous, now)
+    Fleet::build(policy, &Dialers::build(policy, None).unwrap(), previous, now)
 }
 
 fn addresses(last: &[u8]) -> Vec<IpAddr> {

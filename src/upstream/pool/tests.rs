@@ -102,7 +102,7 @@ fn upstreams(endpoints: &[SocketAddr], resilience: Resilience) -> (Upstreams<Ful
     upstream.idle_connections = 10;
     upstream.idle_timeout = MS * 60_000;
     upstream.resilience = resilience;
-    let fleet = Fleet::build(&policy, &Dialers::build(&policy).unwrap(), None, Instant::now());
+    let fleet = Fleet::build(&policy, &Dialers::build(&policy, None).unwrap(), None, Instant::now());
     let worker = WorkerShare { index: 0, workers: 1 };
     (Upstreams::build(&fleet, None, Deadlines::start(), worker), fleet)
 }
@@ -300,7 +300,7 @@ fn addresses_that_are_gone_lose_their_connections_and_end_their_exchanges() {
         let upstream = &mut Arc::get_mut(&mut policy).unwrap().gateway.upstreams[0];
         upstream.endpoints = vec![Endpoint { host: "kolibri".into(), port: one.address.port() }];
         (upstream.idle_connections, upstream.idle_timeout) = (10, MS * 60_000);
-        let fleet = Fleet::build(&policy, &Dialers::build(&policy).unwrap(), None, Instant::now());
+        let fleet = Fleet::build(&policy, &Dialers::build(&policy, None).unwrap(), None, Instant::now());
         let origin = Arc::clone(&fleet.groups()[0].origins[0]);
         let worker = WorkerShare { index: 0, workers: 1 };
         let upstreams = Upstreams::<Full<Bytes>>::build(&fleet, None, Deadlines::start(), worker);

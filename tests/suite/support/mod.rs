@@ -11,6 +11,7 @@ pub mod dns;
 pub mod folder;
 pub mod gateway;
 pub mod lines;
+pub mod multiplexed;
 pub mod redis;
 pub mod school;
 pub mod tokens;
