@@ -110,6 +110,10 @@ impl Dice {
     fn below(&self, bound: usize) -> usize {
         self.0.borrow_mut().usize(..bound)
     }
+
+    fn fraction(&self) -> f64 {
+        self.0.borrow_mut().f64()
+    }
 }
 
 /// Where a request goes, by its place. Those in `tried` are left out while there is another; if none can be used, all are:
@@ -166,12 +170,18 @@ fn lighter<C: Candidate>(
         // Nothing is known of one of them: they differ in what is under way only.
         _ => (1.0, 1.0),
     };
-    Some(if cost(one, one_time, now) <= cost(other, other_time, now) { first } else { second })
-}
-
-fn cost(candidate: &impl Candidate, time: f64, now: Instant) -> f64 {
-    let grown = candidate.age(now).as_secs_f64() / SLOW_START.as_secs_f64();
-    time * f64::from(candidate.load().under_way() + 1) / grown.clamp(SLOW_START_LEAST, 1.0)
+    let cost = |candidate: &C, time| time * f64::from(candidate.load().under_way() + 1);
+    // Who is new looks idle: a share is kept from it, whatever it costs.
+    let held_back = |candidate: &C| {
+        let grown = candidate.age(now).as_secs_f64() / SLOW_START.as_secs_f64();
+        grown < 1.0 && dice.fraction() >= grown.max(SLOW_START_LEAST)
+    };
+    Some(match (held_back(one), held_back(other)) {
+        (true, false) => second,
+        (false, true) => first,
+        _ if cost(one, one_time) <= cost(other, other_time) => first,
+        _ => second,
+    })
 }
 
 /// Every bit of the result depends on every bit of the value (the finaliser of SplitMix64).

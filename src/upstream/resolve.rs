@@ -23,7 +23,7 @@ const TTL_MOST: Duration = Duration::from_secs(60);
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// Least often after failures.
-const AGAIN_MOST: Duration = Duration::from_secs(15);
+const AGAIN_MOST: Duration = Duration::from_secs(5);
 
 /// A name that could not be resolved for so long is somebody's business.
 const LONG: Duration = Duration::from_secs(30);

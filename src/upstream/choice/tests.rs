@@ -97,7 +97,7 @@ fn who_cannot_be_used_gets_nothing_and_comes_back_slowly() {
         fleet[0].usable.set(true);
         fleet[0].since.set(simulation.now);
         let first = simulation.run(&fleet, 1_000, MS)[0];
-        assert!(first < 250, "{seed}: {first} of the first thousand");
+        assert!((10..250).contains(&first), "{seed}: {first} of the first thousand");
         simulation.run(&fleet, 10_000, MS);
         let share = simulation.run(&fleet, 6_000, MS)[0];
         assert!((1_600..2_400).contains(&share), "{seed}: {share} of six thousand");
@@ -165,8 +165,24 @@ fn the_loss_of_one_moves_only_its_share() {
 fn one_that_fails_fast_does_not_look_fast() {
     let begin = Instant::now();
     let fleet = fleet(2, begin);
-    fleet[0].load.failed(MS, begin);
-    fleet[1].load.answered(MS * 50, begin);
+    let now = begin + SLOW_START;
+    fleet[0].load.failed(MS, now);
+    fleet[1].load.answered(MS * 50, now);
     let dice = Dice::seeded(1);
-    assert!((0..50).all(|_| choose(&fleet, &[], None, &dice, begin) == Some(1)));
+    assert!((0..50).all(|_| choose(&fleet, &[], None, &dice, now) == Some(1)));
+}
+
+#[test]
+fn who_is_new_gets_a_share_even_where_nothing_is_under_way() {
+    for seed in 0..10 {
+        let begin = Instant::now();
+        let fleet = fleet(2, begin);
+        let mut simulation = Simulation::new(begin, seed);
+        fleet[0].usable.set(false);
+        simulation.run(&fleet, 1_000, MS * 20);
+        fleet[0].usable.set(true);
+        fleet[0].since.set(simulation.now);
+        let share = simulation.run(&fleet, 100, MS * 20)[0];
+        assert!((3..50).contains(&share), "{seed}: {share} of a hundred");
+    }
 }
