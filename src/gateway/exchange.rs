@@ -23,7 +23,7 @@ use super::{
     cookies,
     fetch::host_for,
     forwarded::{self, ClientAddress, Forwarding},
-    graphql,
+    graphql, grpc,
     head::{self, Target},
     identify,
     ledger::Ledger,
@@ -43,7 +43,7 @@ use crate::{
     identity::{Caller, Credentials},
     limit::{Passage, Submission},
     policy::set::{RelaxedPaths, RoutePolicy, WebSocket},
-    redact::{Audience, Sender},
+    redact::{Audience, Denied, Sender},
     secret::Sensitive,
     telemetry::{Direction, RefusalReason, Scope},
     upstream::{Terms, UpstreamBody, UpstreamError},
@@ -60,8 +60,9 @@ impl Gateway {
             Box::new(Ledger::open(&view, &self.journal, self.metrics.begin(), Rc::clone(&notes)));
         ledger.arrived(request.method(), request.version(), connection.tls);
         let is_head = *request.method() == Method::HEAD;
+        let is_grpc = grpc::is_call(&request);
 
-        let mut exchange = Exchange { view: &view, connection: &connection, notes, throttled: None };
+        let mut exchange = Exchange { view: &view, connection: &connection, notes, throttled: None, is_grpc };
         let mut response = match exchange.run(request, &mut ledger).await {
             Ok(Answer::Response(response)) => response.map(|content| Body::new(content, Some(ledger))),
             Ok(Answer::Tunnel { response, client, upstream, reading }) => {
@@ -78,7 +79,7 @@ impl Gateway {
             }
             Err(error) => {
                 ledger.refused(&error, exchange.throttled);
-                refuse(&error, is_head, ledger)
+                if is_grpc { refuse_call(&error, ledger) } else { refuse(&error, is_head, ledger) }
             }
         };
         if connection.tls.is_some() {
@@ -109,6 +110,12 @@ fn refuse(error: &ExchangeError, is_head: bool, mut ledger: Box<Ledger>) -> Resp
     response.map(|bytes| Body::new(Content::Whole(if is_head { Bytes::new() } else { bytes }), Some(ledger)))
 }
 
+/// The same to a call of gRPC. What is recorded is the status that it stands for.
+fn refuse_call(error: &ExchangeError, mut ledger: Box<Ledger>) -> Response<Body> {
+    ledger.status(error.status());
+    grpc::refusal(error).map(|bytes| Body::new(Content::Whole(bytes), Some(ledger)))
+}
+
 /// What comes of an exchange.
 enum Answer {
     Response(Response<Content>),
@@ -130,6 +137,8 @@ struct Exchange<'a> {
     connection: &'a Connection,
     notes: Rc<Notes>,
     throttled: Option<Scope>,
+    /// Whether it is a call of gRPC.
+    is_grpc: bool,
 }
 
 impl Exchange<'_> {
@@ -182,6 +191,12 @@ impl Exchange<'_> {
         // 7. judge the way back: nobody filters by, changes or sends back what they may not see; tokens become values.
         //    On routes of GraphQL the request is read for everybody: its answer has the names that it chose.
         let audience = Arc::new(audience(snapshot, caller, ledger.time()));
+        if snapshot.plan(route.id).is_some()
+            && grpc::is_unreadable(&head.method, &head.headers)
+            && !sees_all(snapshot, route, &audience)
+        {
+            return Err(Denied::Unreadable.into());
+        }
         let most = route.body_bytes.unwrap_or(policy.gateway.limits.body_bytes);
         let (payload, graphql) = if graphql::is_spoken(route) {
             let most = if route.body_bytes.is_some() { most } else { most.min(way_back::JUDGED) };
@@ -380,9 +395,7 @@ impl Exchange<'_> {
     /// How a WebSocket's messages are read; `None` where none has to be.
     fn reading(&self, snapshot: &Snapshot, route: &RoutePolicy, audience: &Arc<Audience>) -> Option<Reading> {
         let WebSocket::Read(bounds) = route.websocket else { return None };
-        let sees_all = snapshot.plan(route.id).is_none_or(|plan| plan.is_identity(&audience.sees))
-            && snapshot.requests(route.id).is_none_or(|plan| plan.is_open(&audience.sees));
-        (!sees_all).then(|| Reading {
+        (!sees_all(snapshot, route, audience)).then(|| Reading {
             view: Rc::clone(self.view),
             route: route.id,
             audience: Arc::clone(audience),
@@ -473,8 +486,14 @@ impl Exchange<'_> {
             request.headers_mut().remove(header::CONTENT_LENGTH);
         }
 
+        let own = route.response_timeout.unwrap_or(upstream.response_timeout);
+        let timeout = match self.is_grpc {
+            true => own.min(grpc::timeout(request.headers()).unwrap_or(own)),
+            false => own,
+        };
         let terms = Terms {
-            response_timeout: route.response_timeout.unwrap_or(upstream.response_timeout),
+            response_timeout: timeout,
+            is_patient: timeout >= own,
             progress: gateway.timeouts.body,
             activity: &self.notes.activity,
             priority: route.priority,
@@ -514,6 +533,12 @@ impl Exchange<'_> {
         ledger.cookies(Direction::Response, outcome.dropped);
         outcome.session_changed
     }
+}
+
+/// Whether nothing of what passes either way on a route depends on who it is.
+fn sees_all(snapshot: &Snapshot, route: &RoutePolicy, audience: &Audience) -> bool {
+    snapshot.plan(route.id).is_none_or(|plan| plan.is_identity(&audience.sees))
+        && snapshot.requests(route.id).is_none_or(|plan| plan.is_open(&audience.sees))
 }
 
 /// The caller as the redactor sees them.

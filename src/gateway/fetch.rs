@@ -66,6 +66,7 @@ impl Asker<'_> {
         let activity = Cell::new(Instant::now());
         let terms = Terms {
             response_timeout: timeout,
+            is_patient: true,
             progress: timeout,
             activity: &activity,
             // Whoever is known by the answer waits for it, critical ones among them.

@@ -11,6 +11,7 @@ mod exchange;
 mod fetch;
 pub mod forwarded;
 mod graphql;
+mod grpc;
 mod head;
 mod headers;
 mod identify;

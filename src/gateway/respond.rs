@@ -203,7 +203,7 @@ impl ExchangeError {
     }
 
     /// What the client reads: no detail of the platform, of the policy or of what was sent.
-    fn title(&self) -> &'static str {
+    pub(super) fn title(&self) -> &'static str {
         match self {
             Self::BadRequest(_) => "The request is malformed or ambiguous.",
             Self::NoRoute => "There is nothing here.",

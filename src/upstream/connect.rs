@@ -63,6 +63,9 @@ impl Dialers {
 /// between, for an attack.
 const PING_MOST: Duration = Duration::from_secs(310);
 
+/// The shortest: whoever waits for less has given up by then.
+const PING_LEAST: Duration = Duration::from_secs(5);
+
 /// How long a connection with exchanges may be silent before it is asked whether it lives: a third of the time for which
 /// an exchange may be silent, so that no exchange sees more PINGs than [`PING_MOST`] allows.
 fn ping(policy: &PolicySet, upstream: UpstreamId) -> Duration {
@@ -70,7 +73,7 @@ fn ping(policy: &PolicySet, upstream: UpstreamId) -> Duration {
     let own = settings.upstreams.get(usize::from(upstream.0)).map(|upstream| upstream.response_timeout);
     let routes = policy.routes.iter().filter(|route| route.upstream == upstream);
     let longest = routes.filter_map(|route| route.response_timeout).chain(own).max();
-    (longest.unwrap_or_default().max(settings.timeouts.body) / 3).min(PING_MOST)
+    (longest.unwrap_or_default().max(settings.timeouts.body) / 3).clamp(PING_LEAST, PING_MOST)
 }
 
 /// How the endpoints of one upstream are spoken to.

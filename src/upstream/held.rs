@@ -17,7 +17,8 @@ use super::{
 pub struct UpstreamBody<B> {
     received: Received<B>,
     held: Option<Held<B>>,
-    end: Option<(Instant, Timer)>,
+    /// In a box: few exchanges have one, and all would carry room for it.
+    end: Option<Box<(Instant, Timer)>>,
 }
 
 /// What an exchange holds until its body is over.
@@ -28,7 +29,7 @@ pub(super) struct Held<B> {
 }
 
 impl<B> UpstreamBody<B> {
-    pub(super) fn new(received: Received<B>, held: Held<B>, end: Option<(Instant, Timer)>) -> Self {
+    pub(super) fn new(received: Received<B>, held: Held<B>, end: Option<Box<(Instant, Timer)>>) -> Self {
         let mut body = Self { received, held: Some(held), end };
         body.release_at_end();
         body
@@ -50,7 +51,7 @@ impl<B> Body for UpstreamBody<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, UpstreamError>>> {
         let this = self.get_mut();
-        if let Some((end, timer)) = &mut this.end {
+        if let Some((end, timer)) = this.end.as_deref_mut() {
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() || timer.poll(left, cx).is_ready() {
                 this.held = None;

@@ -50,6 +50,8 @@ pub struct WorkerShare {
 pub struct Terms<'a> {
     /// Runs from the last `activity`: the client's body may be long.
     pub response_timeout: Duration,
+    /// Whether that time is the policy's: whoever is in time for it, but not for a client, has not failed.
+    pub is_patient: bool,
     /// How long the response body may stand still.
     pub progress: Duration,
     /// When something of the request's body last came.
@@ -141,7 +143,7 @@ where
         };
         let Answered { response, attempt, lease, reused } = answered;
         let endpoint = attempt.member.origin;
-        let end = limit.map(|limit| (begun + limit, self.deadlines.timer()));
+        let end = limit.map(|limit| Box::new((begun + limit, self.deadlines.timer())));
         let response = response.map(|incoming| {
             let received = body::UpstreamBody::new(incoming, lease, self.deadlines.timer(), terms.progress);
             UpstreamBody::new(received, Held { attempt, _place: place }, end)
@@ -221,7 +223,7 @@ where
                     }
                 }
                 Err(_) => {
-                    if !has_body {
+                    if !has_body && (is_try || terms.is_patient) {
                         live.failed(member, took, now);
                     }
                     match again {

@@ -63,26 +63,18 @@ pub(super) fn compile(
     }
     match &entry.outliers {
         None => {}
-        Some(WordOr::Word(word)) => {
-            if none(context, &at.key("outliers"), word) {
-                compiled.outliers = None;
-            }
-        }
+        Some(WordOr::Word(word)) => none(context, &at.key("outliers"), word, &mut compiled.outliers),
         Some(WordOr::Mapping(written)) => {
-            compiled.outliers =
-                compiled.outliers.map(|base| outliers(context, &at.key("outliers"), written, base));
+            let at = at.key("outliers");
+            compiled.outliers = compiled.outliers.map(|base| outliers(context, &at, written, base));
         }
     }
     match &entry.retries {
         None => {}
-        Some(WordOr::Word(word)) => {
-            if none(context, &at.key("retries"), word) {
-                compiled.retries = None;
-            }
-        }
+        Some(WordOr::Word(word)) => none(context, &at.key("retries"), word, &mut compiled.retries),
         Some(WordOr::Mapping(written)) => {
-            compiled.retries =
-                compiled.retries.map(|base| retries(context, &at.key("retries"), written, base));
+            let at = at.key("retries");
+            compiled.retries = compiled.retries.map(|base| retries(context, &at, written, base));
         }
     }
     compiled.health = entry.health.as_deref().and_then(|written| health(context, &at.key("health"), written));
@@ -93,11 +85,12 @@ pub(super) fn compile(
     compiled
 }
 
-fn none(context: &mut Context<'_>, at: &At, word: &str) -> bool {
+/// A word in the place of a section: `none`, and nothing is done.
+fn none<T>(context: &mut Context<'_>, at: &At, word: &str, section: &mut Option<T>) {
     if word != "none" {
         context.error(at, format!("`{word}` is not `none`"), "`none`, or a mapping of settings");
     }
-    word == "none"
+    *section = None;
 }
 
 fn affinity(

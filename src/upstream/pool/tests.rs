@@ -118,6 +118,7 @@ async fn send(
     let activity = Cell::new(Instant::now());
     let terms = Terms {
         response_timeout: MS * 700,
+        is_patient: true,
         progress: MS * 700,
         activity: &activity,
         priority: Priority::Normal,
