@@ -131,14 +131,17 @@ where
                 admission.enter(terms.priority, &self.deadlines).await.map_err(|_| UpstreamError::Full)?,
             ),
         };
-        live.budget.request(begun);
+        // Clocks are read as seldom as may be: only who waited for a place begins later.
+        let began = if place.is_some() { Instant::now() } else { begun };
         let limit = live.upstream().resilience.timeout;
         let answered = match limit {
-            None => self.answer(live, request, terms).await?,
+            None => self.answer(live, request, terms, began).await?,
             Some(limit) => {
                 let left = limit.saturating_sub(begun.elapsed());
-                let answer = Box::pin(self.deadlines.within(left, self.answer(live, request, terms)));
-                answer.await.unwrap_or(Err(UpstreamError::ExchangeTimeout))?
+                let answer = self.answer(live, request, terms, began);
+                Box::pin(self.deadlines.within(left, answer))
+                    .await
+                    .unwrap_or(Err(UpstreamError::ExchangeTimeout))?
             }
         };
         let Answered { response, attempt, lease, reused } = answered;
@@ -157,6 +160,7 @@ where
         live: &Rc<Live<B>>,
         mut request: Request<B>,
         terms: &Terms<'_>,
+        began: Instant,
     ) -> Result<Answered<B>, UpstreamError> {
         let upstream = live.upstream();
         let retries = upstream.resilience.retries.as_ref();
@@ -164,10 +168,14 @@ where
         if members.is_empty() {
             members = Box::pin(self.resolved(live)).await?;
         }
-        let mut course =
-            Course { tried: Vec::new(), sent: 0, refusals: 0, fresh: false, began: Instant::now() };
+        let mut course = Course { tried: Vec::new(), sent: 0, refusals: 0, fresh: false, began };
+        let mut now = began;
+        if members.len() > 1 {
+            // Who is alone is never asked for anything that costs.
+            live.budget.request(now);
+        }
         loop {
-            let place = choose(&members, &course.tried, terms.affinity, &self.dice, Instant::now())
+            let place = choose(&members, &course.tried, terms.affinity, &self.dice, now)
                 .ok_or(UpstreamError::Unreachable)?;
             let member = &members[place];
             let others = members.len() - course.tried.len() > 1;
@@ -180,6 +188,7 @@ where
                     }
                     live.metrics.retried(RetryCause::Connect);
                     course.tried.push(place);
+                    now = Instant::now();
                     continue;
                 }
             };
@@ -198,7 +207,8 @@ where
             let (limit, is_try) = course.limit(terms, retries.filter(|_| others && again_is_safe));
             let answer = connection.send(request);
             let answer = self.deadlines.within_last(limit, terms.activity, answer).await;
-            let (took, now) = (began.elapsed(), Instant::now());
+            now = Instant::now();
+            let took = now.saturating_duration_since(began);
             let (cause, copy) = match answer {
                 Ok(Ok(response)) if !has_one_framing(response.headers()) => {
                     live.failed(member, took, now);
