@@ -16,6 +16,7 @@ use http_body::Body as _;
 use jiff::{Timestamp, tz::Offset};
 
 use super::{
+    affinity,
     body::{Body, Content, Replay},
     caching::{self, Tags},
     canonical,
@@ -48,7 +49,7 @@ use crate::{
     redact::{Audience, Denied, Sender},
     secret::Sensitive,
     telemetry::{self, Direction, PriorityLabel, RefusalReason, Scope, ShedReason},
-    upstream::{UpstreamBody, UpstreamError},
+    upstream::{Terms, UpstreamBody, UpstreamError},
 };
 
 impl Gateway {
@@ -546,16 +547,23 @@ impl Exchange<'_> {
             }
         }
 
-        let mut timeout = route.response_timeout.unwrap_or(upstream.response_timeout);
-        if self.is_grpc {
-            timeout = timeout.min(grpc::timeout(request.headers()).unwrap_or(timeout));
-        }
+        let own = route.response_timeout.unwrap_or(upstream.response_timeout);
+        let timeout = match self.is_grpc {
+            true => own.min(grpc::timeout(request.headers()).unwrap_or(own)),
+            false => own,
+        };
+        let terms = Terms {
+            response_timeout: timeout,
+            is_patient: timeout >= own,
+            progress: gateway.timeouts.body,
+            activity: &self.notes.activity,
+            priority: route.priority,
+            affinity: upstream.resilience.affinity.as_deref().and_then(|cookie| {
+                affinity::hash(&snapshot.affinity_key, cookie.as_bytes(), request.headers())
+            }),
+        };
         let began = Instant::now();
-        let sent = self
-            .view
-            .upstreams
-            .send(route.upstream, request, timeout, gateway.timeouts.body, &self.notes.activity)
-            .await;
+        let sent = self.view.upstreams.send(route.upstream, request, &terms).await;
         let metrics = self.view.upstream_metrics(route.upstream);
         match sent {
             Ok(sent) => {

@@ -1,5 +1,6 @@
 //! One exchange, from the request's head to the journal's record. Read `exchange` first.
 
+mod affinity;
 mod body;
 pub mod caching;
 pub mod canonical;

@@ -262,8 +262,74 @@ labels! {
         Tls = "tls",
         /// No response head in time.
         ResponseTimeout = "response_timeout",
+        /// The whole exchange lasted too long.
+        ExchangeTimeout = "exchange_timeout",
+        /// No place among its `concurrency` came in time (503).
+        Full = "full",
         /// It closed before the response was complete, or what it sent is not valid HTTP.
         Closed = "closed",
+    }
+
+    /// How an address of an upstream stands.
+    EndpointState {
+        /// Exchanges go there.
+        Usable = "usable",
+        /// It is passed over for a while, because exchanges with it failed.
+        Ejected = "ejected",
+        /// Active checks say that it does not work.
+        Down = "down",
+    }
+
+    /// Why an address was passed over.
+    EjectionCause {
+        /// As many failures as allowed came one after the other.
+        Failures = "failures",
+        /// Too large a share of its exchanges failed.
+        Rate = "rate",
+    }
+
+    /// What an active check met.
+    CheckOutcome {
+        /// An answer that is good.
+        Good = "good",
+        /// An answer that is not.
+        Status = "status",
+        /// No connection, or no answer on it.
+        Unreachable = "unreachable",
+        /// Nothing in time.
+        TimedOut = "timed_out",
+    }
+
+    /// What came of asking for the addresses of a name.
+    ResolutionOutcome {
+        /// Others than before.
+        Changed = "changed",
+        /// Those of before.
+        Same = "same",
+        /// None, or no answer; those of before are kept.
+        Failed = "failed",
+    }
+
+    /// Why a request was sent again.
+    RetryCause {
+        /// No connection.
+        Connect = "connect",
+        /// A connection that had waited was closed.
+        Stale = "stale",
+        /// The connection ended before an answer.
+        Reset = "reset",
+        /// No answer within `try_timeout`.
+        Timeout = "timeout",
+        /// The answer was 503.
+        Unavailable = "503",
+    }
+
+    /// Why an exchange found no place with an upstream.
+    QueueRefusal {
+        /// As many as may waited already.
+        Full = "full",
+        /// It waited too long.
+        Late = "late",
     }
 
     /// Which way.

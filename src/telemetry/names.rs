@@ -115,6 +115,25 @@ table! {
     UPSTREAM_IDLE = Gauge "rempart_upstream_connections_idle" [upstream]
         "Idle connections kept to an upstream, over all workers.";
 
+    UPSTREAM_ENDPOINTS = Gauge "rempart_upstream_endpoints" [upstream, endpoint, state]
+        "Addresses of an endpoint as the policy writes it, by how they stand.";
+    UPSTREAM_EJECTIONS = Counter "rempart_upstream_ejections_total" [upstream, endpoint, cause]
+        "Times that an address was passed over for a while because exchanges with it failed.";
+    UPSTREAM_CHECKS = Counter "rempart_upstream_checks_total" [upstream, endpoint, outcome]
+        "Active checks of an endpoint's addresses.";
+    UPSTREAM_RESOLUTIONS = Counter "rempart_upstream_resolutions_total" [upstream, endpoint, outcome]
+        "Questions for the addresses of an endpoint's name.";
+    UPSTREAM_RETRIES = Counter "rempart_upstream_retries_total" [upstream, cause]
+        "Requests sent again.";
+    UPSTREAM_RETRIES_REFUSED = Counter "rempart_upstream_retries_refused_total" [upstream]
+        "Requests not sent again because the budget for that was used up.";
+    UPSTREAM_CONCURRENCY = Gauge "rempart_upstream_concurrency_limit" [upstream]
+        "Exchanges that may be under way with an upstream, over all workers; none where there is no limit.";
+    UPSTREAM_QUEUED = Gauge "rempart_upstream_queued" [upstream]
+        "Exchanges that wait for a place with an upstream.";
+    UPSTREAM_QUEUE_REFUSED = Counter "rempart_upstream_queue_refused_total" [upstream, cause]
+        "Exchanges answered 503 because no place with the upstream came in time.";
+
     TLS_HANDSHAKES = Counter "rempart_tls_handshakes_total" [version, outcome]
         "TLS handshakes with clients.";
     CERTIFICATE_EXPIRY = Gauge "rempart_certificate_expiry_timestamp_seconds" [certificate]
@@ -253,6 +272,9 @@ mod tests {
             "frame",
             "priority",
             "worker",
+            "endpoint",
+            "state",
+            "cause",
         ]);
         for metric in METRICS {
             for label in metric.labels {

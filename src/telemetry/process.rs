@@ -7,8 +7,9 @@ use metrics::{Gauge, SharedString};
 
 use super::{
     labels::{
-        ConnectionRefusal, Flood, HandshakeOutcome, PriorityLabel, QuotaOutcome, RefusalReason,
-        ReloadOutcome, Scope, ShedReason, TimeoutPhase, TlsVersion,
+        CheckOutcome, ConnectionRefusal, EjectionCause, EndpointState, Flood, HandshakeOutcome,
+        PriorityLabel, QuotaOutcome, RefusalReason, ReloadOutcome, ResolutionOutcome, Scope, ShedReason,
+        TimeoutPhase, TlsVersion,
     },
     names,
 };
@@ -28,6 +29,32 @@ pub fn request_shed(reason: ShedReason, priority: PriorityLabel) {
 /// Tells how long work that is ready waits for a worker's core.
 pub fn queue_time(worker: usize, shortest: Duration) {
     names::QUEUE_TIME.gauge([SharedString::from(worker.to_string())]).set(shortest.as_secs_f64());
+}
+
+/// Says how many addresses of an endpoint stand so; the endpoint is called as the policy writes it.
+pub fn upstream_endpoints(upstream: &str, endpoint: &str, state: EndpointState, count: usize) {
+    // Addresses of a name are few.
+    #[allow(clippy::cast_precision_loss)]
+    names::UPSTREAM_ENDPOINTS.gauge(of_endpoint(upstream, endpoint, state.as_str())).set(count as f64);
+}
+
+/// Counts an address that is passed over for a while.
+pub fn upstream_ejected(upstream: &str, endpoint: &str, cause: EjectionCause) {
+    names::UPSTREAM_EJECTIONS.counter(of_endpoint(upstream, endpoint, cause.as_str())).increment(1);
+}
+
+/// Counts an active check.
+pub fn upstream_checked(upstream: &str, endpoint: &str, outcome: CheckOutcome) {
+    names::UPSTREAM_CHECKS.counter(of_endpoint(upstream, endpoint, outcome.as_str())).increment(1);
+}
+
+/// Counts a question for the addresses of a name.
+pub fn upstream_resolved(upstream: &str, endpoint: &str, outcome: ResolutionOutcome) {
+    names::UPSTREAM_RESOLUTIONS.counter(of_endpoint(upstream, endpoint, outcome.as_str())).increment(1);
+}
+
+fn of_endpoint(upstream: &str, endpoint: &str, word: &'static str) -> [SharedString; 3] {
+    [upstream.to_owned().into(), endpoint.to_owned().into(), SharedString::const_str(word)]
 }
 
 /// Counts a TLS handshake with a client.

@@ -20,7 +20,7 @@ pub(super) struct Lease<B> {
 }
 
 /// A response body. Dropped before its end, it takes the connection with it.
-pub struct UpstreamBody<B> {
+pub(super) struct UpstreamBody<B> {
     incoming: Incoming,
     lease: Option<Lease<B>>,
     timer: Timer,

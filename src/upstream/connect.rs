@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    net::SocketAddr,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -141,11 +142,12 @@ impl Tls {
 }
 
 impl Dialer {
-    /// Opens a connection that speaks, or may speak, this protocol; every address of the name is tried in turn. Says whether
+    /// Opens a connection that speaks, or may speak, this protocol, to the address that the endpoint's name has now. Says whether
     /// it speaks HTTP/2: by prior knowledge (RFC 9113 §3.3), or by what TLS agreed on.
     pub(super) async fn dial(
         &self,
         endpoint: &Endpoint,
+        address: Option<SocketAddr>,
         protocol: Protocol,
     ) -> Result<(Transport, bool), UpstreamError> {
         let plain = protocol == Protocol::Http2;
@@ -153,9 +155,8 @@ impl Dialer {
             let stream = UnixStream::connect(path).await.map_err(|_| UpstreamError::Unreachable)?;
             return Ok((Transport::Local(stream), plain));
         }
-        let tcp = TcpStream::connect((endpoint.host.as_str(), endpoint.port))
-            .await
-            .map_err(|_| UpstreamError::Unreachable)?;
+        let address = address.ok_or(UpstreamError::Unreachable)?;
+        let tcp = TcpStream::connect(address).await.map_err(|_| UpstreamError::Unreachable)?;
         // Small requests must not wait for an acknowledgement of the one before.
         tcp.set_nodelay(true).map_err(|_| UpstreamError::Unreachable)?;
         match &self.tls {

@@ -47,4 +47,5 @@ mod stores;
 mod streams;
 mod tables;
 mod transports;
+mod upstreams;
 mod way_back;

@@ -2,6 +2,7 @@
 
 mod oidc;
 mod overload;
+mod resilience;
 mod transport;
 
 use std::{fs, path::Path};

@@ -10,6 +10,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::secret::Sensitive;
 
+use super::Resilience;
+
 /// The place of an upstream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct UpstreamId(pub u16);
@@ -37,6 +39,8 @@ pub struct Upstream {
     pub idle_timeout: Duration,
     /// Where it stands, ISO 3166-1 alpha-2 (charter 4).
     pub country: Option<String>,
+    /// What is done about endpoints that fail, are slow or are too few.
+    pub resilience: Resilience,
 }
 
 /// One address of an upstream.
