@@ -557,6 +557,7 @@ impl Exchange<'_> {
             is_patient: timeout >= own,
             progress: gateway.timeouts.body,
             activity: &self.notes.activity,
+            sent: &self.notes.sent,
             priority: route.priority,
             affinity: upstream.resilience.affinity.as_deref().and_then(|cookie| {
                 affinity::hash(&snapshot.affinity_key, cookie.as_bytes(), request.headers())

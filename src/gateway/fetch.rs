@@ -69,6 +69,7 @@ impl Asker<'_> {
             is_patient: true,
             progress: timeout,
             activity: &activity,
+            sent: &Cell::new(true),
             // Whoever is known by the answer waits for it, critical ones among them.
             priority: Priority::Critical,
             affinity: None,

@@ -45,6 +45,8 @@ pub struct Notes {
     pub activity: Cell<Instant>,
     /// Bytes that came.
     pub received: Cell<u64>,
+    /// Whether the whole of it was given away.
+    pub sent: Cell<bool>,
     /// Why it failed, if it did.
     pub failure: Cell<Option<Failure>>,
 }
@@ -90,7 +92,12 @@ impl From<Bytes> for Payload {
 
 impl Default for Notes {
     fn default() -> Self {
-        Self { activity: Cell::new(Instant::now()), received: Cell::default(), failure: Cell::default() }
+        Self {
+            activity: Cell::new(Instant::now()),
+            received: Cell::default(),
+            sent: Cell::new(true),
+            failure: Cell::default(),
+        }
     }
 }
 
@@ -106,6 +113,7 @@ impl Payload {
         if body.size_hint().lower() > most {
             return Err(Failure::TooLarge);
         }
+        notes.sent.set(false);
         Ok(Self::Client(Box::new(Streamed { body, left: most, notes })))
     }
 
@@ -181,11 +189,15 @@ impl Body for Payload {
             Self::Empty => Poll::Ready(None),
             Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Self::Client(streamed) => Pin::new(&mut streamed.body).poll_frame(cx).map(|frame| {
-                let frame = frame?.map_err(Failure::from).and_then(|frame| streamed.take(frame));
-                if let Err(failure) = frame {
-                    streamed.notes.failure.set(Some(failure));
+                let frame =
+                    frame.map(|frame| frame.map_err(Failure::from).and_then(|frame| streamed.take(frame)));
+                match &frame {
+                    Some(Err(failure)) => streamed.notes.failure.set(Some(*failure)),
+                    // Nobody asks again behind trailers, or behind as many bytes as were announced.
+                    Some(Ok(frame)) if frame.is_data() && !streamed.body.is_end_stream() => {}
+                    _ => streamed.notes.sent.set(true),
                 }
-                Some(frame)
+                frame
             }),
         }
     }

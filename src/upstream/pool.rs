@@ -56,6 +56,8 @@ pub struct Terms<'a> {
     pub progress: Duration,
     /// When something of the request's body last came.
     pub activity: &'a Cell<Instant>,
+    /// Whether all of the request's body was given away.
+    pub sent: &'a Cell<bool>,
     /// Who goes first where places are few.
     pub priority: Priority,
     /// What prefers an endpoint: the hash of a cookie.
@@ -228,6 +230,8 @@ where
                             (RetryCause::Unavailable, copy)
                         }
                         _ => {
+                            // Who answers before the request is over may take the rest of it for the next one.
+                            let keep = keep && (is_shared || terms.sent.get());
                             let lease =
                                 keep.then(|| Lease { pool: Rc::clone(&member.site.pool), connection });
                             return Ok(Answered { response, attempt, lease, reused });

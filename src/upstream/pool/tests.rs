@@ -121,6 +121,7 @@ async fn send(
         is_patient: true,
         progress: MS * 700,
         activity: &activity,
+        sent: &Cell::new(true),
         priority: Priority::Normal,
         affinity: None,
     };

@@ -1,5 +1,7 @@
 //! Platforms that lie, and those that answer before they have read.
 
+use tokio::io::AsyncReadExt;
+
 use super::*;
 
 /// Answers the lie that its target numbers, and everything else truly.
@@ -210,4 +212,77 @@ async fn content_that_nobody_reads_is_no_request() {
         seen.iter().all(|line| line == "POST /early HTTP/1.1" || line == "GET /next HTTP/1.1"),
         "{seen:?}"
     );
+}
+
+/// Takes each head for a request whatever its framing says, answers the first one in two halves, the second behind the rest of
+/// its content, and answers that rest when the next request comes.
+fn forget_framing(mut socket: TcpStream) -> std::io::Result<()> {
+    let (mut bytes, mut buffer, mut lines) = (Vec::new(), [0; 16 << 10], Vec::<String>::new());
+    loop {
+        let count = socket.read(&mut buffer)?;
+        if count == 0 {
+            return Ok(());
+        }
+        bytes.extend_from_slice(&buffer[..count]);
+        while let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
+            let head = String::from_utf8_lossy(&bytes.drain(..end + 4).collect::<Vec<_>>()).into_owned();
+            lines.push(head.split("\r\n").next().unwrap_or_default().to_owned());
+            let answer = |line: &str| {
+                format!(
+                    "HTTP/1.1 200 OK\r\nContent-Type: text/css\r\nContent-Length: {}\r\n\r\n{line}",
+                    line.len()
+                )
+            };
+            match (lines.len(), lines[0].starts_with("POST")) {
+                (1, true) => {
+                    write!(
+                        socket,
+                        "HTTP/1.1 200 OK\r\nContent-Type: text/css\r\nContent-Length: 10\r\n\r\nfirst"
+                    )?;
+                }
+                (2, true) => write!(socket, "other")?,
+                (_, true) => write!(socket, "{}", answer(&lines.remove(1)))?,
+                (_, false) => write!(socket, "{}", answer(&lines.remove(0)))?,
+            }
+        }
+    }
+}
+
+/// A platform that answers before it has all of the content, and takes the rest for a request, answers nobody else with it.
+#[tokio::test]
+async fn what_a_platform_left_unread_is_nobodys_answer() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for socket in listener.incoming() {
+            let socket = socket.unwrap();
+            // How the gateway ends a connection is not this thread's business.
+            std::thread::spawn(move || drop(forget_framing(socket)));
+        }
+    });
+    // One worker: the next request takes the connection of the one before.
+    let folder = PolicyFolder::new(address, &Tokens::new())
+        .routes("plain", PLAIN_ROUTE)
+        .routes("framing", ROUTES);
+    folder.replace("gateway.yaml", "workers: 2", "workers: 1");
+    let gateway = Gateway::start(folder);
+    let client = Client::new(&gateway);
+    let smuggled = "GET /smuggled HTTP/1.1\r\nHost: ecole.example\r\n\r\n";
+    for _ in 0..3 {
+        let mut stream = client.handshake(client.tls(&[b"http/1.1"])).await.unwrap();
+        let head = format!(
+            "POST /early HTTP/1.1\r\nHost: ecole.example\r\nContent-Length: {}\r\n\r\n",
+            smuggled.len()
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut begun = [0; 12];
+        stream.read_exact(&mut begun).await.unwrap();
+        assert_eq!(&begun, b"HTTP/1.1 200");
+        stream.write_all(smuggled.as_bytes()).await.unwrap();
+        let (rest, _) = read_all(&mut stream, Duration::from_millis(300)).await;
+        assert!(rest.ends_with(b"firstother"), "{}", String::from_utf8_lossy(&rest));
+        let reply = client.send(&Ask::get("/next")).await;
+        assert_eq!(reply.text(), "GET /next HTTP/1.1");
+    }
+    stop(gateway).await;
 }
