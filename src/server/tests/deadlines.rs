@@ -116,7 +116,7 @@ async fn a_reader_that_stops_is_cut() {
 #[tokio::test]
 async fn a_request_body_that_drips_is_answered_with_408() {
     let limits = ClientLimits { body_rate: 1000, ..limits() };
-    let running = serve(limits, Timeouts { body: SHORT, ..timeouts() });
+    let running = serve(limits, Timeouts { body: 5 * SHORT, ..timeouts() });
     let mut stream = running.plain().await;
     stream.write_all(b"POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: 100000\r\n\r\n").await.unwrap();
     let answer = drip(&mut stream, b"x").await;
@@ -128,19 +128,22 @@ async fn a_request_body_that_drips_is_answered_with_408() {
 #[tokio::test]
 async fn an_http2_body_that_drips_ends_alone() {
     let limits = ClientLimits { body_rate: 1000, ..limits() };
-    let running = serve(limits, Timeouts { body: SHORT, ..timeouts() });
+    let running = serve(limits, Timeouts { body: 5 * SHORT, ..timeouts() });
     let mut client = RawH2::open(&running).await;
     client.send(&request("POST", "/echo", 1, false)).await;
     let mut pace = tokio::time::interval(Duration::from_millis(20));
-    let ended = loop {
-        tokio::select! {
-            frame = client.next() => match frame.unwrap() {
-                frame if frame.stream == 1 => break frame,
-                _ => {}
-            },
-            _ = pace.tick() => client.send(&frame(DATA, 0, 1, b"x")).await,
+    let ended = within(async {
+        loop {
+            tokio::select! {
+                frame = client.next() => match frame.unwrap() {
+                    frame if frame.stream == 1 => break frame,
+                    _ => {}
+                },
+                _ = pace.tick() => client.send(&frame(DATA, 0, 1, b"x")).await,
+            }
         }
-    };
+    })
+    .await;
     assert_eq!((ended.kind, ended.status()), (HEADERS, Some(408)));
     client.send(&request("GET", "/about", 3, true)).await;
     assert_eq!(client.answer(3).await.status(), Some(200));
