@@ -127,6 +127,7 @@ pub fn start(
     let live = Arc::new(ArcSwap::from_pointee(Live::new(&policy.gateway, &tickets)?));
     let (journal, writer) = Journal::open(&policy.gateway.journal)?;
     telemetry::policy_reloaded(ReloadOutcome::Loaded, SystemTime::now());
+    telemetry::certificates(&policy.gateway, None);
     telemetry::event(Event::PolicyLoaded { policy: &policy });
 
     let hangup = Arc::new(Notify::new());
@@ -280,6 +281,7 @@ impl Reloader {
         // Pseudonyms and counters are keyed by the secret that the process began with; another takes a restart.
         let snapshot = Snapshot::build(Arc::clone(&policy), &self.secret, Some(&current))?;
         let live = Live::new(&policy.gateway, &self.tickets)?;
+        telemetry::certificates(&policy.gateway, Some(&current.policy.gateway));
         self.live.store(Arc::new(live));
         self.snapshot.store(Arc::new(snapshot));
         Ok(Swapped { outcome, policy, renewed })

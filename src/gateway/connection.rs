@@ -5,6 +5,8 @@
 //! That costs a few stores per exchange where a timer per phase would cost system calls.
 
 mod body;
+mod pace;
+mod pressure;
 mod progress;
 
 use std::{
@@ -18,7 +20,9 @@ use std::{
 };
 
 pub use body::{Download, Upload, UploadError};
-pub use progress::{Clock, HeadSigns, Instant, Phase, Progress};
+pub use pace::Pace;
+pub use pressure::Pressure;
+pub use progress::{Clock, Framing, HeadSigns, Instant, Phase, Progress, Served};
 use rustls::pki_types::CertificateDer;
 use tokio::task::AbortHandle;
 
@@ -34,19 +38,21 @@ pub struct Connection {
     /// The name asked for in the handshake (SNI, RFC 6066 §3), lower case.
     pub server_name: Option<String>,
     tracker: Rc<Tracker>,
+    pressure: Rc<Pressure>,
     recall: Recall,
 }
 
 impl Connection {
-    /// A connection watched by `tracker`.
+    /// A connection watched by `tracker` on a core under `pressure`.
     pub fn new(
         peer: SocketAddr,
         tls: Option<TlsVersion>,
         server_name: Option<String>,
         tracker: Rc<Tracker>,
+        pressure: Rc<Pressure>,
     ) -> Self {
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-        Self { peer, tls, server_name, tracker, recall: Recall::of(peer.ip(), None) }
+        Self { peer, tls, server_name, tracker, pressure, recall: Recall::of(peer.ip(), None) }
     }
 
     /// With the certificate chain that the client showed, leaf first.
@@ -60,6 +66,11 @@ impl Connection {
     /// For what outlives its exchange, such as a tunnel after `101`: whoever holds the upgraded stream stops then.
     pub async fn aborted(&self) {
         poll_fn(|context| self.tracker.poll_tunnel(context)).await;
+    }
+
+    /// The load of its core.
+    pub fn pressure(&self) -> &Pressure {
+        &self.pressure
     }
 
     /// What identification remembers of it.
@@ -88,6 +99,7 @@ pub enum Order {
 #[derive(Debug)]
 pub struct Tracker {
     progress: Arc<Progress>,
+    accepted: Instant,
     exchanges: RefCell<Vec<Rc<ExchangeProgress>>>,
     order: Cell<Order>,
     ordered_at: Cell<Option<Instant>>,
@@ -101,6 +113,7 @@ impl Tracker {
     /// Notes about a connection whose stream reports to `progress`.
     pub fn new(progress: Arc<Progress>) -> Rc<Self> {
         Rc::new(Self {
+            accepted: progress.now(),
             progress,
             exchanges: RefCell::default(),
             order: Cell::new(Order::Serve),
@@ -115,6 +128,11 @@ impl Tracker {
     /// The notes of the stream.
     pub fn progress(&self) -> &Arc<Progress> {
         &self.progress
+    }
+
+    /// When the connection was accepted.
+    pub fn accepted(&self) -> Instant {
+        self.accepted
     }
 
     /// What the server wants.
@@ -188,6 +206,11 @@ impl Tracker {
         ExchangeGuard { tracker: self.clone(), exchange, active: active.clone() }
     }
 
+    /// Keeps the connection from being idle while something goes on that outlived its exchange; it is no load.
+    pub fn keep(self: &Rc<Self>) -> ExchangeGuard {
+        self.begin(&Rc::default())
+    }
+
     /// The connection's task is over.
     pub fn end(&self) {
         self.ended.set(true);
@@ -211,11 +234,16 @@ fn remember(slot: &RefCell<Option<Waker>>, context: &Context<'_>) {
     }
 }
 
-/// The notes about one exchange. A minimum rate will be counted here too.
+/// The notes about one exchange.
 #[derive(Debug, Default)]
 pub struct ExchangeProgress {
     awaits_client: Cell<Option<Instant>>,
+    received: Cell<u64>,
+    pace: Pace,
     offers_client: Cell<Option<Instant>>,
+    offered: Cell<usize>,
+    answered: Cell<Option<Instant>>,
+    whole: Cell<bool>,
     expired: Cell<bool>,
     request_unread: Cell<bool>,
     reader: RefCell<Option<Waker>>,
@@ -223,14 +251,58 @@ pub struct ExchangeProgress {
 }
 
 impl ExchangeProgress {
-    /// Whether the client has owed a piece of its request body for longer than `bound`.
-    pub fn starves(&self, now: Instant, bound: Duration) -> bool {
-        self.awaits_client.get().is_some_and(|since| now.since(since) > bound)
+    /// Whether the client is waited for to go on with its request body.
+    pub fn awaits_client(&self) -> bool {
+        self.awaits_client.get().is_some()
     }
 
-    /// Whether the client has not taken a piece of the response body for longer than `bound`.
-    pub fn is_stalled(&self, now: Instant, bound: Duration) -> bool {
-        self.offers_client.get().is_some_and(|since| now.since(since) > bound)
+    /// Whether the client has owed a piece of its request body for longer than `bound`, or, whenever it was waited for,
+    /// brought fewer than `rate` bytes a second. An answer that goes on meanwhile is progress too.
+    pub fn starves(&self, now: Instant, rate: u64, bound: Duration) -> bool {
+        let Some(since) = self.awaits_client.get() else { return false };
+        let still = self.answered.get().map_or(since, |answered| answered.max(since));
+        now.since(still) > bound || (still == since && self.pace.is_below(rate, bound, self.received.get()))
+    }
+
+    /// Whether the client has not taken a piece of the response body for longer than `bound`, nor at `rate` bytes a
+    /// second.
+    pub fn is_stalled(&self, now: Instant, rate: u64, bound: Duration) -> bool {
+        let Some(since) = self.offers_client.get() else { return false };
+        let offered = self.offered.get() as u64;
+        let at_rate = offered.saturating_mul(1000).checked_div(rate).unwrap_or(0);
+        now.since(since) > bound.max(Duration::from_millis(at_rate))
+    }
+
+    /// The piece waits for the whole connection, not for its stream: what its client takes is counted there.
+    pub fn excuse(&self, now: Instant) {
+        if self.offers_client.get().is_some() {
+            self.offers_client.set(Some(now));
+        }
+    }
+
+    /// A piece of the request body came, or its end.
+    fn brought(&self, bytes: usize, now: Instant) {
+        if let Some(since) = self.awaits_client.take() {
+            self.pace.waited(now.since(since));
+        }
+        self.received.set(self.received.get().saturating_add(bytes as u64));
+    }
+
+    /// Whether the piece before was offered within `time`: it went fast.
+    fn is_brisk(&self, now: Instant, time: Duration) -> bool {
+        self.answered.get().is_some_and(|at| now.since(at) < time)
+    }
+
+    /// A piece of the answer is there for the client to take.
+    pub(crate) fn offer(&self, bytes: usize, now: Instant) {
+        self.offers_client.set(Some(now));
+        self.offered.set(bytes);
+        self.answered.set(Some(now));
+    }
+
+    /// Whether some of the request body has not been read, and may never be.
+    pub fn has_unread_request(&self) -> bool {
+        self.request_unread.get()
     }
 
     /// Fails the request body: whoever reads it gets [`UploadError::TimedOut`] once. Says whether that is news.
@@ -275,6 +347,11 @@ impl ExchangeGuard {
         &self.exchange
     }
 
+    /// What comes behind this exchange is not HTTP/1.
+    pub fn opens_tunnel(&self) {
+        self.tracker.progress.tunnel();
+    }
+
     fn tracker(&self) -> &Tracker {
         &self.tracker
     }
@@ -290,8 +367,16 @@ impl Drop for ExchangeGuard {
         if self.exchange.request_unread.get() {
             self.tracker.progress.leave_unread();
         }
+        if self.exchange.whole.get() {
+            self.tracker.progress.answered_whole();
+        }
         if exchanges.is_empty() {
             self.tracker.progress.enter(Phase::Idle);
+            if self.tracker.progress.release()
+                && let Some(waker) = self.tracker.task.borrow_mut().take()
+            {
+                waker.wake();
+            }
         }
     }
 }

@@ -9,15 +9,16 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header, request::Parts};
+use http::{
+    HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header, request::Parts,
+};
 use http_body::Body as _;
-use hyper::upgrade::OnUpgrade;
 use jiff::{Timestamp, tz::Offset};
 
 use super::{
     affinity,
     body::{Body, Content, Replay},
-    caching::Tags,
+    caching::{self, Tags},
     canonical,
     connection::{Connection, Upload},
     cookies,
@@ -25,8 +26,10 @@ use super::{
     forwarded::{self, ClientAddress, Forwarding},
     graphql, grpc,
     head::{self, Target},
+    hops::{self, Left, Unclear},
     identify,
     ledger::Ledger,
+    misdirected::is_misdirected,
     payload::{Failure, Notes, Payload},
     personal::{Asked, Reader},
     quota::Turnstile,
@@ -35,7 +38,7 @@ use super::{
     sign_in::{Guess, Refusal, Settled, Tried},
     snapshot::Snapshot,
     socket::Reading,
-    tunnel,
+    tunnel::{Tunnel, Wish},
     way_back::{self, WayBack},
     worker::{Gateway, View},
 };
@@ -45,7 +48,7 @@ use crate::{
     policy::set::{RelaxedPaths, RoutePolicy, WebSocket},
     redact::{Audience, Denied, Sender},
     secret::Sensitive,
-    telemetry::{Direction, RefusalReason, Scope},
+    telemetry::{self, Direction, PriorityLabel, RefusalReason, Scope, ShedReason},
     upstream::{Terms, UpstreamBody, UpstreamError},
 };
 
@@ -65,16 +68,10 @@ impl Gateway {
         let mut exchange = Exchange { view: &view, connection: &connection, notes, throttled: None, is_grpc };
         let mut response = match exchange.run(request, &mut ledger).await {
             Ok(Answer::Response(response)) => response.map(|content| Body::new(content, Some(ledger))),
-            Ok(Answer::Tunnel { response, client, upstream, reading }) => {
-                ledger.status(StatusCode::SWITCHING_PROTOCOLS);
+            Ok(Answer::Tunnel { response, tunnel }) => {
+                ledger.status(response.status());
                 ledger.upgraded();
-                tokio::task::spawn_local(tunnel::run(
-                    client,
-                    upstream,
-                    Rc::clone(&connection),
-                    ledger,
-                    reading,
-                ));
+                tokio::task::spawn_local(tunnel.run(Rc::clone(&connection), ledger));
                 response.map(|()| Body::new(Content::empty(), None))
             }
             Err(error) => {
@@ -92,6 +89,7 @@ impl Gateway {
     pub fn overloaded(&self) -> Response<Body> {
         let mut ledger =
             Box::new(Ledger::open(&self.view(), &self.journal, self.metrics.begin(), Rc::default()));
+        telemetry::request_shed(ShedReason::Exchanges, PriorityLabel::Unknown);
         ledger.refused(&ExchangeError::Overloaded, None);
         refuse(&ExchangeError::Overloaded, false, ledger)
     }
@@ -123,7 +121,7 @@ fn refuse_call(error: &ExchangeError, mut ledger: Box<Ledger>) -> Response<Body>
 )]
 enum Answer {
     Response(Response<Content>),
-    Tunnel { response: Response<()>, client: OnUpgrade, upstream: OnUpgrade, reading: Option<Reading> },
+    Tunnel { response: Response<()>, tunnel: Tunnel },
 }
 
 /// What is known of a request before it is changed.
@@ -154,8 +152,7 @@ impl Exchange<'_> {
         let view = self.view;
         let snapshot: &Snapshot = view.snapshot();
         let policy = &snapshot.policy;
-        let wants_websocket = tunnel::is_websocket(&request);
-        let client_upgrade = wants_websocket.then(|| hyper::upgrade::on(&mut request));
+        let wish = Wish::of(&mut request);
         let (mut head, upload) = request.into_parts();
 
         // 1. accept: done by `server`.
@@ -165,12 +162,27 @@ impl Exchange<'_> {
             forwarded::client_address(self.connection.peer, &policy.gateway.trusted_proxies, &head.headers);
         ledger.client(client.address);
         let mut target = head::read(&head, &policy.gateway.limits)?;
+        self.check_way(snapshot, &head.headers, &target)?;
 
         // 3. route.
         let (route, template) = self.route(snapshot, &head, &target, ledger)?;
         if self.connection.tls.is_none() && !route.matches.plain_http {
             return Err(self.to_https(snapshot, &target)?);
         }
+        // Too much work: before anything is done that costs more than this answer, and the less important first.
+        if let Some(reason) = self.connection.pressure().sheds(route.priority) {
+            telemetry::request_shed(reason, route.priority.into());
+            return Err(ExchangeError::Overloaded);
+        }
+        match hops::step(&head.method, &mut head.headers) {
+            Ok(Left::Way) => {}
+            Ok(Left::Nothing) => {
+                let allow = snapshot.router.methods(&target.host.host, target.resource.path());
+                return Err(ExchangeError::LastHop { allow });
+            }
+            Err(Unclear) => return Err(ExchangeError::BadRequest(RefusalReason::Malformed)),
+        }
+        let wish = wish.map(|wish| wish.on(route.websocket)).transpose()?.flatten();
 
         // 4. meter: what is counted by address or header is counted before anybody is asked who the caller is.
         let mut passage = Passage::default();
@@ -246,10 +258,8 @@ impl Exchange<'_> {
             way_back::describe_anew(&mut head.headers, length);
         }
         let revalidates = reader.prepare(&mut head.headers);
-        let upgrade = client_upgrade.filter(|_| route.websocket != WebSocket::Closed);
-        if upgrade.is_some() {
-            tunnel::prepare(&mut head.headers, route.websocket)?;
-            tunnel::ask(&mut head.headers);
+        if let Some(wish) = &wish {
+            wish.ask(&mut head.headers, route.websocket)?;
         }
 
         // 9. forward.
@@ -263,7 +273,7 @@ impl Exchange<'_> {
             settled = Box::pin(guess.settle(status, &head.headers, &mut body, cap)).await;
             response = Response::from_parts(head, body);
         }
-        let accepted = tunnel::is_accepted(response.headers(), route.websocket);
+        let granted = wish.as_ref().map(|wish| wish.is_granted(status, response.headers(), route.websocket));
 
         // 10. clean the response's head, and say what is left of the quotas.
         let session_changed = self.clean_response(snapshot, response.headers_mut(), ledger);
@@ -284,27 +294,48 @@ impl Exchange<'_> {
             let is_head = head.method == Method::HEAD;
             return Ok(Answer::Response(uniform.map(|it| if is_head { Content::empty() } else { it })));
         }
+        let granted = granted.transpose()?.unwrap_or_default();
+        if granted && let Some(wish) = wish {
+            let upstream = hyper::upgrade::on(&mut response);
+            let reading = self.reading(snapshot, route, &audience);
+            let mut response = response.map(drop);
+            wish.grant(&mut response);
+            let timeouts = policy.gateway.timeouts;
+            let deadlines = view.upstreams.deadlines().clone();
+            let quiet = timeouts.idle.max(timeouts.body);
+            let tunnel = Tunnel { wish, upstream, reading, deadlines, quiet };
+            return Ok(Answer::Tunnel { response, tunnel });
+        }
         if status == StatusCode::SWITCHING_PROTOCOLS {
             // Only what was asked for is a tunnel (Pingora CVE-2026-2833).
-            let (Some(client), true) = (upgrade, accepted?) else { return Err(UpstreamError::Broken.into()) };
-            let upstream = hyper::upgrade::on(&mut response);
-            let mut response = response.map(drop);
-            tunnel::ask(response.headers_mut());
-            let reading = self.reading(snapshot, route, &audience);
-            return Ok(Answer::Tunnel { response, client, upstream, reading });
+            return Err(UpstreamError::Broken.into());
         }
 
         // 11. redact the body.
         let (mut head_out, body) = response.into_parts();
         // Free text, which nobody needs (RFC 9112 4).
         head_out.extensions.remove::<hyper::ext::ReasonPhrase>();
+        // The gateway's own, not the platform's (RFC 9110 2.5): a body of HTTP/1.0 may end by the end of the connection, which
+        // looks the same where it was cut.
+        head_out.version = Version::HTTP_11;
         let asked = Asked {
             method: &head.method,
             query: target.resource.query(),
             accept_encoding: &accept_encoding,
             revalidates,
         };
-        let read = reader.read(&asked, status, &mut head_out.headers, body).await;
+        if status == StatusCode::NO_CONTENT {
+            // RFC 9110 8.6.
+            head_out.headers.remove(header::CONTENT_LENGTH);
+        }
+        let read = match status {
+            // RFC 9110 15.3.6: whatever the platform sent with it is no content.
+            StatusCode::RESET_CONTENT => {
+                caching::forget_representation(&mut head_out.headers);
+                Ok((Content::empty(), None))
+            }
+            _ => reader.read(&asked, status, &mut head_out.headers, body).await,
+        };
         let (content, tally) = match read {
             // Its status and fields say enough; the page that came with them cannot be judged and stays here.
             Err(reason @ Unreadable::MediaType) if !status.is_success() => {
@@ -327,6 +358,28 @@ impl Exchange<'_> {
         // 12. record: the ledger goes with the body and is closed behind its last byte.
         ledger.status(status);
         Ok(Answer::Response(Response::from_parts(head_out, content)))
+    }
+
+    /// Whether the request is on its way, and not on that of another site or in a circle.
+    fn check_way(
+        &self,
+        snapshot: &Snapshot,
+        headers: &HeaderMap,
+        target: &Target,
+    ) -> Result<(), ExchangeError> {
+        if hops::has_looped(headers) {
+            return Err(ExchangeError::Loop);
+        }
+        let gateway = &snapshot.policy.gateway;
+        // A proxy in front may have one name for all sites.
+        let is_proxy = || gateway.trusted_proxies.iter().any(|net| net.contains(&self.connection.peer.ip()));
+        if let Some(name) = &self.connection.server_name
+            && is_misdirected(&gateway.certificates, name, &target.host.host)
+            && !is_proxy()
+        {
+            return Err(ExchangeError::Misdirected);
+        }
+        Ok(())
     }
 
     /// The route of a target and which of its templates, if its path needs nothing that the route does not relax.
@@ -459,6 +512,7 @@ impl Exchange<'_> {
         };
         forwarded::clean_request(&mut head.headers, &forwarding)
             .map_err(|_| ExchangeError::BadRequest(RefusalReason::Malformed))?;
+        hops::pass(&mut head.headers, head.version);
         match cookies {
             Some(cookies) => drop(head.headers.insert(header::COOKIE, cookies)),
             None => drop(head.headers.remove(header::COOKIE)),
@@ -486,8 +540,15 @@ impl Exchange<'_> {
         let host = host_for(upstream.host, &target.host_field, upstream);
         request.headers_mut().insert(header::HOST, host);
         // Framing is hyper's: the length that the client told, or chunks.
-        if request.body().size_hint().exact().is_none() {
-            request.headers_mut().remove(header::CONTENT_LENGTH);
+        match request.body().size_hint().exact() {
+            None => drop(request.headers_mut().remove(header::CONTENT_LENGTH)),
+            Some(length) => {
+                // In one spelling: `010` is eight to some. Nothing is told where content could be expected (RFC 9110 8.6).
+                let expects = matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH);
+                if expects || request.headers().contains_key(header::CONTENT_LENGTH) {
+                    request.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+                }
+            }
         }
 
         let own = route.response_timeout.unwrap_or(upstream.response_timeout);

@@ -125,8 +125,9 @@ pub fn clean_request(headers: &mut HeaderMap, forwarding: &Forwarding<'_>) -> Re
     Ok(())
 }
 
-/// Removes the hop-by-hop fields of a platform's answer, nominated ones included, and `Alt-Svc`: another way to the
-/// platform would be a way around the gate (RFC 7838).
+/// Removes the hop-by-hop fields of a platform's answer, nominated ones included, `Alt-Svc`: another way to the
+/// platform would be a way around the gate (RFC 7838), and `Via`: what hosts stand behind the gate is nobody's business (RFC 9110
+/// 7.6.3).
 ///
 /// A platform that nominates an end-to-end field of the answer is not obeyed.
 pub fn clean_response(headers: &mut HeaderMap) {
@@ -135,6 +136,7 @@ pub fn clean_response(headers: &mut HeaderMap) {
         is_hop_by_hop(name.as_str())
             || *name == header::PROXY_AUTHENTICATE
             || *name == header::ALT_SVC
+            || *name == header::VIA
             || (nominated.contains(name) && !RESPONSE_END_TO_END.contains(name))
     });
 }

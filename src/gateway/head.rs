@@ -15,8 +15,9 @@ use crate::{
     telemetry::RefusalReason,
 };
 
-/// Marks a request whose head said what the parser does not pass on: a length beside `Transfer-Encoding` (RFC 9112 6.3), or
-/// a fragment in its target (3.2). `server` reads the bytes and tells.
+/// Marks a request whose head said what the parser does not pass on: a length beside another one or beside
+/// `Transfer-Encoding` (RFC 9112 6.3), a fragment in its target (3.2), or a line without CR (2.2). `server` reads the bytes and
+/// tells.
 #[derive(Clone, Copy, Debug)]
 pub struct AmbiguousHead;
 
@@ -40,6 +41,7 @@ pub(super) fn read(head: &Parts, limits: &ClientLimits) -> Result<Target, Exchan
     check_size(head, limits)?;
     check_method(&head.method)?;
     check_framing(head)?;
+    check_values(head)?;
     check_expectation(&head.headers)?;
     let (host, host_field) = host(head).map_err(|_| ExchangeError::BadRequest(RefusalReason::BadHost))?;
     let (resource, needs) =
@@ -49,6 +51,11 @@ pub(super) fn read(head: &Parts, limits: &ClientLimits) -> Result<Target, Exchan
 
 /// Path and query as they are matched and forwarded, and what the path needs.
 fn resource(head: &Parts) -> Result<(PathAndQuery, RelaxedPaths), Refusal> {
+    // `?a` has a path only in absolute-form, which HTTP/2 does not have (RFC 9113 8.3.1).
+    let is_path = |sent: &PathAndQuery| sent.as_str().starts_with(['/', '*']);
+    if head.version == Version::HTTP_2 && !head.uri.path_and_query().is_some_and(is_path) {
+        return Err(Refusal::TargetForm);
+    }
     let query = head.uri.query();
     if let Some(query) = query {
         canonical::check_query(query)?;
@@ -131,6 +138,19 @@ fn check_framing(head: &Parts) -> Result<(), ExchangeError> {
     Ok(())
 }
 
+/// HTTP/1 has no spaces around a value, so HTTP/2 may not have them either (RFC 9113 8.2.1).
+fn check_values(head: &Parts) -> Result<(), ExchangeError> {
+    let is_space = |byte: Option<&u8>| byte.is_some_and(|byte| matches!(byte, b' ' | b'\t'));
+    let is_padded = |value: &HeaderValue| {
+        let bytes = value.as_bytes();
+        is_space(bytes.first()) || is_space(bytes.last())
+    };
+    if head.version == Version::HTTP_2 && head.headers.values().any(is_padded) {
+        return Err(ExchangeError::BadRequest(RefusalReason::Malformed));
+    }
+    Ok(())
+}
+
 /// RFC 9110 10.1.1. The interim response is sent when the body is first asked for.
 fn check_expectation(headers: &HeaderMap) -> Result<(), ExchangeError> {
     let known = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
@@ -143,6 +163,10 @@ fn host(head: &Parts) -> Result<(CanonicalHost, HeaderValue), Refusal> {
     let (field, second) = (fields.next(), fields.next());
     if second.is_some() {
         return Err(Refusal::HostMalformed);
+    }
+    // In absolute-form as well (RFC 9112 3.2).
+    if field.is_none() && head.version == Version::HTTP_11 {
+        return Err(Refusal::HostMissing);
     }
     let named = field.map(|value| canonical::canonical_host(value.as_bytes())).transpose()?;
     let authority =
@@ -170,9 +194,16 @@ mod tests {
             header_bytes: 1000,
             uri_bytes: 100,
             body_bytes: 1000,
+            body_rate: 0,
             connections: 10,
+            connections_per_address: 10,
+            handshakes: 10,
+            handshakes_per_address: 10,
+            requests_per_connection: None,
             exchanges: 10,
             h2_streams: 10,
+            h2_continuations: 5,
+            h2_frames: crate::policy::set::FrameRates::all(1000),
             decoded_bytes: 1000,
         }
     }
@@ -191,6 +222,9 @@ mod tests {
             ("no host", Request::get("/a"), 400),
             ("two hosts", get().header("host", "x.fr"), 400),
             ("absolute form", Request::get("http://X.fr/a").header("host", "x.FR"), 200),
+            ("absolute form alone", Request::get("http://x.fr/a"), 400),
+            ("absolute form alone in 1.0", Request::get("http://x.fr/a").version(Version::HTTP_10), 200),
+            ("authority alone in HTTP/2", Request::get("https://x.fr/a").version(Version::HTTP_2), 200),
             ("absolute form of another host", Request::get("http://y.fr/a").header("host", "x.fr"), 400),
             (
                 "both lengths",
@@ -211,6 +245,18 @@ mod tests {
             ("CONNECT", Request::builder().method("CONNECT").uri("x.fr:443").header("host", "x.fr"), 501),
             ("another scheme", Request::get("ftp://x.fr/a"), 400),
             ("marked by the server", get().extension(AmbiguousHead), 400),
+            (
+                "padded value in HTTP/2",
+                get().version(Version::HTTP_2).header("a", HeaderValue::from_static(" b")),
+                400,
+            ),
+            (
+                "padded value in HTTP/2",
+                get().version(Version::HTTP_2).header("a", HeaderValue::from_static("b\t")),
+                400,
+            ),
+            ("no path in HTTP/2", Request::get("https://x.fr?a").version(Version::HTTP_2), 400),
+            ("no padding", get().version(Version::HTTP_2).header("a", "").header("b", "c d"), 200),
             ("TRACK", Request::builder().method("TRACK").uri("/").header("host", "x.fr"), 501),
             ("small get", Request::builder().method("get").uri("/").header("host", "x.fr"), 501),
             ("unknown method", Request::builder().method("report").uri("/").header("host", "x.fr"), 200),

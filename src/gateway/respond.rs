@@ -29,6 +29,18 @@ pub enum ExchangeError {
         /// `Allow`
         allow: String,
     },
+    /// OPTIONS that is to go no further (RFC 9110 7.6.2).
+    #[error("the last hop")]
+    LastHop {
+        /// `Allow`, where the path does not take every method.
+        allow: Option<String>,
+    },
+    /// The connection was opened for another site (RFC 9110 7.4).
+    #[error("misdirected")]
+    Misdirected,
+    /// It runs in a circle.
+    #[error("loop")]
+    Loop,
     /// A method that an intermediary must not relay.
     #[error("method not implemented")]
     MethodUnknown,
@@ -148,6 +160,9 @@ impl ExchangeError {
             Self::NoRoute => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::MethodUnknown => StatusCode::NOT_IMPLEMENTED,
+            Self::LastHop { .. } => StatusCode::OK,
+            Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
+            Self::Loop => StatusCode::LOOP_DETECTED,
             Self::UriTooLong => StatusCode::URI_TOO_LONG,
             Self::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -180,6 +195,9 @@ impl ExchangeError {
             Self::BadRequest(reason) => *reason,
             Self::NoRoute | Self::ToHttps { .. } => RefusalReason::NoRoute,
             Self::MethodNotAllowed { .. } | Self::MethodUnknown => RefusalReason::Method,
+            Self::LastHop { .. } => RefusalReason::LastHop,
+            Self::Misdirected => RefusalReason::Misdirected,
+            Self::Loop => RefusalReason::Loop,
             Self::UriTooLong => RefusalReason::UriTooLong,
             Self::HeadersTooLarge => RefusalReason::HeadersTooLarge,
             Self::BodyTooLarge => RefusalReason::BodyTooLarge,
@@ -209,6 +227,9 @@ impl ExchangeError {
             Self::NoRoute => "There is nothing here.",
             Self::MethodNotAllowed { .. } => "This method is not allowed here.",
             Self::MethodUnknown => "This method is not supported.",
+            Self::LastHop { .. } => "The request ends here.",
+            Self::Misdirected => "This connection is for another site.",
+            Self::Loop => "The request runs in a circle.",
             Self::UriTooLong => "The address is too long.",
             Self::HeadersTooLarge => "The request header fields are too large.",
             Self::BodyTooLarge => "The request body is too large.",
@@ -264,6 +285,9 @@ impl ExchangeError {
             | Self::Upstream(UpstreamError::RequestBody) => true,
             Self::NoRoute
             | Self::MethodNotAllowed { .. }
+            | Self::LastHop { .. }
+            | Self::Misdirected
+            | Self::Loop
             | Self::ToHttps { .. }
             | Self::Throttled { .. }
             | Self::OverQuota { .. }
@@ -280,6 +304,13 @@ impl ExchangeError {
     /// The response: head, and a body that is left out for HEAD.
     pub fn response(&self) -> Response<Bytes> {
         let status = self.status();
+        if let Self::LastHop { allow } = self {
+            let mut response = Response::new(Bytes::new());
+            if let Some(allow) = allow.as_deref().and_then(|allow| HeaderValue::from_str(allow).ok()) {
+                response.headers_mut().insert(header::ALLOW, allow);
+            }
+            return response;
+        }
         let mut body = problem(self.problem_type(), self.title(), status);
         if let Self::OverQuota { quota, .. } = self
             && body.ends_with("}\n")

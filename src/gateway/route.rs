@@ -3,11 +3,11 @@
 //! Hosts from the most to the least specific: a name, the longest suffix, any. Inside a host the most specific template wins
 //! (`matchit`). The path looked up is the canonical one that is forwarded, byte for byte.
 
-use std::{collections::HashMap, sync::Arc};
+use std::collections::HashMap;
 
 use http::Method;
 
-use crate::policy::set::{HostPattern, RouteId, RoutePolicy};
+use crate::policy::set::{HostPattern, RouteId, RouteMatch};
 
 /// All routes, compiled.
 pub struct Router {
@@ -41,21 +41,23 @@ type Leaf = Vec<(Vec<Method>, RouteId, usize)>;
 
 /// Two templates of one host cannot stand side by side. `policy::compile` refuses such a set with its position.
 #[derive(Debug, thiserror::Error)]
-#[error("route `{route}`: its path conflicts with another route's")]
+#[error("the path of route {} conflicts with another one's", route.0)]
 pub struct RouteConflict {
-    /// The route.
-    pub route: String,
+    /// The route, by its place.
+    pub route: RouteId,
 }
 
 impl Router {
-    /// Compiles the routes.
+    /// Compiles what each route takes; a route is told by its place.
     ///
     /// # Errors
     /// [`RouteConflict`].
-    pub fn build(routes: &[Arc<RoutePolicy>]) -> Result<Self, RouteConflict> {
+    pub fn build<'r>(
+        routes: impl IntoIterator<Item = (RouteId, &'r RouteMatch)>,
+    ) -> Result<Self, RouteConflict> {
         let mut router = Self { exact: HashMap::new(), suffix: Vec::new(), any: None };
-        for route in routes {
-            let table = match &route.matches.host {
+        for (route, matches) in routes {
+            let table = match &matches.host {
                 HostPattern::Exact(host) => router.exact.entry(host.clone()).or_default(),
                 HostPattern::Suffix(suffix) => {
                     let place =
@@ -67,10 +69,10 @@ impl Router {
                 }
                 HostPattern::Any => router.any.get_or_insert_default(),
             };
-            for (place, template) in route.matches.paths.iter().enumerate() {
+            for (place, template) in matches.paths.iter().enumerate() {
                 table
-                    .insert(template, (route.matches.methods.clone(), route.id, place))
-                    .map_err(|_| RouteConflict { route: route.name.clone() })?;
+                    .insert(template, (matches.methods.clone(), route, place))
+                    .map_err(|_| RouteConflict { route })?;
             }
         }
         router.suffix.sort_by_key(|(suffix, _)| std::cmp::Reverse(suffix.len()));
@@ -79,18 +81,23 @@ impl Router {
 
     /// The route of a canonical host and path.
     pub fn find(&self, host: &str, path: &str, method: &Method) -> Found {
+        self.leaf(host, path).map_or(Found::Nothing, |leaf| choose(leaf, method))
+    }
+
+    /// The methods that a path takes, as in `Allow`; `None` where it takes all, or is nobody's.
+    pub fn methods(&self, host: &str, path: &str) -> Option<String> {
+        let leaf = self.leaf(host, path)?;
+        leaf.iter().all(|(methods, ..)| !methods.is_empty()).then(|| allowed(leaf))
+    }
+
+    fn leaf(&self, host: &str, path: &str) -> Option<&Leaf> {
         let suffixes = self.suffix.iter().filter(|(suffix, _)| {
             // One label in front, as with certificates.
             host.strip_suffix(suffix.as_str()).is_some_and(|label| !label.is_empty() && !label.contains('.'))
         });
-        let tables =
+        let mut tables =
             self.exact.get(host).into_iter().chain(suffixes.map(|(_, table)| table)).chain(&self.any);
-        for table in tables {
-            if let Some(leaf) = table.leaf(path) {
-                return choose(leaf, method);
-            }
-        }
-        Found::Nothing
+        tables.find_map(|table| table.leaf(path))
     }
 }
 
@@ -128,15 +135,16 @@ fn choose(leaf: &Leaf, method: &Method) -> Found {
     let named = leaf.iter().find(|(methods, ..)| asked(methods));
     match named.or_else(|| leaf.iter().find(|(methods, ..)| methods.is_empty())) {
         Some((_, id, place)) => Found::Route(*id, *place),
-        None => {
-            let mut allowed: Vec<&str> =
-                leaf.iter().flat_map(|(methods, ..)| methods).map(Method::as_str).collect();
-            if allowed.contains(&"GET") {
-                allowed.push("HEAD");
-            }
-            allowed.sort_unstable();
-            allowed.dedup();
-            Found::OtherMethods(allowed.join(", "))
-        }
+        None => Found::OtherMethods(allowed(leaf)),
     }
+}
+
+fn allowed(leaf: &Leaf) -> String {
+    let mut allowed: Vec<&str> = leaf.iter().flat_map(|(methods, ..)| methods).map(Method::as_str).collect();
+    if allowed.contains(&"GET") {
+        allowed.push("HEAD");
+    }
+    allowed.sort_unstable();
+    allowed.dedup();
+    allowed.join(", ")
 }

@@ -99,7 +99,7 @@ impl Snapshot {
         let dialers = Dialers::build(&policy, previous.map(|one| &one.dialers))?;
         let fleet = previous.map(|one| &one.fleet);
         Ok(Self {
-            router: Router::build(&policy.routes)?,
+            router: Router::build(policy.routes.iter().map(|route| (route.id, &route.matches)))?,
             identity: Identity::build(&policy, secret, previous.map(|one| &one.identity))?,
             limits: Limits::build(&policy.gateway.store, secret, previous.map(|one| &one.limits))?
                 .with_quotas(&policy.gateway.quotas, previous.map(|one| &one.limits)),

@@ -3,13 +3,11 @@
 //! A message leaves when all of it is there and was judged, or not at all: then both sides are closed. Pings are answered
 //! where they come from and go on without what they carry; so does a close with its code, without the platform's words.
 
-use std::{cell::Cell, rc::Rc, sync::Arc, time::Duration};
+use std::{cell::Cell, future::Future, pin::pin, rc::Rc, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::{Sink, SinkExt, Stream, StreamExt};
-use http::{HeaderMap, HeaderName};
-use hyper::upgrade::Upgraded;
-use hyper_util::rt::TokioIo;
+use http::{HeaderMap, header};
 use tokio::time::timeout;
 use tokio_tungstenite::{
     WebSocketStream,
@@ -20,9 +18,9 @@ use tokio_tungstenite::{
 };
 
 use super::{
-    connection::Connection,
     ledger::Ledger,
     respond::{ExchangeError, Unreadable},
+    tunnel::Side,
     worker::View,
 };
 use crate::{
@@ -31,9 +29,6 @@ use crate::{
     redact::{Audience, Denied, Messages, RedactError, Sender, Task},
 };
 
-/// Extensions change what a frame holds; none is spoken here.
-pub(super) const EXTENSIONS: HeaderName = HeaderName::from_static("sec-websocket-extensions");
-const PROTOCOL: HeaderName = HeaderName::from_static("sec-websocket-protocol");
 /// Bytes of each buffer; longer messages make it grow.
 const BUFFER: usize = 16 * 1024;
 /// How long either side may take to hear that it is over.
@@ -64,17 +59,17 @@ enum End {
 
 /// Whether a WebSocket speaks GraphQL, whose messages have names of the client's choice.
 pub(super) fn speaks_graphql(headers: &HeaderMap) -> bool {
-    let mut values = headers.get_all(PROTOCOL).iter();
+    let mut values = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter();
     values.any(|value| memchr::memmem::find(&value.as_bytes().to_ascii_lowercase(), b"graphql").is_some())
 }
 
-type Socket = WebSocketStream<TokioIo<Upgraded>>;
+type Socket = WebSocketStream<Side>;
 
-/// Carries messages both ways until either side ends or the server gives the connection up.
+/// Carries messages both ways until either side ends or the server gives it up, which ends `over`.
 pub(super) async fn run(
-    client: TokioIo<Upgraded>,
-    upstream: TokioIo<Upgraded>,
-    connection: Rc<Connection>,
+    client: Side,
+    upstream: Side,
+    over: impl Future<Output = ()>,
     ledger: &mut Ledger,
     reading: Reading,
 ) {
@@ -118,10 +113,11 @@ pub(super) async fn run(
             .map_err(|denied| End::Denied(denied, CloseCode::Policy))?;
         Ok(judged.map(|restored| restored.expose().clone()))
     });
+    let mut over = pin!(over);
     let end = tokio::select! {
         end = down => end,
         end = up => end,
-        () = connection.aborted() => End::Aborted,
+        () = over.as_mut() => End::Aborted,
     };
     ledger.tally(messages.tally());
     ledger.received(received.get());
@@ -140,7 +136,7 @@ pub(super) async fn run(
         };
         tokio::select! {
             _ = timeout(FAREWELL, parting) => {}
-            () = connection.aborted() => {}
+            () = over => {}
         }
     }
     match end {

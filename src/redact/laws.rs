@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use reference::{Reference, Tree};
 use scenario::{CANARY, Scenario};
+pub(crate) use source::Source;
 
 pub use bodies::{
     chunking_never_shows_in_any_body, no_canary_survives_in_a_form, no_canary_survives_in_a_table,

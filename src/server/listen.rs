@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::{SocketAddr, TcpListener as StdListener},
+    net::{IpAddr, SocketAddr, TcpListener as StdListener},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -10,13 +10,16 @@ use std::{
     time::Duration,
 };
 
+use ipnet::IpNet;
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use super::{
-    Addresses, ServerError,
+    ServerError,
+    addresses::{Addresses, Holding, Place},
     observe::{Observe, Refusal},
 };
-use crate::policy::set::Listen;
+use crate::policy::set::{Listen, Listener};
 
 /// Connections that the kernel holds for a worker until it accepts them.
 const BACKLOG: u32 = 4096;
@@ -27,24 +30,41 @@ const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 /// A worker's own sockets.
 #[derive(Debug, Default)]
 pub(super) struct Sockets {
-    pub(super) https: Vec<StdListener>,
-    pub(super) http: Vec<StdListener>,
+    pub(super) https: Vec<Socket>,
+    pub(super) http: Vec<Socket>,
+}
+
+/// One socket of a worker, and who may be at the other end.
+#[derive(Debug)]
+pub(super) struct Socket {
+    pub(super) listener: StdListener,
+    pub(super) balancers: Option<Balancers>,
+}
+
+/// Networks whose machines open each connection with a PROXY header.
+pub(super) type Balancers = Arc<[IpNet]>;
+
+/// Whether a connection from `peer` may be taken. An IPv4 peer of a socket for both families looks like an IPv6 one.
+pub(super) fn may_connect(balancers: Option<&Balancers>, peer: SocketAddr) -> bool {
+    let address = peer.ip().to_canonical();
+    balancers.is_none_or(|networks| networks.iter().any(|network| network.contains(&address)))
 }
 
 /// Binds every address for every worker, and the admin address once. Needs a runtime's context.
 pub(super) fn bind(
     listen: &Listen,
     workers: usize,
-) -> Result<(Vec<Sockets>, StdListener, Addresses), ServerError> {
+) -> Result<(Vec<Sockets>, StdListener, super::Addresses), ServerError> {
     let mut sockets: Vec<Sockets> = (0..workers).map(|_| Sockets::default()).collect();
-    let mut bind_all = |addresses: &[SocketAddr], tls: bool| -> Result<Vec<SocketAddr>, ServerError> {
-        let mut bound = Vec::with_capacity(addresses.len());
-        for &address in addresses {
-            let mut resolved = address;
+    let mut bind_all = |listeners: &[Listener], tls: bool| -> Result<Vec<SocketAddr>, ServerError> {
+        let mut bound = Vec::with_capacity(listeners.len());
+        for one in listeners {
+            let mut resolved = one.address;
             for own in &mut sockets {
-                let listener = bind_one(resolved, true)?;
+                let listener = bind_one(resolved, one.ipv6_only, true)?;
                 resolved = listener.local_addr()?;
-                if tls { own.https.push(listener) } else { own.http.push(listener) }
+                let socket = Socket { listener, balancers: one.balancers.clone() };
+                if tls { own.https.push(socket) } else { own.http.push(socket) }
             }
             bound.push(resolved);
         }
@@ -52,14 +72,18 @@ pub(super) fn bind(
     };
     let https = bind_all(&listen.https, true)?;
     let http = bind_all(&listen.http, false)?;
-    let admin_listener = bind_one(listen.admin, false)?;
+    let admin_listener = bind_one(listen.admin, false, false)?;
     let admin = admin_listener.local_addr()?;
-    Ok((sockets, admin_listener, Addresses { https, http, admin }))
+    Ok((sockets, admin_listener, super::Addresses { https, http, admin }))
 }
 
-fn bind_one(address: SocketAddr, shared: bool) -> Result<StdListener, ServerError> {
+fn bind_one(address: SocketAddr, ipv6_only: bool, shared: bool) -> Result<StdListener, ServerError> {
     let bind = || {
         let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        if address.is_ipv6() {
+            // Said either way: what the system takes for the default is a setting of the machine.
+            SockRef::from(&socket).set_only_v6(ipv6_only)?;
+        }
         // Lets a restart bind while old connections are in TIME_WAIT.
         socket.set_reuseaddr(true)?;
         if shared {
@@ -77,12 +101,18 @@ fn bind_one(address: SocketAddr, shared: bool) -> Result<StdListener, ServerErro
 #[derive(Clone)]
 pub(super) struct OpenConnections {
     open: Arc<AtomicUsize>,
+    addresses: Addresses,
     observer: Arc<dyn Observe>,
 }
 
 impl OpenConnections {
     pub(super) fn new(observer: Arc<dyn Observe>) -> Self {
-        Self { open: Arc::default(), observer }
+        Self { open: Arc::default(), addresses: Addresses::default(), observer }
+    }
+
+    /// How many.
+    pub(super) fn count(&self) -> usize {
+        self.open.load(Relaxed)
     }
 
     /// A place, unless `limit` are taken.
@@ -93,12 +123,34 @@ impl OpenConnections {
             return None;
         }
         self.observer.connections(1);
-        Some(Permit(self.clone()))
+        Some(Permit { open: self.clone(), of_address: None })
+    }
+
+    /// Whether a client's address may have one of these more; what is given back with the answer is its place.
+    pub(super) fn enter(&self, address: IpAddr, what: Holding, most: usize) -> Option<Place> {
+        let place = self.addresses.enter(address, what, most);
+        if place.is_none() {
+            self.observer.refused(match what {
+                Holding::Connection => Refusal::Address,
+                Holding::Handshake => Refusal::Handshakes,
+            });
+        }
+        place
     }
 }
 
 /// A place under the connection limit, given back when dropped.
-pub(super) struct Permit(OpenConnections);
+pub(super) struct Permit {
+    open: OpenConnections,
+    of_address: Option<Place>,
+}
+
+impl Permit {
+    /// Holds the place of the client's address for as long as its own.
+    pub(super) fn hold(&mut self, of_address: Option<Place>) {
+        self.of_address = of_address;
+    }
+}
 
 impl std::fmt::Debug for Permit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -108,8 +160,8 @@ impl std::fmt::Debug for Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Relaxed);
-        self.0.observer.connections(-1);
+        self.open.open.fetch_sub(1, Relaxed);
+        self.open.observer.connections(-1);
     }
 }
 
@@ -167,7 +219,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_accept_queue_is_served_before_the_socket_closes() {
-        let listener = bind_one(local(), true).unwrap();
+        let listener = bind_one(local(), false, true).unwrap();
         let address = listener.local_addr().unwrap();
         let mut clients = Vec::new();
         for _ in 0..5 {
@@ -183,7 +235,7 @@ mod tests {
 
     #[tokio::test]
     async fn accepted_sockets_inherit_nodelay() {
-        let listener = bind_one(local(), true).unwrap();
+        let listener = bind_one(local(), false, true).unwrap();
         let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (stream, _) = TcpListener::from_std(listener).unwrap().accept().await.unwrap();
         assert!(stream.nodelay().unwrap());
@@ -191,12 +243,16 @@ mod tests {
 
     #[tokio::test]
     async fn workers_share_the_port_that_the_first_was_given() {
-        let listen =
-            Listen { https: vec![local()], http: vec![local()], admin: local(), public_https_port: 443 };
+        let listen = Listen {
+            https: vec![local().into()],
+            http: vec![local().into()],
+            admin: local(),
+            public_https_port: 443,
+        };
         let (sockets, _admin, addresses) = bind(&listen, 3).unwrap();
         for own in &sockets {
-            assert_eq!(own.https[0].local_addr().unwrap(), addresses.https[0]);
-            assert_eq!(own.http[0].local_addr().unwrap(), addresses.http[0]);
+            assert_eq!(own.https[0].listener.local_addr().unwrap(), addresses.https[0]);
+            assert_eq!(own.http[0].listener.local_addr().unwrap(), addresses.http[0]);
         }
         assert_ne!(addresses.https[0].port(), 0);
     }

@@ -2,7 +2,7 @@
 
 use std::{
     future::{Future, poll_fn},
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     pin::{Pin, pin},
     rc::Rc,
     task::Poll,
@@ -22,7 +22,10 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tower::{BoxError, Service, ServiceExt};
 
 use super::{
+    frame_watch::FrameWatch,
+    head_watch,
     observe::{HandshakeOutcome, Malformed, TlsVersion},
+    proxy_header,
     stack::Arrival,
     tls::{self, Terms},
     watched::{ClientStream, Watched},
@@ -31,7 +34,7 @@ use super::{
 use crate::{
     gateway::{
         AmbiguousHead,
-        connection::{Connection, Download, Order, Phase, Tracker, Upload},
+        connection::{Connection, Download, Framing, Order, Phase, Tracker, Upload},
     },
     policy::set::ClientLimits,
 };
@@ -58,8 +61,9 @@ const H2_SEND_BUFFER: usize = 64 * 1024;
 /// Streams reset by the client before they were served, at a time (CVE-2023-44487, rapid reset).
 const H2_PENDING_RESETS: usize = 20;
 
-/// Streams that we had to reset for the client's errors, in a connection's life (CVE-2025-8671, MadeYouReset).
-const H2_ERROR_RESETS: usize = 64;
+/// Streams that we had to reset for the client's errors, in a connection's life (CVE-2025-8671, MadeYouReset). More than a
+/// client makes in days whose uploads are now and then answered before they are whole.
+const H2_ERROR_RESETS: usize = 256;
 
 /// HPACK table that a client may fill, in bytes (RFC 7541's default).
 const H2_HEADER_TABLE: u32 = 4096;
@@ -93,6 +97,8 @@ fn http2_rules(limits: &ClientLimits, executor: StreamExecutor) -> http2::Builde
         .max_pending_accept_reset_streams(H2_PENDING_RESETS)
         .max_local_error_reset_streams(H2_ERROR_RESETS)
         .max_frame_size(H2_FRAME)
+        // WebSockets (RFC 8441); every other CONNECT is refused.
+        .enable_connect_protocol()
         .adaptive_window(false)
         .initial_stream_window_size(H2_STREAM_WINDOW)
         .initial_connection_window_size(H2_CONNECTION_WINDOW)
@@ -101,12 +107,21 @@ fn http2_rules(limits: &ClientLimits, executor: StreamExecutor) -> http2::Builde
     rules
 }
 
+/// The other end of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peer {
+    /// The address that the connection came from.
+    pub(super) address: SocketAddr,
+    /// Whether it is a balancer, which says first for whom.
+    pub(super) proxied: bool,
+}
+
 /// Serves one client until it is gone, told to finish, or given up.
 pub(super) async fn client<S, B>(
     core: Rc<Core>,
     stack: S,
-    stream: Watched,
-    peer: SocketAddr,
+    mut stream: Watched,
+    peer: Peer,
     tls: Option<Terms>,
     tracker: Rc<Tracker>,
 ) where
@@ -114,38 +129,80 @@ pub(super) async fn client<S, B>(
     S::Future: 'static,
     B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Unpin + 'static,
 {
+    let peer = match peer.proxied {
+        false => peer.address,
+        true => match proxy_header::client(&mut stream, peer.address, &tracker, &*core.observer).await {
+            Some(client) if core.count_proxied(&mut stream, client.ip()).is_some() => client,
+            _ => return,
+        },
+    };
     let Some(terms) = tls else {
-        let connection = Rc::new(Connection::new(peer, None, None, tracker));
+        tracker.progress().enter(Phase::Idle);
+        let connection = Rc::new(Connection::new(peer, None, None, tracker, core.pressure.clone()));
         return http1(core, stack, ClientStream::plain(stream), connection).await;
     };
-    let Some((stream, version)) = handshake(&core, stream, &terms, &tracker).await else { return };
+    let Some((stream, version)) = handshake(&core, stream, &terms, &tracker, peer.ip()).await else { return };
     let session = stream.get_ref().1;
     let multiplexed = session.alpn_protocol() == Some(b"h2");
     let server_name = session.server_name().map(str::to_ascii_lowercase);
     tracker.progress().enter(Phase::Idle);
-    let connection = Connection::new(peer, Some(version), server_name, tracker);
+    let connection = Connection::new(peer, Some(version), server_name, tracker, core.pressure.clone());
     let connection = Rc::new(connection.showing(session.peer_certificates()));
     if multiplexed {
-        http2(core, stack, ClientStream::tls(stream), connection).await;
+        http2(core, stack, stream, connection).await;
     } else {
         http1(core, stack, ClientStream::tls(stream), connection).await;
     }
+}
+
+/// What comes of `future`, unless the server gives the connection up.
+async fn unless_aborted<F: Future>(tracker: &Tracker, future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    poll_fn(|context| {
+        if tracker.poll_order(context) == Order::Abort {
+            return Poll::Ready(None);
+        }
+        future.as_mut().poll(context).map(Some)
+    })
+    .await
+}
+
+/// Waits until the task is woken, by whomever.
+async fn woken() {
+    let mut slept = false;
+    poll_fn(|_| match std::mem::replace(&mut slept, true) {
+        true => Poll::Ready(()),
+        false => Poll::Pending,
+    })
+    .await;
 }
 
 async fn handshake(
     core: &Core,
     stream: Watched,
     terms: &Terms,
-    tracker: &Tracker,
+    tracker: &Rc<Tracker>,
+    peer: IpAddr,
 ) -> Option<(TlsStream<Watched>, TlsVersion)> {
+    let (under_way, _of_address) = core.begin_handshake(tracker, peer)?;
     let mut accept = pin!(TlsAcceptor::from(terms.config.clone()).accept(stream));
-    let accepted = poll_fn(|context| {
-        if tracker.poll_order(context) == Order::Abort {
-            return Poll::Ready(None);
+    let accepted = loop {
+        let step = async {
+            let turn = core.handshakes().turn(&under_way).await;
+            let step = poll_fn(|context| Poll::Ready(accept.as_mut().poll(context))).await;
+            drop(turn);
+            step
+        };
+        // Its future is woken by whatever it waits for: so is this one.
+        match unless_aborted(tracker, step).await {
+            None => break None,
+            Some(Poll::Ready(accepted)) => break Some(accepted),
+            Some(Poll::Pending) => {}
         }
-        accept.as_mut().poll(context).map(Some)
-    })
-    .await;
+        if unless_aborted(tracker, woken()).await.is_none() {
+            break None;
+        }
+    };
     let (version, outcome, stream) = match accepted {
         Some(Ok(stream)) => {
             let session = stream.get_ref().1;
@@ -190,19 +247,20 @@ where
     note_end(&ended, drive(served, &tracker, http1::UpgradeableConnection::graceful_shutdown).await);
 }
 
-async fn http2<S, B>(core: Rc<Core>, stack: S, stream: ClientStream, connection: Rc<Connection>)
+async fn http2<S, B>(core: Rc<Core>, stack: S, stream: TlsStream<Watched>, connection: Rc<Connection>)
 where
     S: Service<Arrival, Response = Response<B>, Error = BoxError> + Clone + 'static,
     S::Future: 'static,
     B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Unpin + 'static,
 {
     let tracker = connection.tracker().clone();
-    tracker.progress().multiplex();
+    let limits = core.limits();
+    let stream = ClientStream::multiplexed(stream, FrameWatch::new(&limits, core.observer.clone()));
     if core.is_closing() {
         // Tells the client at once to open its next connection elsewhere; what it sent already is served.
         tracker.give(Order::Finish);
     }
-    let rules = http2_rules(&core.limits(), StreamExecutor { tracker: tracker.clone() });
+    let rules = http2_rules(&limits, StreamExecutor { tracker: tracker.clone() });
     let ended = core.clone();
     let service = service_fn(move |request| answer(core.clone(), stack.clone(), connection.clone(), request));
     let served = rules.serve_connection(TokioIo::new(stream), service);
@@ -246,18 +304,30 @@ fn answer<S, B>(
 ) -> impl Future<Output = Result<Response<Download<B>>, BoxError>>
 where
     S: Service<Arrival, Response = Response<B>, Error = BoxError>,
+    B: Body,
 {
     // Before the future is first polled: the task of an HTTP/2 stream is tied to the exchange that is newest then.
-    let guard = connection.tracker().begin(&core.load.active);
-    let signs = connection.tracker().progress().take_head();
+    let guard = connection.tracker().begin(core.pressure.active());
+    if core.is_spent(connection.tracker()) {
+        connection.tracker().give(Order::Finish);
+    }
+    let progress = connection.tracker().progress();
+    let signs = progress.take_head();
+    progress.tell_framing(request.body().size_hint().exact().map_or(Framing::Chunked, Framing::Length));
     async move {
         let mut request = request.map(|body| Upload::new(body, &guard));
         let http2 = request.version() == Version::HTTP_2;
-        if signs.fragment || (signs.length && request.headers().contains_key(header::TRANSFER_ENCODING)) {
+        if !http2 && head_watch::is_ambiguous(signs, request.headers()) {
             request.extensions_mut().insert(AmbiguousHead);
         }
+        let tracker = connection.tracker().clone();
         let mut response = stack.oneshot((connection, request)).await?;
-        if !http2 && core.is_closing() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        // Behind an early answer the rest of the body is not waited for: the client must not ask again here (RFC 9112 9.6).
+        let is_last =
+            core.is_closing() || tracker.order() >= Order::Finish || guard.exchange().has_unread_request();
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            guard.opens_tunnel();
+        } else if !http2 && is_last {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         Ok(response.map(|body| Download::new(body, guard)))

@@ -15,6 +15,16 @@ const LINGER: Duration = Duration::from_secs(5);
 /// gets an answer with `Connection: close` instead of a reset.
 const QUIET: Duration = Duration::from_secs(1);
 
+/// What holds of connections now.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds<'a> {
+    pub(super) timeouts: &'a Timeouts,
+    /// Bytes a second of bodies, at least; 0 for any.
+    pub(super) body_rate: u64,
+    /// Whether there is little room for new connections.
+    pub(super) crowded: bool,
+}
+
 /// What is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
@@ -26,7 +36,9 @@ pub(super) enum Verdict {
 }
 
 /// Judges a connection; its exchanges are judged by [`sweep_exchanges`].
-pub(super) fn judge(tracker: &Tracker, now: Instant, bounds: &Timeouts, closing: bool) -> Verdict {
+pub(super) fn judge(tracker: &Tracker, now: Instant, bounds: &Bounds<'_>, closing: bool) -> Verdict {
+    let Bounds { timeouts: bounds, body_rate, crowded } = *bounds;
+    let patience = if crowded { QUIET.min(bounds.handshake) } else { bounds.handshake };
     let progress = tracker.progress();
     let (phase, since) = progress.phase();
     let lasted = now.since(since);
@@ -40,12 +52,18 @@ pub(super) fn judge(tracker: &Tracker, now: Instant, bounds: &Timeouts, closing:
     }
     if tracker.order() == Order::Finish
         && tracker.exchanges() == 0
-        && tracker.ordered_at().is_some_and(|at| now.since(at.max(since)) > bounds.handshake)
+        && tracker.ordered_at().is_some_and(|at| now.since(at.max(since)) > patience)
     {
         return Verdict::Abort(None);
     }
-    if progress.blocked_since().is_some_and(|since| now.since(since) > bounds.body) {
+    if progress.blocked_since().is_some_and(|since| now.since(since) > bounds.body)
+        || progress.takes_too_little(body_rate, bounds.body)
+    {
         return Verdict::Abort(Some(Deadline::ResponseBody));
+    }
+    // In the middle of a header block no other frame may come (RFC 9113 §6.10): the whole connection stands still.
+    if progress.block_since().is_some_and(|since| now.since(since) > bounds.headers) {
+        return Verdict::Abort(Some(Deadline::Headers));
     }
     match phase {
         Phase::Handshake if lasted > bounds.handshake => Verdict::Abort(Some(Deadline::Handshake)),
@@ -62,7 +80,7 @@ pub(super) fn judge(tracker: &Tracker, now: Instant, bounds: &Timeouts, closing:
 pub(super) fn sweep(
     tracker: &Tracker,
     now: Instant,
-    bounds: &Timeouts,
+    bounds: &Bounds<'_>,
     closing: bool,
     observer: &dyn Observe,
 ) {
@@ -81,15 +99,25 @@ pub(super) fn sweep(
 
 /// A request body that does not come fails for its reader, who answers `408`; an HTTP/2 answer that is not taken is reset.
 /// (An HTTP/1 answer that is not taken blocks the stream, see [`judge`].)
-fn sweep_exchanges(tracker: &Tracker, now: Instant, bounds: &Timeouts, observer: &dyn Observe) {
+///
+/// The bodies that one connection brings share the minimum rate, as they share the line; and while the line itself takes
+/// nothing, no stream is to blame.
+fn sweep_exchanges(tracker: &Tracker, now: Instant, bounds: &Bounds<'_>, observer: &dyn Observe) {
     if tracker.progress().phase().0 != Phase::Exchange {
         return;
     }
+    let line_is_full = tracker.progress().blocked_since().is_some();
+    let mut awaited = 0;
+    tracker.each_exchange(|exchange| awaited += u64::from(exchange.awaits_client()));
+    let share = if awaited > 1 { bounds.body_rate.div_ceil(awaited) } else { bounds.body_rate };
+    let window = bounds.timeouts.body;
     tracker.each_exchange(|exchange| {
-        if exchange.starves(now, bounds.body) && exchange.expire() {
+        if exchange.starves(now, share, window) && exchange.expire() {
             observer.timed_out(Deadline::RequestBody);
         }
-        if exchange.is_stalled(now, bounds.body) && exchange.reset() {
+        if line_is_full {
+            exchange.excuse(now);
+        } else if exchange.is_stalled(now, bounds.body_rate, window) && exchange.reset() {
             observer.timed_out(Deadline::ResponseBody);
         }
     });

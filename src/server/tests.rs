@@ -1,8 +1,11 @@
 //! The server over real sockets with a trivial exchange: port 0, bounds of some hundred milliseconds, no sleep but for the
 //! event that is awaited.
 
+mod balancers;
 mod deadlines;
 mod draining;
+mod floods;
+mod frames;
 mod limits;
 mod protocols;
 
@@ -26,7 +29,7 @@ use tokio::{
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::{
-    observe::{Deadline, HandshakeOutcome, Malformed, Observe, Refusal, StageEvent, TlsVersion},
+    observe::{Deadline, Flood, HandshakeOutcome, Malformed, Observe, Refusal, StageEvent, TlsVersion},
     *,
 };
 use crate::{
@@ -44,7 +47,13 @@ pub(super) fn certificate(names: &[&str]) -> Certificate {
     let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
     let made = rcgen::generate_simple_self_signed(names.clone()).unwrap();
     let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
-    Certificate { names, chain: vec![made.cert.der().clone()], key: Sensitive::new(Arc::new(key)) }
+    let chain = vec![made.cert.der().clone()];
+    Certificate {
+        names,
+        chain,
+        key: Sensitive::new(Arc::new(key)),
+        expires: std::time::SystemTime::UNIX_EPOCH,
+    }
 }
 
 /// What the exchange and the tests agree on.
@@ -159,8 +168,14 @@ impl Observe for Notes {
     fn refused(&self, reason: Refusal) {
         self.add(format!("refused {}", reason.as_str()));
     }
+    fn evicted(&self) {
+        self.add("evicted".into());
+    }
     fn timed_out(&self, phase: Deadline) {
         self.add(format!("timed out {}", phase.as_str()));
+    }
+    fn flooded(&self, kind: Flood) {
+        self.add(format!("flooded {}", kind.as_str()));
     }
     fn malformed(&self, kind: Malformed) {
         self.add(format!(
@@ -189,17 +204,27 @@ struct Running {
     tickets: tls::Tickets,
 }
 
+/// Bounds that no test runs into unless it lowers one.
+const LIMITS: ClientLimits = ClientLimits {
+    header_count: 100,
+    header_bytes: 16 * 1024,
+    uri_bytes: 8 * 1024,
+    body_bytes: 1 << 30,
+    body_rate: 0,
+    connections: 100,
+    connections_per_address: 100,
+    handshakes: 100,
+    handshakes_per_address: 100,
+    requests_per_connection: None,
+    exchanges: 100,
+    h2_streams: 10,
+    h2_continuations: 5,
+    h2_frames: crate::policy::set::FrameRates::all(1000),
+    decoded_bytes: 1 << 20,
+};
+
 fn limits() -> ClientLimits {
-    ClientLimits {
-        header_count: 100,
-        header_bytes: 16 * 1024,
-        uri_bytes: 8 * 1024,
-        body_bytes: 1 << 30,
-        connections: 100,
-        exchanges: 100,
-        h2_streams: 10,
-        decoded_bytes: 1 << 20,
-    }
+    LIMITS
 }
 
 /// Bounds that no test runs into unless it shortens one.
@@ -209,6 +234,8 @@ fn timeouts() -> Timeouts {
         headers: PATIENCE,
         idle: PATIENCE,
         body: PATIENCE,
+        connection: None,
+        queue: Duration::ZERO,
         drain: PATIENCE,
         drain_delay: Duration::ZERO,
     }
@@ -218,12 +245,22 @@ const SHORT: Duration = Duration::from_millis(150);
 
 fn config(limits: ClientLimits, timeouts: Timeouts) -> (Config, Arc<Notes>, tls::Tickets) {
     let tickets = tls::Tickets::new().unwrap();
-    let tls = tls::Terms::new(&[certificate(&["ecole.example.fr"])], None, &tickets).unwrap();
+    let tls = tls::Terms::new(&[certificate(&["ecole.example.fr"])], None, &tickets, &[]).unwrap();
     let notes = Arc::new(Notes::default());
     let config = Config {
-        listen: Listen { https: vec![LOCAL], http: vec![LOCAL], admin: LOCAL, public_https_port: 443 },
+        listen: Listen {
+            https: vec![LOCAL.into()],
+            http: vec![LOCAL.into()],
+            admin: LOCAL,
+            public_https_port: 443,
+        },
         workers: Some(1),
-        live: Arc::new(ArcSwap::from_pointee(Live { limits, timeouts, tls: Some(tls) })),
+        live: Arc::new(ArcSwap::from_pointee(Live {
+            limits,
+            timeouts,
+            trusted_proxies: Arc::default(),
+            tls: Some(tls),
+        })),
         tick: Duration::from_millis(20),
         drain_delay: Duration::ZERO,
         addresses_file: None,

@@ -3,29 +3,22 @@
 //! TLS 1.3 and 1.2 with ephemeral key exchange and authenticated encryption only (charter 6; ASVS 12.1). The hybrid
 //! X25519MLKEM768 comes first. Clients are asked for a certificate where the policy says so (`tls/clients.rs`). Early data stays off: a replayed request is not one that the caller made.
 
-use std::{
-    collections::HashMap,
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-    time::SystemTime,
-};
+use std::{collections::HashMap, sync::Arc, time::SystemTime};
 
 use rustls::{
     ServerConfig,
     crypto::{CryptoProvider, aws_lc_rs},
     pki_types::CertificateDer,
-    server::{
-        ClientHello, ProducesTickets, ResolvesServerCert, ServerSessionMemoryCache, StoresServerSessions,
-    },
+    server::{ClientHello, ResolvesServerCert},
     sign::CertifiedKey,
 };
 
 mod clients;
+mod tickets;
 
-use crate::policy::set::{Certificate, ClientAuthorities};
+pub use tickets::Tickets;
 
-/// Sessions of TLS 1.2 clients without tickets that are remembered, over all workers.
-const SESSIONS: usize = 4096;
+use crate::policy::set::{Certificate, ClientAuthorities, TicketKey};
 
 /// Why certificates cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -47,51 +40,6 @@ pub enum TlsError {
     Settings(#[from] rustls::Error),
 }
 
-/// What lets sessions resume: shared by workers, kept over reloads.
-#[derive(Clone)]
-pub struct Tickets(Arc<Mutex<Kept>>);
-
-/// The means of one set of terms for clients' certificates: a session that began under others is not resumed, so that one
-/// without a certificate, or with one that was taken back since, begins anew.
-#[derive(Clone)]
-struct Kept {
-    terms: Option<[u8; 32]>,
-    ticketer: Arc<dyn ProducesTickets>,
-    sessions: Arc<dyn StoresServerSessions>,
-}
-
-impl fmt::Debug for Tickets {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Tickets")
-    }
-}
-
-impl Tickets {
-    /// Fresh keys, rotated by the library every six hours.
-    ///
-    /// # Errors
-    /// [`TlsError::Settings`] if the system gives no randomness.
-    pub fn new() -> Result<Self, TlsError> {
-        Ok(Self(Arc::new(Mutex::new(Kept::new(None)?))))
-    }
-
-    /// Those of sessions under these terms.
-    fn under(&self, terms: Option<[u8; 32]>) -> Result<Kept, TlsError> {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.terms != terms {
-            *kept = Kept::new(terms)?;
-        }
-        Ok(kept.clone())
-    }
-}
-
-impl Kept {
-    fn new(terms: Option<[u8; 32]>) -> Result<Self, TlsError> {
-        let (ticketer, sessions) = (aws_lc_rs::Ticketer::new()?, ServerSessionMemoryCache::new(SESSIONS));
-        Ok(Self { terms, ticketer, sessions })
-    }
-}
-
 /// How TLS is spoken with clients.
 #[derive(Clone, Debug)]
 pub struct Terms {
@@ -101,7 +49,8 @@ pub struct Terms {
 }
 
 impl Terms {
-    /// Builds what serves `certificates`, and asks clients for theirs where there is somebody to believe.
+    /// Builds what serves `certificates`, and asks clients for theirs where there is somebody to believe. Sessions resume by
+    /// `keys`, newest first, wherever these are known; without any, in this process alone.
     ///
     /// # Errors
     /// [`TlsError`] if there is none, or one that does not fit its key.
@@ -109,8 +58,9 @@ impl Terms {
         certificates: &[Certificate],
         clients: Option<&Arc<ClientAuthorities>>,
         tickets: &Tickets,
+        keys: &[TicketKey],
     ) -> Result<Self, TlsError> {
-        let config = server_config(certificates, clients.map(|one| &**one), tickets)?;
+        let config = server_config(certificates, clients.map(|one| &**one), tickets, keys)?;
         Ok(Self { config, clients: clients.cloned() })
     }
 
@@ -151,10 +101,11 @@ fn server_config(
     certificates: &[Certificate],
     clients: Option<&ClientAuthorities>,
     tickets: &Tickets,
+    keys: &[TicketKey],
 ) -> Result<Arc<ServerConfig>, TlsError> {
     let provider = Arc::new(provider());
     let resolver = ByName::new(certificates, &provider)?;
-    let kept = tickets.under(clients.map(|authorities| authorities.digest))?;
+    let kept = tickets.under(clients.map(|authorities| authorities.digest), keys)?;
     let builder = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?;
     let builder = match clients {

@@ -10,34 +10,48 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use bytes::{Buf as _, Bytes};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
 };
 use tokio_rustls::server::TlsStream;
 
-use super::{head_watch::HeadWatch, listen::Permit};
+use super::{addresses::Place, frame_watch::FrameWatch, head_watch::HeadWatch, listen::Permit};
 use crate::gateway::connection::{Phase, Progress};
 
-/// Bytes that a client may still send after its answer before it is cut off.
-const LINGER_BYTES: usize = 1024 * 1024;
+/// Bytes that a client may still send after its answer before it is cut off: as many as a request has by default, so that
+/// whoever sends all of an upload that was answered early reads the answer. The sweep bounds the time.
+const LINGER_BYTES: usize = 16 * 1024 * 1024;
 
 /// A TCP stream that notes its progress and holds its place under the connection limit.
 #[derive(Debug)]
 pub(super) struct Watched {
     stream: TcpStream,
     progress: Arc<Progress>,
-    _permit: Permit,
+    permit: Permit,
+    /// Came with a PROXY header, and is still to be read.
+    ahead: Bytes,
 }
 
 impl Watched {
-    pub(super) fn new(stream: TcpStream, progress: Arc<Progress>, permit: Permit) -> Self {
-        Self { stream, progress, _permit: permit }
+    /// Holds the place of the client's address too.
+    pub(super) fn hold(&mut self, of_address: Option<Place>) {
+        self.permit.hold(of_address);
     }
 
-    fn note_write<T>(&self, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+    pub(super) fn new(stream: TcpStream, progress: Arc<Progress>, permit: Permit) -> Self {
+        Self { stream, progress, permit, ahead: Bytes::new() }
+    }
+
+    /// Bytes that were read and belong to whoever reads next.
+    pub(super) fn put_back(&mut self, bytes: &[u8]) {
+        self.ahead = Bytes::copy_from_slice(bytes);
+    }
+
+    fn note_write(&self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match &result {
-            Poll::Ready(Ok(_)) => self.progress.wrote(),
+            Poll::Ready(Ok(bytes)) => self.progress.wrote(*bytes),
             Poll::Pending => self.progress.blocked(),
             Poll::Ready(Err(_)) => {}
         }
@@ -58,7 +72,17 @@ impl AsyncRead for Watched {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
+        if self.ahead.is_empty() {
+            ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
+        } else {
+            let length = self.ahead.len().min(buffer.remaining());
+            buffer.put_slice(&self.ahead[..length]);
+            self.ahead.advance(length);
+            if self.ahead.is_empty() {
+                // An empty rest would hold its whole buffer for as long as the connection lives.
+                self.ahead = Bytes::new();
+            }
+        }
         if buffer.filled().len() > before {
             self.progress.read();
         }
@@ -111,7 +135,14 @@ pub(super) struct ClientStream {
     kind: Kind,
     progress: Arc<Progress>,
     swallowed: usize,
-    head: HeadWatch,
+    watch: Watch,
+}
+
+/// What reads along.
+#[derive(Debug)]
+enum Watch {
+    Heads(HeadWatch),
+    Frames(Box<FrameWatch>),
 }
 
 macro_rules! either {
@@ -130,14 +161,25 @@ macro_rules! either {
 }
 
 impl ClientStream {
+    /// HTTP/1 without TLS.
     pub(super) fn plain(stream: Watched) -> Self {
         let progress = stream.progress.clone();
-        Self { kind: Kind::Plain(stream), progress, swallowed: 0, head: HeadWatch::default() }
+        Self { kind: Kind::Plain(stream), progress, swallowed: 0, watch: Watch::Heads(HeadWatch::default()) }
     }
 
+    /// HTTP/1 over TLS.
     pub(super) fn tls(stream: TlsStream<Watched>) -> Self {
         let progress = stream.get_ref().0.progress.clone();
-        Self { kind: Kind::Tls(Box::new(stream)), progress, swallowed: 0, head: HeadWatch::default() }
+        let watch = Watch::Heads(HeadWatch::default());
+        Self { kind: Kind::Tls(Box::new(stream)), progress, swallowed: 0, watch }
+    }
+
+    /// HTTP/2, its frames watched.
+    pub(super) fn multiplexed(stream: TlsStream<Watched>, frames: FrameWatch) -> Self {
+        let progress = stream.get_ref().0.progress.clone();
+        progress.multiplex();
+        let watch = Watch::Frames(Box::new(frames));
+        Self { kind: Kind::Tls(Box::new(stream)), progress, swallowed: 0, watch }
     }
 
     /// Closing a socket with unread bytes resets it, and the reset may overtake the answer (RFC 9112 §9.6): what a client
@@ -165,19 +207,49 @@ impl AsyncRead for ClientStream {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        match &mut this.watch {
+            Watch::Heads(heads) => {
+                if heads.gives(&this.progress, buffer)? {
+                    return Poll::Ready(Ok(()));
+                }
+                if heads.holds() {
+                    return Poll::Pending;
+                }
+            }
+            Watch::Frames(frames) if frames.is_over() => {
+                say_farewell(frames, buffer);
+                return Poll::Ready(Ok(()));
+            }
+            Watch::Frames(_) => {}
+        }
         let before = buffer.filled().len();
-        ready!(either!(self, stream => stream.poll_read(context, buffer)))?;
-        // The first bytes may have come with the end of the handshake, while nothing was awaited.
-        let is_head = matches!(self.progress.phase().0, Phase::Idle | Phase::Headers);
-        if is_head && !self.progress.is_multiplexed() {
-            let signs = self.progress.head();
-            if !signs.over {
-                let signs = self.head.read(&buffer.filled()[before..], signs);
-                self.progress.note_head(signs);
+        ready!(either!(this, stream => stream.poll_read(context, buffer)))?;
+        match &mut this.watch {
+            Watch::Heads(heads) => {
+                if !heads.take(&this.progress, buffer, before)? {
+                    // All of it belongs to the next request.
+                    return Poll::Pending;
+                }
+            }
+            Watch::Frames(frames) => {
+                let bytes = &buffer.filled()[before..];
+                let passes = frames.read(bytes, this.progress.now(), this.progress.served());
+                this.progress.note_block(frames.is_in_block());
+                if frames.is_over() {
+                    buffer.set_filled(before + passes);
+                    say_farewell(frames, buffer);
+                }
             }
         }
         Poll::Ready(Ok(()))
     }
+}
+
+/// What the library reads in the place of a client that is over a budget.
+fn say_farewell(frames: &mut FrameWatch, buffer: &mut ReadBuf<'_>) {
+    let written = frames.farewell(buffer.initialize_unfilled());
+    buffer.advance(written);
 }
 
 impl AsyncWrite for ClientStream {

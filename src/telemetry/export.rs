@@ -127,6 +127,64 @@ mod tests {
     }
 
     #[test]
+    fn certificates_end_when_the_first_of_their_name_does() {
+        let certificate = |name: &str, seconds| crate::policy::set::Certificate {
+            names: vec![name.to_owned(), "other.fr".to_owned()],
+            chain: Vec::new(),
+            key: crate::secret::Sensitive::new(std::sync::Arc::new(
+                rustls::pki_types::PrivatePkcs8KeyDer::from(Vec::new()).into(),
+            )),
+            expires: SystemTime::UNIX_EPOCH + Duration::from_secs(seconds),
+        };
+        let with = |certificates: Vec<_>, client: Option<u64>| {
+            let policy = crate::telemetry::sample::policy(std::path::Path::new("journal"));
+            let mut gateway = std::sync::Arc::into_inner(policy).unwrap().gateway;
+            gateway.certificates = certificates;
+            gateway.upstreams[0].tls = client.map(|seconds| crate::policy::set::UpstreamTls {
+                ca: None,
+                server_name: None,
+                client: Some(std::sync::Arc::new(crate::policy::set::ClientIdentity {
+                    chain: Vec::new(),
+                    key: crate::secret::Sensitive::new(
+                        rustls::pki_types::PrivatePkcs8KeyDer::from(Vec::new()).into(),
+                    ),
+                    expires: SystemTime::UNIX_EPOCH + Duration::from_secs(seconds),
+                })),
+            });
+            gateway
+        };
+        let before = || {
+            let list =
+                vec![certificate("a.fr", 3_000), certificate("a.fr", 2_000), certificate("b.fr", 4_000)];
+            with(list, Some(5_000))
+        };
+        let exposed = |shown: crate::policy::set::GatewaySettings| {
+            observe(|| {
+                telemetry::certificates(&before(), None);
+                telemetry::certificates(&shown, Some(&before()));
+            })
+        };
+        let (kept, renewed) = (exposed(before()), exposed(with(vec![certificate("a.fr", 9_000)], None)));
+        for (text, value) in [(&kept, "5000"), (&renewed, "NaN")] {
+            let line = format!(
+                "rempart_upstream_certificate_expiry_timestamp_seconds{{upstream=\"kolibri\"}} {value}"
+            );
+            assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+        }
+        for (text, name, value) in [
+            (&kept, "a.fr", "2000"),
+            (&kept, "b.fr", "4000"),
+            (&renewed, "a.fr", "9000"),
+            (&renewed, "b.fr", "NaN"),
+        ] {
+            let line =
+                format!("rempart_certificate_expiry_timestamp_seconds{{certificate=\"{name}\"}} {value}");
+            assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+        }
+        assert!(!kept.contains("certificate=\"other.fr\""));
+    }
+
+    #[test]
     fn installing_twice_gives_the_same_registry() {
         let first = install().unwrap();
         let second = install().unwrap();

@@ -96,8 +96,16 @@ labels! {
     ConnectionRefusal {
         /// As many as `limits.connections` were open.
         Limit = "limit",
+        /// Its address had as many as `limits.connections_per_address`.
+        Address = "address",
+        /// As many as `limits.handshakes`, or `limits.handshakes_per_address` of its address, were under way.
+        Handshakes = "handshakes",
         /// The operating system had no descriptor or memory for it.
         Resources = "resources",
+        /// It came to a listener of balancers from somewhere else.
+        Untrusted = "untrusted",
+        /// A balancer sent no PROXY header, or none that can be read.
+        ProxyHeader = "proxy_header",
     }
 
     /// Which phase of a connection lasted too long.
@@ -114,12 +122,58 @@ labels! {
         ResponseBody = "response_body",
     }
 
+    /// Why a request was answered 503 before anything was done for it.
+    ShedReason {
+        /// As many as `limits.exchanges` were under way.
+        Exchanges = "exchanges",
+        /// Work that is ready waits longer than `timeouts.queue`.
+        QueueTime = "queue_time",
+    }
+
+    /// What is given up first.
+    PriorityLabel {
+        /// First.
+        Normal = "normal",
+        /// Last.
+        Critical = "critical",
+        /// There were so many that nobody looked.
+        Unknown = "unknown",
+    }
+
+    /// Of what an HTTP/2 client sent too many.
+    Flood {
+        /// PING.
+        Ping = "ping",
+        /// SETTINGS.
+        Settings = "settings",
+        /// PRIORITY.
+        Priority = "priority",
+        /// RST_STREAM: rapid reset.
+        RstStream = "rst_stream",
+        /// DATA without data.
+        EmptyData = "empty_data",
+        /// WINDOW_UPDATE.
+        WindowUpdate = "window_update",
+        /// HEADERS that become no exchange.
+        RefusedHeaders = "refused_headers",
+        /// Any other kind.
+        Other = "other",
+        /// CONTINUATION of one header block.
+        Continuation = "continuation",
+    }
+
     /// Why the gateway answered by itself instead of forwarding.
     RefusalReason {
         /// Not HTTP, or HTTP that two parsers could read differently (RFC 9112 §11).
         Malformed = "malformed",
         /// `Host` is missing, twice there or not the one of the target.
         BadHost = "bad_host",
+        /// The connection was opened for another site (421).
+        Misdirected = "misdirected",
+        /// It has passed here too often (508).
+        Loop = "loop",
+        /// OPTIONS whose `Max-Forwards` was 0: answered here (200).
+        LastHop = "last_hop",
         /// A path that gateway and platform could read differently.
         AmbiguousPath = "ambiguous_path",
         /// 414
@@ -162,7 +216,7 @@ labels! {
         Upstream = "upstream",
         /// The upstream's answer could not be proven safe (502).
         Redaction = "redaction",
-        /// As many as `limits.exchanges` were under way (503).
+        /// As many as `limits.exchanges` were under way, or work waits longer than `timeouts.queue` (503).
         Overloaded = "overloaded",
         /// A defect of the gateway (500).
         Internal = "internal",
@@ -310,6 +364,15 @@ impl From<&http::Method> for MethodLabel {
             http::Method::TRACE => Self::Trace,
             http::Method::PATCH => Self::Patch,
             _ => Self::Other,
+        }
+    }
+}
+
+impl From<crate::policy::set::Priority> for PriorityLabel {
+    fn from(priority: crate::policy::set::Priority) -> Self {
+        match priority {
+            crate::policy::set::Priority::Normal => Self::Normal,
+            crate::policy::set::Priority::Critical => Self::Critical,
         }
     }
 }

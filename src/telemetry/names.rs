@@ -97,6 +97,11 @@ table! {
     REQUESTS_REFUSED = Counter "rempart_requests_refused_total" [reason]
         "Exchanges that the gateway answered itself because it would not or could not forward them.";
 
+    REQUESTS_SHED = Counter "rempart_requests_shed_total" [reason, priority]
+        "Exchanges answered 503 because there was too much work.";
+    QUEUE_TIME = Gauge "rempart_queue_time_seconds" [worker]
+        "How long work that is ready waits for its core: the shortest wait of the last tenth of a second.";
+
     UPSTREAM_REQUESTS = Counter "rempart_upstream_requests_total" [upstream, code]
         "Responses received from an upstream, by status code.";
     UPSTREAM_DURATION = Histogram "rempart_upstream_duration_seconds" [upstream]
@@ -131,12 +136,21 @@ table! {
 
     TLS_HANDSHAKES = Counter "rempart_tls_handshakes_total" [version, outcome]
         "TLS handshakes with clients.";
+    CERTIFICATE_EXPIRY = Gauge "rempart_certificate_expiry_timestamp_seconds" [certificate]
+        "When a certificate that clients are shown ends, or the first one of its chain, in seconds since 1970; by its first server name. `NaN` once it is shown no more.";
+    UPSTREAM_CERTIFICATE_EXPIRY = Gauge "rempart_upstream_certificate_expiry_timestamp_seconds" [upstream]
+        "When the certificate ends that the gateway shows to an upstream, or the first one of its chain, in seconds since 1970. `NaN` once it is shown no more.";
     CONNECTIONS_OPEN = Gauge "rempart_connections_open" []
         "Open client connections.";
     CONNECTIONS_REFUSED = Counter "rempart_connections_refused_total" [reason]
         "Client connections closed before their first exchange.";
+    CONNECTIONS_EVICTED = Counter "rempart_connections_evicted_total" []
+        "Idle client connections closed to make room for new ones.";
     CONNECTIONS_TIMED_OUT = Counter "rempart_connections_timed_out_total" [phase]
         "Client connections closed because a phase lasted too long.";
+
+    FRAME_FLOODS = Counter "rempart_frame_floods_total" [frame]
+        "HTTP/2 connections ended because their client sent too many frames of one kind.";
 
     RATE_LIMITED = Counter "rempart_rate_limited_total" [route, scope]
         "Exchanges answered 429.";
@@ -254,6 +268,10 @@ mod tests {
             "provider",
             "quota",
             "source",
+            "certificate",
+            "frame",
+            "priority",
+            "worker",
             "endpoint",
             "state",
             "cause",

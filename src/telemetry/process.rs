@@ -3,20 +3,32 @@
 
 use std::time::{Duration, SystemTime};
 
-use metrics::SharedString;
+use metrics::{Gauge, SharedString};
 
 use super::{
     labels::{
-        CheckOutcome, ConnectionRefusal, EjectionCause, EndpointState, HandshakeOutcome, QuotaOutcome,
-        RefusalReason, ReloadOutcome, ResolutionOutcome, Scope, TimeoutPhase, TlsVersion,
+        CheckOutcome, ConnectionRefusal, EjectionCause, EndpointState, Flood, HandshakeOutcome,
+        PriorityLabel, QuotaOutcome, RefusalReason, ReloadOutcome, ResolutionOutcome, Scope, ShedReason,
+        TimeoutPhase, TlsVersion,
     },
     names,
 };
-use crate::policy::set::Quota;
+use crate::policy::set::{Certificate, GatewaySettings, Quota};
 
 /// Counts an exchange that the gateway answered by itself.
 pub fn request_refused(reason: RefusalReason) {
     names::REQUESTS_REFUSED.counter([SharedString::const_str(reason.as_str())]).increment(1);
+}
+
+/// Counts an exchange that was not begun because there was too much work.
+pub fn request_shed(reason: ShedReason, priority: PriorityLabel) {
+    let labels = [reason.as_str(), priority.as_str()].map(SharedString::const_str);
+    names::REQUESTS_SHED.counter(labels).increment(1);
+}
+
+/// Tells how long work that is ready waits for a worker's core.
+pub fn queue_time(worker: usize, shortest: Duration) {
+    names::QUEUE_TIME.gauge([SharedString::from(worker.to_string())]).set(shortest.as_secs_f64());
 }
 
 /// Says how many addresses of an endpoint stand so; the endpoint is called as the policy writes it.
@@ -51,6 +63,33 @@ pub fn tls_handshake(version: TlsVersion, outcome: HandshakeOutcome) {
     names::TLS_HANDSHAKES.counter(labels).increment(1);
 }
 
+/// Says when the certificates end that clients and upstreams are shown, instead of those `before`.
+pub fn certificates(shown: &GatewaySettings, before: Option<&GatewaySettings>) {
+    // A series cannot be taken back; no comparison holds of this value, so that nobody is alarmed.
+    let gone = before.into_iter().flat_map(expiries).map(|(gauge, _)| (gauge, f64::NAN));
+    let shown = expiries(shown).into_iter().map(|(gauge, end)| {
+        let since = end.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        (gauge, since.as_secs_f64())
+    });
+    gone.chain(shown).for_each(|(gauge, value)| gauge.set(value));
+}
+
+/// The series of every certificate, and what it tells.
+fn expiries(gateway: &GatewaySettings) -> Vec<(Gauge, SystemTime)> {
+    let name = |certificate: &Certificate| certificate.names.first().cloned().unwrap_or_default();
+    let servers = gateway.certificates.iter().map(|certificate| {
+        // Of several kinds for one name, the first to end.
+        let alike = gateway.certificates.iter().filter(|other| name(other) == name(certificate));
+        let end = alike.map(|other| other.expires).min().unwrap_or(certificate.expires);
+        (names::CERTIFICATE_EXPIRY.gauge([name(certificate).into()]), end)
+    });
+    let clients = gateway.upstreams.iter().filter_map(|upstream| {
+        let client = upstream.tls.as_ref()?.client.as_ref()?;
+        Some((names::UPSTREAM_CERTIFICATE_EXPIRY.gauge([upstream.name.clone().into()]), client.expires))
+    });
+    servers.chain(clients).collect()
+}
+
 /// Client connections that were accepted (positive) or are gone (negative).
 pub fn connections_open(change: i32) {
     names::CONNECTIONS_OPEN.gauge([]).increment(f64::from(change));
@@ -61,9 +100,19 @@ pub fn connection_refused(reason: ConnectionRefusal) {
     names::CONNECTIONS_REFUSED.counter([SharedString::const_str(reason.as_str())]).increment(1);
 }
 
+/// Counts an idle client connection closed to make room.
+pub fn connection_evicted() {
+    names::CONNECTIONS_EVICTED.counter([]).increment(1);
+}
+
 /// Counts a client connection closed because a phase lasted too long.
 pub fn connection_timed_out(phase: TimeoutPhase) {
     names::CONNECTIONS_TIMED_OUT.counter([SharedString::const_str(phase.as_str())]).increment(1);
+}
+
+/// Counts an HTTP/2 connection ended because its client sent too many frames of one kind.
+pub fn frames_flooded(kind: Flood) {
+    names::FRAME_FLOODS.counter([SharedString::const_str(kind.as_str())]).increment(1);
 }
 
 /// Counts a question to the shared counter store that had no answer.

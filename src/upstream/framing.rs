@@ -4,6 +4,8 @@
 use http::{HeaderMap, Method, Request, header};
 use http_body::Body;
 
+use super::endpoint::RESPONSE_HEAD_BYTES;
+
 /// Whether an origin might ignore the body of this request and read it as the next one.
 pub(super) fn has_unexpected_body<B: Body>(request: &Request<B>) -> bool {
     !matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH)
@@ -28,6 +30,13 @@ pub(super) fn has_one_framing(headers: &HeaderMap) -> bool {
     }
 }
 
+/// Whether a head is no longer than what is asked for: hyper's own bound is that of its buffer, which may be filled with twice as
+/// much at once, and a client of HTTP/2 that finds it too long ends the connection with all its streams.
+pub(super) fn is_bounded(headers: &HeaderMap) -> bool {
+    let length: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    length <= RESPONSE_HEAD_BYTES
+}
+
 /// The same request again, if sending it twice does no harm.
 pub(super) fn copy_if_safe<B: Body + Default>(request: &Request<B>) -> Option<Request<B>> {
     if !request.method().is_idempotent() || !request.body().is_end_stream() {
@@ -46,6 +55,18 @@ mod tests {
     use http::HeaderValue;
 
     use super::*;
+
+    #[test]
+    fn a_head_is_bounded_as_a_whole() {
+        let mut headers = HeaderMap::new();
+        let value = HeaderValue::from_str(&"a".repeat(1023)).unwrap();
+        for _ in 0..RESPONSE_HEAD_BYTES / 1024 {
+            headers.append("x", value.clone());
+        }
+        assert!(is_bounded(&headers));
+        headers.append("y", HeaderValue::from_static(""));
+        assert!(!is_bounded(&headers));
+    }
 
     #[test]
     fn a_response_has_one_end() {

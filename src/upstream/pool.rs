@@ -18,7 +18,7 @@ use super::{
     connection::{Connection, Unanswered},
     deadline::Deadlines,
     fleet::Fleet,
-    framing::{copy_if_safe, has_one_framing},
+    framing::{copy_if_safe, has_one_framing, is_bounded},
     held::Held,
     member::{Attempt, Live, Member},
 };
@@ -210,7 +210,9 @@ where
             now = Instant::now();
             let took = now.saturating_duration_since(began);
             let (cause, copy) = match answer {
-                Ok(Ok(response)) if !has_one_framing(response.headers()) => {
+                Ok(Ok(response))
+                    if !has_one_framing(response.headers()) || !is_bounded(response.headers()) =>
+                {
                     live.failed(member, took, now);
                     return Err(UpstreamError::Broken);
                 }

@@ -173,6 +173,7 @@ fn the_shipped_policies_pass_the_check() {
         ("tls/tls.key", made.key.expose()),
         ("keys/secret", "0123456789abcdef0123456789abcdef"),
         ("keys/redis-url", "redis://127.0.0.1:6379/0"),
+        ("tickets/keys", "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="),
     ] {
         let path = root.path().join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();

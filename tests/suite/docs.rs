@@ -175,6 +175,9 @@ fn the_words_of_labels_are_those_of_the_code() {
         "outcome" "TLS handshakes" HandshakeOutcome;
         "reason" "connections refused" ConnectionRefusal;
         "phase" "connections timed out" TimeoutPhase;
+        "frame" "frame floods" Flood;
+        "reason" "requests shed" ShedReason;
+        "priority" "requests shed" PriorityLabel;
         "scope" "limits" Scope;
         "direction" "cookies dropped" Direction;
         "outcome" "policy reloads" ReloadOutcome;
@@ -339,7 +342,8 @@ fn defaults(heading: &str) -> String {
 
 #[test]
 fn the_defaults_of_the_reference_are_those_of_the_code() {
-    let [limits, timeouts, upstream] = ["limits", "timeouts", "upstreams"].map(defaults);
+    let [limits, frames, timeouts, upstream] = ["limits", "h2_frames", "timeouts", "upstreams"].map(defaults);
+    assert!(frames.contains("ping: 50"), "{frames}");
     assert!(limits.contains("body_bytes: 16 MiB") && timeouts.contains("drain: 30 s"), "{limits} {timeouts}");
     let charter = files("docs/policy.md").swap_remove(0);
     let shown = |keys: &str, upstream: &str| {
@@ -348,7 +352,8 @@ fn the_defaults_of_the_reference_are_those_of_the_code() {
         let set = sound(vec![charter.clone(), ("gateway.yaml".into(), gateway), route]).gateway;
         format!("{:#?}", (set.limits, set.timeouts, set.upstreams))
     };
-    let written = format!("  limits: {{ {limits} }}\n  timeouts: {{ {timeouts} }}\n");
+    let written =
+        format!("  limits: {{ {limits}, h2_frames: {{ {frames} }} }}\n  timeouts: {{ {timeouts} }}\n");
     assert_eq!(shown(&written, &upstream), shown("", ""));
 }
 

@@ -14,6 +14,7 @@ use crate::support::{
 use futures_util::{SinkExt as _, StreamExt as _};
 use http::Method;
 use http_body_util::BodyExt as _;
+use rempart::demo::certificates;
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -239,6 +240,55 @@ async fn answers_keep_what_the_platform_said_but_its_hops() {
 }
 
 #[tokio::test]
+async fn a_connection_for_one_site_is_none_for_another() {
+    let upstream = Upstream::start(ok);
+    let folder = PolicyFolder::new(upstream.address, &Tokens::new()).routes("plain", PLAIN_ROUTE);
+    let made = certificates::generate(&["autre.example", "*.autre.example"]).unwrap();
+    let (chain, key) = (folder.root().join("autre.pem"), folder.root().join("autre.key"));
+    std::fs::write(&chain, &made.chain).unwrap();
+    std::fs::write(&key, made.key.expose()).unwrap();
+    let line = format!(
+        "    - {{ names: [autre.example, \"*.autre.example\"], chain: \"{}\", key: \"{}\" }}\n  secret:",
+        chain.display(),
+        key.display()
+    );
+    folder.replace("gateway.yaml", "  secret:", &line);
+    let gateway = Gateway::start(folder);
+    let client = Client::new(&gateway);
+    let ask = async |version, host: &str| {
+        client.connect(version).await.send(&Ask::get("/a").host(host)).await.status.as_u16()
+    };
+    for version in [Version::H1, Version::H2] {
+        for (host, expected) in [
+            ("ecole.example", 200),
+            // Of the same certificate.
+            ("localhost", 200),
+            ("autre.example", 421),
+            ("AUTRE.example:443", 421),
+            ("a.autre.example", 421),
+            // Nobody's: what answers for it is the first certificate, whoever asks.
+            ("nobody.example", 200),
+            ("a.b.autre.example", 200),
+        ] {
+            assert_eq!(ask(version, host).await, expected, "{version:?} {host}");
+        }
+    }
+    // The connection goes on for its own site.
+    let mut connection = client.connect(Version::H2).await;
+    assert_eq!(connection.send(&Ask::get("/a").host("autre.example")).await.status, 421);
+    assert_eq!(connection.send(&Ask::get("/a")).await.status, 200);
+    // A proxy in front has one name for all sites.
+    gateway.folder.replace(
+        "gateway.yaml",
+        "  workers: 2\n",
+        "  workers: 2\n  trusted_proxies: [127.0.0.0/8]\n",
+    );
+    gateway.reload();
+    assert_eq!(ask(Version::H1, "autre.example").await, 200);
+    stop(gateway).await;
+}
+
+#[tokio::test]
 async fn streams_arrive_piece_by_piece_both_ways() {
     let upstream = Upstream::start(|_| {
         let mut steps = vec![Step::Bytes(head(
@@ -303,6 +353,28 @@ async fn streams_arrive_piece_by_piece_both_ways() {
     let (answer, _) = read_all(&mut stream, PATIENCE).await;
     assert!(answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
     assert_eq!(upstream.last().body, b"abc");
+    stop(gateway).await;
+}
+
+#[tokio::test]
+async fn a_platform_of_http_1_0_is_answered_for_in_http_1_1() {
+    let upstream = Upstream::start(|request| {
+        let length = if request.target() == "/told" { "Content-Length: 4\r\n" } else { "" };
+        let end = if request.target() == "/reset" { Step::Reset } else { Step::Close };
+        Answer::raw(format!("HTTP/1.0 200 OK\r\nContent-Type: text/css\r\n{length}\r\nbody")).then(end)
+    });
+    let (gateway, client) = start("", PLAIN_ROUTE, &upstream);
+    for (target, whole) in [("/told", true), ("/closed", true), ("/reset", false)] {
+        let ask = format!("GET {target} HTTP/1.1\r\nHost: ecole.example\r\nConnection: close\r\n\r\n");
+        let (answer, _) = client.bytes(ask.as_bytes()).await;
+        let text = String::from_utf8_lossy(&answer).to_lowercase();
+        if whole {
+            assert!(text.starts_with("http/1.1 200"), "{target}: {text}");
+        }
+        // An end that anybody can tell from a cut.
+        let framed = text.contains("content-length: 4\r\n") || text.ends_with("\r\n0\r\n\r\n");
+        assert_eq!(framed && !text.starts_with("http/1.1 5"), whole, "{target}: {text}");
+    }
     stop(gateway).await;
 }
 
@@ -377,6 +449,7 @@ async fn a_platform_in_trouble_is_an_answer_in_time() {
     let upstream = Upstream::start(|request| match request.target().as_str() {
         "/hang" => Answer(vec![Step::Pause(Duration::from_secs(6)), Step::Close]),
         "/garbage" => Answer::raw("no HTTP\r\n\r\n").then(Step::Close),
+        "/huge" => Answer::new(200, &[("X", &"a".repeat(400_000))], ""),
         _ => ok(request),
     });
     let plain = PLAIN_ROUTE.replace("upstream: school", "upstream: school\n    response_timeout: 1 s");
@@ -388,6 +461,7 @@ async fn a_platform_in_trouble_is_an_answer_in_time() {
     assert!(begun.elapsed() < Duration::from_secs(5));
     assert_eq!(reply.header("content-type"), ["application/problem+json"]);
     assert_eq!(connection.send(&Ask::get("/garbage")).await.status, 502);
+    assert_eq!(connection.send(&Ask::get("/huge")).await.status, 502);
     // A pooled connection that the platform has closed meanwhile costs nobody an answer.
     let closing = |_: &Recorded| ok(&Recorded { head: vec![], body: vec![] }).then(Step::Close);
     upstream.script(closing);

@@ -3,13 +3,23 @@
 
 use std::{
     collections::VecDeque,
+    io::Write as _,
     net::SocketAddr,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
+use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper::{client::conn::http2, ext::Protocol, upgrade::Upgraded};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
     time::timeout,
 };
@@ -21,7 +31,7 @@ use tokio_tungstenite::{
         client::IntoClientRequest,
         handshake::server::{Request, Response},
         protocol::{
-            CloseFrame,
+            CloseFrame, Role,
             frame::{
                 Frame,
                 coding::{CloseCode, Data, OpCode},
@@ -35,6 +45,7 @@ use crate::support::{
     client::Client,
     folder::PolicyFolder,
     gateway::{Gateway, Signal},
+    pause,
     school::stop,
     tokens::Tokens,
 };
@@ -386,6 +397,223 @@ async fn a_socket_ends_with_either_side_and_with_the_gateway() {
     world.platform.last().await;
     let stopped = world.gateway.wait();
     assert!(stopped.status.success());
+}
+
+type H2Socket = WebSocketStream<TokioIo<Upgraded>>;
+
+/// One connection of HTTP/2 with room for WebSockets (RFC 8441).
+struct H2 {
+    sender: http2::SendRequest<Full<Bytes>>,
+    token: Option<String>,
+}
+
+impl H2 {
+    /// Connects as this role, and asks something to hear of the gateway's settings.
+    async fn connect(world: &World, role: &str) -> Self {
+        let stream = world.client.handshake(world.client.tls(&[b"h2"])).await.unwrap();
+        let (sender, connection) =
+            http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+        tokio::spawn(connection);
+        let token = (role != "anonymous").then(|| world.tokens.of("u1", role, &[], &[]));
+        let mut h2 = Self { sender, token };
+        assert_eq!(h2.get("/nowhere").await, 404);
+        h2
+    }
+
+    async fn send(
+        &mut self,
+        mut request: http::Request<Full<Bytes>>,
+    ) -> http::Response<hyper::body::Incoming> {
+        if let Some(token) = &self.token {
+            request.headers_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
+        }
+        timeout(PATIENCE, self.sender.send_request(request)).await.expect("an answer").expect("an answer")
+    }
+
+    async fn get(&mut self, path: &str) -> StatusCode {
+        let request =
+            http::Request::get(format!("https://ecole.example{path}")).body(Full::default()).unwrap();
+        let answer = self.send(request).await;
+        let status = answer.status();
+        answer.into_body().collect().await.unwrap();
+        status
+    }
+
+    async fn open(&mut self, path: &str, fields: &[(&'static str, &str)]) -> Result<H2Socket, StatusCode> {
+        let mut request = http::Request::connect(format!("https://ecole.example{path}"))
+            .extension(Protocol::from_static("websocket"))
+            .header("sec-websocket-version", "13")
+            .body(Full::default())
+            .unwrap();
+        for (name, value) in fields {
+            request.headers_mut().insert(*name, value.parse().unwrap());
+        }
+        let answer = self.send(request).await;
+        if answer.status() != 200 {
+            return Err(answer.status());
+        }
+        for name in ["upgrade", "connection", "sec-websocket-accept", "sec-websocket-key", "content-length"] {
+            assert!(!answer.headers().contains_key(name), "{name}");
+        }
+        let io = TokioIo::new(hyper::upgrade::on(answer).await.unwrap());
+        Ok(WebSocketStream::from_raw_socket(io, Role::Client, None).await)
+    }
+}
+
+#[tokio::test]
+async fn a_socket_of_http_2_is_read_as_any_other() {
+    let world = World::start().await;
+    let next = async |socket: &mut H2Socket| timeout(PATIENCE, socket.next()).await.expect("a message");
+    for (role, path, sent, expected) in [
+        (
+            "marketing",
+            "/socket",
+            r#"{"full_name":"Anna","title":"t","x":1}"#,
+            r#"{"full_name":"***","title":"t"}"#,
+        ),
+        ("learner", "/socket", r#"{"full_name":"Anna","id":"u1"}"#, r#"{"full_name":"Anna","id":"u1"}"#),
+        ("administrator", "/socket", "bonjour", "bonjour"),
+        ("marketing", "/unread", r#"{"full_name":"Anna"}"#, r#"{"full_name":"Anna"}"#),
+    ] {
+        world.platform.scripts.lock().unwrap().push_back(vec![text(sent)]);
+        let mut h2 = H2::connect(&world, role).await;
+        let asked = [("sec-websocket-protocol", "chat"), ("sec-websocket-extensions", "permessage-deflate")];
+        let mut socket = h2.open(path, &asked).await.unwrap();
+        assert_eq!(next(&mut socket).await.unwrap().unwrap(), text(expected), "{role} {path}");
+        let long = "x".repeat(100_000);
+        socket.send(text(&format!("{{\"title\":\"{long}\"}}"))).await.unwrap();
+        socket.close(None).await.unwrap();
+        while let Some(Ok(_)) = next(&mut socket).await {}
+        let seen = world.platform.last().await;
+        assert!(matches!(&seen.messages[0], Message::Text(text) if text.len() == 100_012), "{role} {path}");
+        assert_eq!(seen.headers["upgrade"], "websocket", "{role} {path}");
+        assert!(seen.headers.contains_key("sec-websocket-key"));
+        assert_eq!(seen.headers["via"], "2.0 rempart");
+        // Compression stays where nothing is read on the route.
+        assert_eq!(seen.headers.contains_key("sec-websocket-extensions"), path == "/unread", "{role}");
+        assert_eq!(h2.get("/nowhere").await, 404, "the connection goes on");
+    }
+    // What may not be sent closes one socket, and no other of the connection.
+    let mut h2 = H2::connect(&world, "marketing").await;
+    let mut good = h2.open("/socket", &[]).await.unwrap();
+    let mut bad = h2.open("/socket", &[]).await.unwrap();
+    bad.send(text(r#"{"birth_year":2013}"#)).await.unwrap();
+    assert_eq!(code(next(&mut bad).await.and_then(Result::ok).as_ref()), Some(1008));
+    assert_eq!(code(world.platform.last().await.messages.last()), Some(1008));
+    good.send(text(r#"{"title":"x"}"#)).await.unwrap();
+    good.close(None).await.unwrap();
+    while let Some(Ok(_)) = next(&mut good).await {}
+    assert_eq!(world.platform.last().await.messages[0], text(r#"{"title":"x"}"#));
+    // Who opens none is told so.
+    assert_eq!(h2.open("/socket", &[("sec-websocket-protocol", "graphql-ws")]).await.unwrap_err(), 400);
+    assert_eq!(h2.open("/nowhere", &[]).await.unwrap_err(), 404);
+    assert_eq!(h2.open("/socket", &[("sec-websocket-version", "8")]).await.unwrap_err(), 501);
+    // The gateway ends, with a socket that is open.
+    let mut last = h2.open("/socket", &[]).await.unwrap();
+    world.gateway.signal(Signal::Term);
+    let end = timeout(PATIENCE * 2, async { while let Some(Ok(_)) = last.next().await {} }).await;
+    assert!(end.is_ok(), "the socket outlived its gateway");
+    let records = world.gateway.journal.wait_count("sockets", 6, |record| record["decision"] == "upgraded");
+    assert!(
+        records.iter().all(|record| record["status"] == 200 && record["protocol"] == "h2"),
+        "{records:?}"
+    );
+    assert!(world.gateway.wait().status.success());
+}
+
+/// A platform that agrees to any WebSocket, says a byte again and again, and never leaves by itself: how many are still there.
+fn stubborn() -> (SocketAddr, Arc<AtomicUsize>) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let (address, there) = (listener.local_addr().unwrap(), Arc::new(AtomicUsize::new(0)));
+    let count = Arc::clone(&there);
+    std::thread::spawn(move || {
+        for socket in listener.incoming() {
+            let (mut socket, count) = (socket.unwrap(), Arc::clone(&count));
+            std::thread::spawn(move || {
+                let request = read_head(&mut socket);
+                let key = request.lines().find_map(|line| line.strip_prefix("sec-websocket-key: ")).unwrap();
+                let accept = tokio_tungstenite::tungstenite::handshake::derive_accept_key(key.as_bytes());
+                let answer = format!(
+                    "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\
+                     Sec-WebSocket-Accept: {accept}\r\n\r\n"
+                );
+                socket.write_all(answer.as_bytes()).unwrap();
+                count.fetch_add(1, Ordering::SeqCst);
+                // An empty ping.
+                while socket.write_all(&[0x89, 0]).is_ok() {
+                    pause(Duration::from_millis(20));
+                }
+                count.fetch_sub(1, Ordering::SeqCst);
+            });
+        }
+    });
+    (address, there)
+}
+
+fn read_head(socket: &mut std::net::TcpStream) -> String {
+    let (mut head, mut byte) = (Vec::new(), [0]);
+    while !head.ends_with(b"\r\n\r\n") && std::io::Read::read(socket, &mut byte).unwrap() > 0 {
+        head.push(byte[0]);
+    }
+    String::from_utf8(head).unwrap()
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_takes_the_platform_s_side_along() {
+    let (address, there) = stubborn();
+    let tokens = Tokens::new();
+    let folder = PolicyFolder::new(address, &tokens).routes("sockets", ROUTES);
+    let gateway = Gateway::start(folder);
+    let client = Client::new(&gateway);
+    let world = World { platform: Platform::default(), gateway, tokens, client };
+    for path in ["/unread", "/socket"] {
+        // In order, with the farewell of TLS but without that of the WebSocket.
+        let mut stream = world.client.handshake(world.client.tls(&[b"http/1.1"])).await.unwrap();
+        let ask = format!(
+            "GET {path} HTTP/1.1\r\nHost: ecole.example\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        );
+        stream.write_all(ask.as_bytes()).await.unwrap();
+        let mut start = [0; 12];
+        stream.read_exact(&mut start).await.unwrap();
+        assert_eq!(&start, b"HTTP/1.1 101", "{path}");
+        stream.shutdown().await.unwrap();
+        // Without a word.
+        let mut h2 = H2::connect(&world, "anonymous").await;
+        let reset = h2.open(path, &[]).await.unwrap();
+        assert!(there.load(Ordering::SeqCst) > 0, "{path}");
+        drop(reset);
+        // The connection goes on, and half of the stream is closed.
+        let mut half = h2.open(path, &[]).await.unwrap();
+        half.get_mut().shutdown().await.unwrap();
+        let gone = async {
+            while there.load(Ordering::SeqCst) > 0 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        timeout(Duration::from_secs(10), gone).await.unwrap_or_else(|_| panic!("{path}: {there:?} are left"));
+        assert_eq!(h2.get("/nowhere").await, 404, "{path}");
+    }
+    stop(world.gateway).await;
+}
+
+#[tokio::test]
+async fn a_silent_socket_of_http_2_ends_and_its_connection_goes_on() {
+    let world = World::behind(|folder| {
+        folder.gateway("timeouts: { idle: 1 s, body: 1 s, drain: 1 s }").routes("sockets", ROUTES)
+    })
+    .await;
+    let mut h2 = H2::connect(&world, "marketing").await;
+    let (mut unread, mut read) =
+        (h2.open("/unread", &[]).await.unwrap(), h2.open("/socket", &[]).await.unwrap());
+    let ends = async { while let Some(Ok(_)) = unread.next().await {} };
+    let others = async { while let Some(Ok(_)) = read.next().await {} };
+    timeout(PATIENCE, async { tokio::join!(ends, others) }).await.expect("an end");
+    for _ in 0..2 {
+        world.platform.last().await;
+    }
+    assert_eq!(h2.get("/nowhere").await, 404);
+    stop(world.gateway).await;
 }
 
 #[tokio::test]

@@ -4,18 +4,24 @@ use std::{
     pin::Pin,
     rc::Rc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use super::{ExchangeGuard, ExchangeProgress, Instant, Progress, remember};
+use super::{ExchangeGuard, ExchangeProgress, Progress, remember};
 
 /// Largest piece of a response that an HTTP/2 stream is given at a time, in bytes: one frame.
-///
-/// A stream that does not take so much within the body bound is reset, so this sets the slowest honest reader.
 const H2_PIECE: usize = 16 * 1024;
+
+/// The same for a stream that did not yet take anything, or took the last piece slowly. Whether it moves at all is only
+/// seen from piece to piece, so this is what a reset for taking nothing waits for at the minimum rate.
+const H2_SLOW_PIECE: usize = 8 * 1024;
+
+/// How long a stream takes for a piece that is not slow.
+const H2_BRISK: Duration = Duration::from_secs(1);
 
 /// A client's request body.
 #[derive(Debug)]
@@ -87,7 +93,11 @@ impl Body for Upload {
                 Poll::Pending
             }
             Poll::Ready(frame) => {
-                exchange.awaits_client.set(None);
+                let bytes = match &frame {
+                    Some(Ok(frame)) => frame.data_ref().map_or(0, Bytes::len),
+                    _ => 0,
+                };
+                exchange.brought(bytes, progress.now());
                 if frame.is_none() {
                     exchange.request_unread.set(false);
                 }
@@ -131,23 +141,24 @@ pub struct Download<B> {
     pieces: bool,
 }
 
-impl<B> Download<B> {
+impl<B: Body> Download<B> {
     /// The body that answers the exchange of `guard`.
     pub fn new(body: B, guard: ExchangeGuard) -> Self {
         let pieces = guard.tracker().progress().is_multiplexed();
+        guard.exchange().whole.set(body.is_end_stream());
         Self { body, rest: None, guard, pieces }
-    }
-
-    fn offer(&self, since: Option<Instant>) {
-        self.guard.exchange().offers_client.set(since);
     }
 
     /// Cuts a piece off `data` and keeps the rest for the next poll.
     fn piece(&mut self, mut data: Bytes) -> Frame<Bytes> {
-        if data.len() > H2_PIECE {
-            self.rest = Some(data.split_off(H2_PIECE));
+        let now = self.guard.tracker().progress().now();
+        let exchange = self.guard.exchange();
+        let most = if exchange.is_brisk(now, H2_BRISK) { H2_PIECE } else { H2_SLOW_PIECE };
+        if data.len() > most {
+            self.rest = Some(data.split_off(most));
         }
-        self.offer(Some(self.guard.tracker().progress().now()));
+        exchange.offer(data.len(), now);
+        self.guard.tracker().progress().gave_piece();
         Frame::data(data)
     }
 }
@@ -165,19 +176,23 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Download<B> {
             // HTTP/1: the stream itself knows when the client takes nothing.
             return Pin::new(&mut this.body).poll_frame(context);
         }
-        if let Some(rest) = this.rest.take() {
-            return Poll::Ready(Some(Ok(this.piece(rest))));
-        }
-        match Pin::new(&mut this.body).poll_frame(context) {
-            Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
-                Ok(data) => Poll::Ready(Some(Ok(this.piece(data)))),
-                Err(trailers) => Poll::Ready(Some(Ok(trailers))),
+        let polled = match this.rest.take() {
+            Some(rest) => Poll::Ready(Some(Ok(this.piece(rest)))),
+            None => match Pin::new(&mut this.body).poll_frame(context) {
+                Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+                    Ok(data) => Poll::Ready(Some(Ok(this.piece(data)))),
+                    Err(trailers) => Poll::Ready(Some(Ok(trailers))),
+                },
+                other => {
+                    this.guard.exchange().offers_client.set(None);
+                    other
+                }
             },
-            other => {
-                this.offer(None);
-                other
-            }
+        };
+        if matches!(polled, Poll::Ready(None)) || this.is_end_stream() {
+            this.guard.exchange().whole.set(true);
         }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {

@@ -3,6 +3,7 @@
 //! Both are `Sync` only because hyper wants a stream it can upgrade to be `Send`; all parties live on one core, and
 //! relaxed atomics cost them what plain cells would.
 
+use super::pace::Pace;
 use std::{
     num::NonZeroU64,
     sync::{
@@ -76,8 +77,21 @@ pub struct HeadSigns {
     pub over: bool,
     /// A `Content-Length` field.
     pub length: bool,
+    /// Another one.
+    pub lengths: bool,
     /// A `#` in the request line.
     pub fragment: bool,
+    /// A line that ends without CR.
+    pub bare: bool,
+}
+
+/// How much content follows a head, as the parser understood it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// So many bytes.
+    Length(u64),
+    /// Chunks.
+    Chunked,
 }
 
 impl HeadSigns {
@@ -85,13 +99,36 @@ impl HeadSigns {
         u8::from(self.begun)
             | u8::from(self.over) << 1
             | u8::from(self.length) << 2
-            | u8::from(self.fragment) << 3
+            | u8::from(self.lengths) << 3
+            | u8::from(self.fragment) << 4
+            | u8::from(self.bare) << 5
     }
 
     fn from_bits(bits: u8) -> Self {
         let has = |bit: u8| bits & 1 << bit != 0;
-        Self { begun: has(0), over: has(1), length: has(2), fragment: has(3) }
+        Self { begun: has(0), over: has(1), length: has(2), lengths: has(3), fragment: has(4), bare: has(5) }
     }
+}
+
+/// What an HTTP/2 connection was good for so far: what its client may send frames about.
+#[derive(Debug, Default)]
+struct Work {
+    exchanges: AtomicU64,
+    pieces: AtomicU64,
+    whole: AtomicU64,
+}
+
+/// A reading of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Served {
+    /// Exchanges that began.
+    pub exchanges: u64,
+    /// Pieces of answers that its streams were given.
+    pub pieces: u64,
+    /// Exchanges whose answer its streams were given whole.
+    pub whole: u64,
+    /// Bytes that the client took.
+    pub bytes: u64,
 }
 
 /// What a stream notes.
@@ -102,9 +139,16 @@ pub struct Progress {
     since: AtomicU64,
     last_byte: AtomicU64,
     write_blocked: AtomicU64,
+    written: AtomicU64,
+    pace: Pace,
+    work: Work,
     multiplexed: AtomicBool,
     unread: AtomicBool,
+    block: AtomicU64,
     head: AtomicU8,
+    framing: AtomicU64,
+    holds: AtomicBool,
+    tunnel: AtomicBool,
     closed: AtomicBool,
 }
 
@@ -118,9 +162,16 @@ impl Progress {
             since: AtomicU64::new(now),
             last_byte: AtomicU64::new(now),
             write_blocked: AtomicU64::new(0),
+            written: AtomicU64::new(0),
+            pace: Pace::default(),
+            work: Work::default(),
             multiplexed: AtomicBool::new(false),
             unread: AtomicBool::new(false),
+            block: AtomicU64::new(0),
             head: AtomicU8::new(0),
+            framing: AtomicU64::new(0),
+            holds: AtomicBool::new(false),
+            tunnel: AtomicBool::new(false),
             closed: AtomicBool::new(false),
         })
     }
@@ -172,9 +223,24 @@ impl Progress {
     }
 
     /// The client took bytes.
-    pub fn wrote(&self) {
-        self.last_byte.store(self.clock.now().0.get(), Relaxed);
-        self.write_blocked.store(0, Relaxed);
+    pub fn wrote(&self, bytes: usize) {
+        self.written.store(self.written().saturating_add(bytes as u64), Relaxed);
+        let now = self.clock.now();
+        self.last_byte.store(now.0.get(), Relaxed);
+        if let Some(since) = self.blocked_since() {
+            self.write_blocked.store(0, Relaxed);
+            self.pace.waited(now.since(since));
+        }
+    }
+
+    /// Bytes that the client took, TLS and all.
+    pub fn written(&self) -> u64 {
+        self.written.load(Relaxed)
+    }
+
+    /// Whether the client, whenever it was waited for, took fewer than `rate` bytes a second.
+    pub fn takes_too_little(&self, rate: u64, window: Duration) -> bool {
+        self.pace.is_below(rate, window, self.written())
     }
 
     /// The client takes no bytes at present.
@@ -194,6 +260,20 @@ impl Progress {
         instant(&self.last_byte).unwrap_or(self.now())
     }
 
+    /// HTTP/2: whether the client is in the middle of a header block.
+    pub fn note_block(&self, is_open: bool) {
+        if !is_open {
+            self.block.store(0, Relaxed);
+        } else if self.block.load(Relaxed) == 0 {
+            self.block.store(self.clock.now().0.get(), Relaxed);
+        }
+    }
+
+    /// Since when the client owes the rest of a header block.
+    pub fn block_since(&self) -> Option<Instant> {
+        instant(&self.block)
+    }
+
     /// What was seen of the head that is being read.
     pub fn head(&self) -> HeadSigns {
         HeadSigns::from_bits(self.head.load(Relaxed))
@@ -211,9 +291,72 @@ impl Progress {
         signs
     }
 
+    /// What follows the head whose exchange begins.
+    pub fn tell_framing(&self, framing: Framing) {
+        let word = match framing {
+            Framing::Length(length) => length.saturating_add(1).min(u64::MAX - 1),
+            Framing::Chunked => u64::MAX,
+        };
+        self.framing.store(word, Relaxed);
+    }
+
+    /// What was told, once.
+    pub fn take_framing(&self) -> Option<Framing> {
+        let word = self.framing.load(Relaxed);
+        self.framing.store(0, Relaxed);
+        match word {
+            0 => None,
+            u64::MAX => Some(Framing::Chunked),
+            length => Some(Framing::Length(length - 1)),
+        }
+    }
+
+    /// The stream holds bytes back until the exchange under way is over, and is to be asked again then.
+    pub fn hold(&self) {
+        self.holds.store(true, Relaxed);
+    }
+
+    /// Whether it does; the next exchange begins without.
+    pub(super) fn release(&self) -> bool {
+        let holds = self.holds.load(Relaxed);
+        self.holds.store(false, Relaxed);
+        holds
+    }
+
+    /// What comes from now on is not HTTP/1.
+    pub fn tunnel(&self) {
+        self.tunnel.store(true, Relaxed);
+    }
+
+    /// Whether the stream carries something else than HTTP/1 messages.
+    pub fn is_opaque(&self) -> bool {
+        self.is_multiplexed() || self.tunnel.load(Relaxed)
+    }
+
+    /// A stream was given a piece of its answer.
+    pub(super) fn gave_piece(&self) {
+        count(&self.work.pieces);
+    }
+
+    /// A stream was given its whole answer.
+    pub(super) fn answered_whole(&self) {
+        count(&self.work.whole);
+    }
+
+    /// What the connection was good for so far.
+    pub fn served(&self) -> Served {
+        Served {
+            exchanges: self.work.exchanges.load(Relaxed),
+            pieces: self.work.pieces.load(Relaxed),
+            whole: self.work.whole.load(Relaxed),
+            bytes: self.written(),
+        }
+    }
+
     /// An exchange begins.
     pub(super) fn begin(&self) {
         self.enter(Phase::Exchange);
+        count(&self.work.exchanges);
         // Had the one before left anything unread, it has been skipped.
         self.unread.store(false, Relaxed);
     }
@@ -237,6 +380,11 @@ impl Progress {
     pub fn is_closed(&self) -> bool {
         self.closed.load(Relaxed)
     }
+}
+
+/// One more. Everybody who counts is on one core, so that a load and a store are as good as an atomic addition.
+fn count(cell: &AtomicU64) {
+    cell.store(cell.load(Relaxed).wrapping_add(1), Relaxed);
 }
 
 fn instant(cell: &AtomicU64) -> Option<Instant> {

@@ -351,6 +351,14 @@ impl<'s> Context<'s> {
             .collect()
     }
 
+    /// Says so where everybody on this machine can read a file with a secret in it.
+    pub(super) fn is_private(&mut self, at: &At, name: &str) {
+        if self.sources.mode(name).is_some_and(|mode| mode & 0o004 != 0) {
+            let help = "it holds a secret: mode 0400, or 0440 for a group of its own";
+            self.finding(at, format!("everybody on this machine can read `{name}`"), help);
+        }
+    }
+
     /// The bytes of a referenced file; in a check, an absolute name that this machine lacks is only a finding.
     pub(super) fn file(&mut self, at: &At, name: &str) -> Option<Vec<u8>> {
         match self.sources.file(name) {

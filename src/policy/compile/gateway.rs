@@ -2,40 +2,30 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
-    ops::RangeInclusive,
     path::PathBuf,
     time::Duration,
 };
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 
 use super::{
     certificate, client_certificate,
     context::{At, Context, Names},
-    identity, quotas, relations, store, upstreams,
+    identity, limits, listen, quotas, relations, store, ticket_keys, upstreams,
 };
 use crate::{
     policy::{
         document::{
-            Amount, GatewayDocument, GatewayFile, JournalDocument, LimitsDocument, ListenDocument,
-            ResolverDocument, TimeoutsDocument, WordOr,
+            GatewayDocument, GatewayFile, JournalDocument, LimitsDocument, ResolverDocument,
+            TimeoutsDocument, WordOr,
         },
-        set::{
-            AddressMode, ClientLimits, CookieRule, GatewaySettings, Hsts, JournalSettings, JournalTarget,
-            Listen, Timeouts,
-        },
+        set::{AddressMode, CookieRule, GatewaySettings, Hsts, JournalSettings, JournalTarget, Listen},
     },
     secret::MasterSecret,
 };
 
 /// ASVS 3.4.1.
 const YEAR: Duration = Duration::from_secs(365 * 86_400);
-const MILLISECOND: Duration = Duration::from_millis(1);
-const HOUR: Duration = Duration::from_secs(3600);
-
-const KIB: u64 = 1 << 10;
-const MIB: u64 = 1 << 20;
-const GIB: u64 = 1 << 30;
 
 /// What routes may refer to.
 pub(super) struct GatewayNames {
@@ -61,7 +51,7 @@ pub(super) fn compile(
         return (None, unknown());
     };
     let at = root.key("gateway");
-    let listen = listen(context, &at, document);
+    let listen = listen::compile(context, &at, document);
     let (mut upstreams, mut upstream_names) = upstreams::compile(context, &at, &document.upstreams, cookies);
     let (relations, sources) = relations::compile(context, &at, document, &upstream_names);
     let site = identity::Site { at: &at, document, recipients, sources: &sources };
@@ -70,6 +60,10 @@ pub(super) fn compile(
         let at = at.key("listen").key("client_certificates");
         client_certificate::authorities(context, &at, listen.client_certificates.as_deref()?)
     });
+    let ticket_keys = match document.listen.as_deref().and_then(|listen| listen.ticket_keys.as_deref()) {
+        Some(written) => ticket_keys::compile(context, &at.key("listen").key("ticket_keys"), written),
+        None => Vec::new(),
+    };
     let provider_names = Names {
         list: providers.iter().map(|provider| provider.name.clone()).collect(),
         incomplete: context.dropped(&at.key("identity"))
@@ -86,14 +80,15 @@ pub(super) fn compile(
         workers,
         certificates: certificate::compile(context, &at, document),
         client_certificates,
+        ticket_keys,
         hsts: hsts(context, &at, document),
         trusted_proxies: trusted_proxies(context, &at, document),
-        limits: limits(
+        limits: limits::compile(
             context,
             &at.key("limits"),
             document.limits.as_deref().unwrap_or(&LimitsDocument::default()),
         ),
-        timeouts: timeouts(
+        timeouts: limits::timeouts(
             context,
             &at.key("timeouts"),
             document.timeouts.as_deref().unwrap_or(&TimeoutsDocument::default()),
@@ -115,56 +110,6 @@ pub(super) fn compile(
     };
     let names = GatewayNames { upstreams: upstream_names, providers: provider_names, quotas: quota_names };
     (Some(settings), names)
-}
-
-fn listen(context: &mut Context<'_>, at: &At, document: &GatewayDocument) -> Option<Listen> {
-    let help = "`listen: { https: \"[::]:8443\", admin: \"127.0.0.1:9090\" }`";
-    let listen: &ListenDocument = context.need(at, "listen", &document.listen, help)?;
-    let at = at.key("listen");
-    let addresses = |context: &mut Context<'_>, field: &str, texts| {
-        let at = at.key(field);
-        let mut list: Vec<SocketAddr> = Vec::new();
-        for (at, text) in context.items(&at, texts) {
-            if let Some(address) = address(context, &at, text) {
-                if list.iter().any(|other| collide(*other, address)) {
-                    context.error(&at, format!("`{text}` is listed twice"), None);
-                }
-                list.push(address);
-            }
-        }
-        list
-    };
-    let https_sound = context.need(&at, "https", &listen.https, help).is_some();
-    let https = addresses(context, "https", &listen.https);
-    if https_sound && listen.https.as_ref().is_some_and(|texts| texts.items.is_empty()) {
-        context.error(&at.key("https"), "there is no TLS listener", "charter article 6 promises https");
-    }
-    let http = addresses(context, "http", &listen.http);
-    if let Some(twice) = http.iter().find(|one| https.iter().any(|other| collide(**one, *other))) {
-        context.error(&at.key("http"), format!("{twice} is a TLS listener already"), None);
-    }
-    let admin_text =
-        context.text(&at, "admin", &listen.admin, "metrics and probes: `admin: \"127.0.0.1:9090\"`");
-    let admin = admin_text.and_then(|text| address(context, &at.key("admin"), text))?;
-    if https.iter().chain(&http).any(|other| collide(*other, admin)) {
-        let help = "probes and metrics have a listener of their own, which clients cannot reach";
-        context.error(&at.key("admin"), format!("{admin} is a public listener already"), help);
-    }
-    Some(Listen { https, http, admin, public_https_port: listen.public_https_port.unwrap_or(443) })
-}
-
-/// Whether two listeners would be one. Port 0 is whatever port is free, another one each time.
-fn collide(one: SocketAddr, other: SocketAddr) -> bool {
-    one == other && one.port() != 0
-}
-
-fn address(context: &mut Context<'_>, at: &At, text: &str) -> Option<SocketAddr> {
-    let address = text.parse().ok();
-    if address.is_none() {
-        let help = "an IP address with its port: `0.0.0.0:8443`, `[::]:8443`";
-        context.error(at, format!("`{text}` is not an address to listen on"), help);
-    }
-    address
 }
 
 fn hsts(context: &mut Context<'_>, at: &At, document: &GatewayDocument) -> Hsts {
@@ -207,6 +152,7 @@ pub(super) fn network(
         context.error(at, format!("`{text}` is not a network"), help);
         return None;
     };
+    let network = unmapped(network);
     if network.prefix_len() == 0 {
         context.error(at, format!("`{text}` {everybody}"), instead);
     } else if network.trunc() != network {
@@ -216,40 +162,13 @@ pub(super) fn network(
     Some(network.trunc())
 }
 
-fn limits(context: &mut Context<'_>, at: &At, written: &LimitsDocument) -> ClientLimits {
-    let mut size = |field: &str, value: &Option<Amount>, default, bounds: RangeInclusive<u64>| {
-        context.size(&at.key(field), value, default, bounds)
-    };
-    let header_bytes = size("header_bytes", &written.header_bytes, 32 * KIB, KIB..=MIB) as usize;
-    let uri_bytes = size("uri_bytes", &written.uri_bytes, 8 * KIB, 256..=64 * KIB) as usize;
-    let body_bytes = size("body_bytes", &written.body_bytes, 16 * MIB, 0..=1024 * GIB);
-    let decoded_bytes = size("decoded_bytes", &written.decoded_bytes, GIB, MIB..=1024 * GIB);
-    let mut count =
-        |field: &str, value, default, bounds| context.count(&at.key(field), value, default, bounds);
-    ClientLimits {
-        header_count: count("header_count", written.header_count, 100, 10..=1000) as usize,
-        header_bytes,
-        uri_bytes,
-        body_bytes,
-        connections: count("connections", written.connections, 10_000, 1..=10_000_000) as usize,
-        exchanges: count("exchanges", written.exchanges, 4096, 1..=1_000_000) as usize,
-        h2_streams: count("h2_streams", written.h2_streams, 100, 1..=10_000) as u32,
-        decoded_bytes,
-    }
-}
-
-fn timeouts(context: &mut Context<'_>, at: &At, written: &TimeoutsDocument) -> Timeouts {
-    let mut one = |field: &str, value: &Option<Amount>, seconds, least| {
-        context.duration(&at.key(field), value, Duration::from_secs(seconds), least..=HOUR)
-    };
-    Timeouts {
-        handshake: one("handshake", &written.handshake, 10, MILLISECOND * 100),
-        headers: one("headers", &written.headers, 10, MILLISECOND * 100),
-        idle: one("idle", &written.idle, 75, MILLISECOND * 100),
-        body: one("body", &written.body, 30, MILLISECOND * 100),
-        drain: one("drain", &written.drain, 30, Duration::ZERO),
-        drain_delay: one("drain_delay", &written.drain_delay, 0, Duration::ZERO),
-    }
+/// Addresses are compared in the form of their own family, whatever family the socket was of.
+fn unmapped(network: IpNet) -> IpNet {
+    let IpNet::V6(v6) = network else { return network };
+    let bits = v6.prefix_len().checked_sub(96);
+    let inner =
+        v6.addr().to_ipv4_mapped().zip(bits).and_then(|(address, bits)| Ipv4Net::new(address, bits).ok());
+    inner.map_or(network, IpNet::V4)
 }
 
 /// Who is asked for the addresses of names; nobody for those of the system.
@@ -287,6 +206,7 @@ fn secret(context: &mut Context<'_>, at: &At, document: &GatewayDocument) -> Opt
     let help = "a file of 32 random bytes or more, such as `head -c 32 /dev/urandom | base64` makes";
     let name = context.text(&at, "file", &secret.file, help)?;
     let bytes = context.file(&at.key("file"), name)?;
+    context.is_private(&at.key("file"), name);
     match MasterSecret::from_bytes(&bytes) {
         Ok(secret) => Some(secret),
         Err(error) => {

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject as _};
 
 use super::{
-    certificate,
+    certificate, chain,
     context::{At, Context, Names},
     resilience,
 };
@@ -161,9 +161,9 @@ fn client(context: &mut Context<'_>, at: &At, written: &UpstreamTlsDocument) -> 
     if written.certificate.is_none() && written.key.is_none() {
         return None;
     }
-    let certificate = ("certificate", &written.certificate);
-    let (chain, key) = certificate::pair(context, at, certificate, &written.key, "upstreams")?;
-    Some(Arc::new(ClientIdentity { chain, key: Sensitive::new(key) }))
+    let (chain, key) = certificate::own(context, at, &written.certificate, &written.key)?;
+    let expires = chain::expiry(&chain);
+    Some(Arc::new(ClientIdentity { chain, key: Sensitive::new(key), expires }))
 }
 
 fn roots(context: &mut Context<'_>, at: &At, file: &str) -> Option<Vec<CertificateDer<'static>>> {

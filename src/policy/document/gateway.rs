@@ -3,8 +3,9 @@
 use serde::Deserialize;
 
 use super::{
-    Amount, ClientCertificateDocument, ClientCertificatesDocument, Entries, IntrospectionDocument,
-    JwksDocument, List, RelationsDocument, Section, Texts, UpstreamDocument, Vocabularies, WordOr,
+    Amount, ClientCertificateDocument, Entries, IntrospectionDocument, JwksDocument, LimitsDocument, List,
+    ListenDocument, RelationsDocument, Section, Texts, TimeoutsDocument, UpstreamDocument, Vocabularies,
+    WordOr,
 };
 
 /// The file.
@@ -55,22 +56,6 @@ pub(crate) struct ResolverDocument {
     pub(crate) servers: Option<Texts>,
 }
 
-/// `gateway.listen`: addresses with ports, `[::]:8443`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct ListenDocument {
-    /// Mandatory, one at least.
-    pub(crate) https: Option<Texts>,
-    /// Default: none.
-    pub(crate) http: Option<Texts>,
-    /// Metrics and probes. Mandatory.
-    pub(crate) admin: Option<String>,
-    /// The port under which clients reach the TLS listeners. Default: 443.
-    pub(crate) public_https_port: Option<u16>,
-    /// Certificates of clients. Default: none is asked for. Taken up while the gateway runs.
-    pub(crate) client_certificates: Option<Section<ClientCertificatesDocument>>,
-}
-
 /// `gateway.certificates[]`
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -91,46 +76,6 @@ pub(crate) struct HstsDocument {
     pub(crate) max_age: Option<Amount>,
     /// Default: true.
     pub(crate) include_subdomains: Option<bool>,
-}
-
-/// `gateway.limits`
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct LimitsDocument {
-    /// Header fields of one message. Default: 100.
-    pub(crate) header_count: Option<u64>,
-    /// All header fields of one message. Default: 32 KiB.
-    pub(crate) header_bytes: Option<Amount>,
-    /// Request target. Default: 8 KiB.
-    pub(crate) uri_bytes: Option<Amount>,
-    /// Request body. Default: 16 MiB.
-    pub(crate) body_bytes: Option<Amount>,
-    /// Open client connections. Default: 10 000.
-    pub(crate) connections: Option<u64>,
-    /// Exchanges under way; above it 503. Default: 4096.
-    pub(crate) exchanges: Option<u64>,
-    /// Streams of one HTTP/2 connection. Default: 100.
-    pub(crate) h2_streams: Option<u64>,
-    /// A compressed response, decoded. Default: 1 GiB.
-    pub(crate) decoded_bytes: Option<Amount>,
-}
-
-/// `gateway.timeouts`
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct TimeoutsDocument {
-    /// TLS handshake. Default: 10 s.
-    pub(crate) handshake: Option<Amount>,
-    /// Header section of a request. Default: 10 s.
-    pub(crate) headers: Option<Amount>,
-    /// A connection without an exchange. Default: 75 s.
-    pub(crate) idle: Option<Amount>,
-    /// A body without progress. Default: 30 s.
-    pub(crate) body: Option<Amount>,
-    /// Exchanges under way at the end of the process. Default: 30 s.
-    pub(crate) drain: Option<Amount>,
-    /// Still accepting after readiness turned off, while a cluster learns of it. Default: 0 s.
-    pub(crate) drain_delay: Option<Amount>,
 }
 
 /// `gateway.identity[]`: `jwt`, `introspection`, `forward_auth` or `client_certificate`.

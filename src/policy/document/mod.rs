@@ -7,6 +7,8 @@ mod authentication;
 mod charter;
 mod client_certificate;
 mod gateway;
+mod limits;
+mod listen;
 mod locate;
 mod oidc;
 mod preset;
@@ -21,6 +23,10 @@ pub(crate) use authentication::*;
 pub(crate) use charter::*;
 pub(crate) use client_certificate::{ClientCertificateDocument, ClientCertificatesDocument};
 pub(crate) use gateway::*;
+pub(crate) use limits::*;
+pub(crate) use listen::{
+    ListenDocument, ListenerDocument, Listeners, ProxyProtocolDocument, TicketKeysDocument,
+};
 pub(crate) use locate::locate;
 pub(crate) use oidc::*;
 pub(crate) use preset::{PresetFile, Presets};

@@ -1,13 +1,19 @@
 //! What the SRE decided: listeners, certificates, upstreams, identity providers, shared store, limits.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use ipnet::IpNet;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use zeroize::Zeroizing;
 
 use super::{
-    ClientAuthorities, ClientCertificateSettings, IntrospectionSettings, JsonPath, Located, Quota,
-    RecipientId, RelationSource, RelationSourceId, Renewal, Store, Upstream, UpstreamId,
+    ClientAuthorities, ClientCertificateSettings, ClientLimits, IntrospectionSettings, JsonPath, Located,
+    Quota, RecipientId, RelationSource, RelationSourceId, Renewal, Store, Timeouts, Upstream, UpstreamId,
 };
 use crate::secret::{MasterSecret, Sensitive};
 
@@ -22,6 +28,8 @@ pub struct GatewaySettings {
     pub certificates: Vec<Certificate>,
     /// Whom the TLS listeners believe about clients; `None` where none is asked for a certificate.
     pub client_certificates: Option<Arc<ClientAuthorities>>,
+    /// Keys by which TLS sessions resume, newest first; empty where each process has its own.
+    pub ticket_keys: Vec<TicketKey>,
     /// `Strict-Transport-Security` (RFC 6797; charter 6).
     pub hsts: Hsts,
     /// Proxies whose `X-Forwarded-For` entries are believed, counted from the right.
@@ -52,13 +60,31 @@ pub struct GatewaySettings {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listen {
     /// TLS listeners.
-    pub https: Vec<SocketAddr>,
+    pub https: Vec<Listener>,
     /// Plain listeners: they redirect, and serve the routes marked `plain_http`.
-    pub http: Vec<SocketAddr>,
+    pub http: Vec<Listener>,
     /// Metrics and probes.
     pub admin: SocketAddr,
     /// The port under which clients reach the TLS listeners (443 behind a Kubernetes service): where redirects go.
     pub public_https_port: u16,
+}
+
+/// An address to listen on, and who connects to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listener {
+    /// Where.
+    pub address: SocketAddr,
+    /// Whether `[::]` leaves IPv4 alone; otherwise it serves both.
+    pub ipv6_only: bool,
+    /// Networks of the balancers that open each connection with a PROXY header; nobody else may connect then. `None` where
+    /// clients connect themselves.
+    pub balancers: Option<Arc<[IpNet]>>,
+}
+
+impl From<SocketAddr> for Listener {
+    fn from(address: SocketAddr) -> Self {
+        Self { address, ipv6_only: false, balancers: None }
+    }
 }
 
 /// A certificate chain with its key.
@@ -70,7 +96,12 @@ pub struct Certificate {
     pub chain: Vec<CertificateDer<'static>>,
     /// Its private key.
     pub key: Sensitive<Arc<PrivateKeyDer<'static>>>,
+    /// When the first certificate of the chain ends.
+    pub expires: SystemTime,
 }
+
+/// What tickets of TLS sessions are sealed with: 32 bytes or more.
+pub type TicketKey = Sensitive<Zeroizing<Vec<u8>>>;
 
 /// `Strict-Transport-Security`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,44 +110,6 @@ pub struct Hsts {
     pub max_age: Duration,
     /// `includeSubDomains`.
     pub include_subdomains: bool,
-}
-
-/// Bounds on what a client may send.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ClientLimits {
-    /// Header fields in one message.
-    pub header_count: usize,
-    /// Bytes of all header fields of one message.
-    pub header_bytes: usize,
-    /// Bytes of the request target.
-    pub uri_bytes: usize,
-    /// Bytes of a request body, unless its route says otherwise.
-    pub body_bytes: u64,
-    /// Open client connections, over all workers.
-    pub connections: usize,
-    /// Exchanges under way, over all workers; above it 503.
-    pub exchanges: usize,
-    /// Concurrent streams of one HTTP/2 connection.
-    pub h2_streams: u32,
-    /// Bytes that a compressed response body may grow to when it is decoded for redaction.
-    pub decoded_bytes: u64,
-}
-
-/// How long each phase may last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Timeouts {
-    /// TLS handshake.
-    pub handshake: Duration,
-    /// From the first byte of a request to the end of its header section.
-    pub headers: Duration,
-    /// A connection without an exchange.
-    pub idle: Duration,
-    /// A request or response body that makes no progress.
-    pub body: Duration,
-    /// In-flight exchanges after SIGTERM.
-    pub drain: Duration,
-    /// Still accepting after SIGTERM, readiness being off already: the time that a cluster takes to hear of it.
-    pub drain_delay: Duration,
 }
 
 /// The place of an identity provider.

@@ -1,6 +1,10 @@
 //! Upstreams: where exchanges go on to.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
@@ -84,6 +88,8 @@ pub struct ClientIdentity {
     pub chain: Vec<CertificateDer<'static>>,
     /// Its private key.
     pub key: Sensitive<PrivateKeyDer<'static>>,
+    /// When the first certificate of the chain ends.
+    pub expires: SystemTime,
 }
 
 impl PartialEq for ClientIdentity {

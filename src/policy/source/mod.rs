@@ -152,6 +152,12 @@ impl Sources {
         Ok(Cow::Owned(bytes))
     }
 
+    /// Who may read a file that a policy file refers to, as bits of the file system; `None` for one in memory.
+    pub(crate) fn mode(&self, name: &str) -> Option<u32> {
+        use std::os::unix::fs::PermissionsExt as _;
+        Some(fs::metadata(self.base.as_ref()?.join(name)).ok()?.permissions().mode())
+    }
+
     /// Every file that was asked for through [`Sources::file`] on disk.
     pub fn referenced(&self) -> Vec<PathBuf> {
         self.referenced.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()

@@ -1,11 +1,11 @@
 //! Choices read from bytes: the same for a property test and a fuzzer, and 0 is always the simplest choice.
 
 /// A run of choices; behind its end every choice is 0.
-pub(super) struct Source<'a>(pub(super) &'a [u8]);
+pub(crate) struct Source<'a>(pub(crate) &'a [u8]);
 
 impl Source<'_> {
     /// The next byte.
-    pub(super) fn byte(&mut self) -> u8 {
+    pub(crate) fn byte(&mut self) -> u8 {
         match self.0.split_first() {
             Some((&first, rest)) => {
                 self.0 = rest;
@@ -16,17 +16,17 @@ impl Source<'_> {
     }
 
     /// A number below `bound`.
-    pub(super) fn below(&mut self, bound: usize) -> usize {
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
         usize::from(self.byte()) % bound
     }
 
     /// True once in `in_` choices or so.
-    pub(super) fn one_in(&mut self, in_: usize) -> bool {
+    pub(crate) fn one_in(&mut self, in_: usize) -> bool {
         self.below(in_) == in_ - 1
     }
 
     /// One of these.
-    pub(super) fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+    pub(crate) fn pick<T: Copy>(&mut self, from: &[T]) -> T {
         from[self.below(from.len())]
     }
 }

@@ -7,14 +7,18 @@ use std::{
 use super::*;
 use crate::gateway::connection::{Clock, Progress};
 
-const BOUNDS: Timeouts = Timeouts {
+const TIMEOUTS: Timeouts = Timeouts {
     drain_delay: Duration::ZERO,
     handshake: Duration::from_secs(10),
     headers: Duration::from_secs(20),
     idle: Duration::from_secs(60),
     body: Duration::from_secs(30),
+    connection: None,
+    queue: Duration::ZERO,
     drain: Duration::from_secs(25),
 };
+
+const BOUNDS: Bounds<'static> = Bounds { timeouts: &TIMEOUTS, body_rate: 240, crowded: false };
 
 /// A connection on a clock that only the test moves.
 struct Scene {
@@ -120,7 +124,7 @@ fn a_client_that_takes_nothing_is_cut_and_one_that_takes_little_is_not() {
     scene.progress.blocked();
     scene.at(20).progress.blocked();
     assert_eq!(scene.at(30).judged(), Verdict::Keep);
-    scene.progress.wrote();
+    scene.progress.wrote(30_000);
     scene.progress.blocked();
     assert_eq!(scene.at(60).judged(), Verdict::Keep);
     assert_eq!(scene.at(61).swept(), (Order::Abort, vec![Deadline::ResponseBody]));
@@ -170,9 +174,56 @@ fn a_silent_tunnel_is_given_up_and_a_talking_one_is_not() {
     scene.tracker.end();
     assert!(scene.tracker.is_tunnel());
     scene.at(50).progress.read();
-    scene.at(100).progress.wrote();
+    scene.at(100).progress.wrote(30_000);
     assert_eq!(scene.at(160).judged(), Verdict::Keep);
     assert_eq!(scene.at(161).judged(), Verdict::Abort(Some(Deadline::Idle)));
     scene.progress.close();
     assert!(scene.tracker.is_over());
+}
+
+#[test]
+fn a_client_that_takes_a_byte_now_and_then_is_cut() {
+    let taken_up_to = |bytes: usize| {
+        let scene = Scene::new(Phase::Idle);
+        let _exchange = scene.tracker.begin(&scene.active);
+        for second in 0..600 {
+            scene.at(second).progress.blocked();
+            scene.at(second + 1).progress.wrote(bytes);
+            if scene.swept().0 == Order::Abort {
+                assert_eq!(scene.swept().1, vec![Deadline::ResponseBody]);
+                return second + 1;
+            }
+        }
+        600
+    };
+    assert_eq!(taken_up_to(100), 30);
+    assert_eq!(taken_up_to(240), 600);
+}
+
+#[test]
+fn a_pause_of_the_platform_is_nobody_s_slowness() {
+    let scene = Scene::new(Phase::Idle);
+    let _exchange = scene.tracker.begin(&scene.active);
+    for second in (0..600).step_by(20) {
+        scene.at(second).progress.wrote(1);
+        assert_eq!(scene.swept().0, Order::Serve);
+    }
+}
+
+#[test]
+fn an_http2_stream_that_takes_nothing_is_reset_unless_the_line_is_full() {
+    let scene = Scene::new(Phase::Idle);
+    scene.progress.multiplex();
+    let exchange = scene.tracker.begin(&scene.active);
+    let exchange = exchange.exchange();
+    exchange.offer(8192, scene.at(0).clock.now());
+    assert!(!exchange.is_stalled(scene.at(34).clock.now(), 240, TIMEOUTS.body));
+    assert!(exchange.is_stalled(scene.at(35).clock.now(), 240, TIMEOUTS.body));
+    scene.progress.blocked();
+    scene.swept();
+    assert!(!exchange.is_stalled(scene.clock.now(), 240, TIMEOUTS.body));
+    // A larger piece was for a faster stream, which may have become as slow as is allowed.
+    exchange.offer(16 * 1024, scene.clock.now());
+    assert!(!exchange.is_stalled(scene.at(103).clock.now(), 240, TIMEOUTS.body));
+    assert!(exchange.is_stalled(scene.at(104).clock.now(), 240, TIMEOUTS.body));
 }

@@ -1,4 +1,4 @@
-use super::*;
+use super::{frames::*, *};
 
 /// Sends one of `bytes` every few milliseconds until the server closes.
 async fn drip(stream: &mut TcpStream, bytes: &[u8]) -> String {
@@ -114,6 +114,53 @@ async fn a_reader_that_stops_is_cut() {
 }
 
 #[tokio::test]
+async fn a_request_body_that_drips_is_answered_with_408() {
+    let limits = ClientLimits { body_rate: 1000, ..limits() };
+    let running = serve(limits, Timeouts { body: SHORT, ..timeouts() });
+    let mut stream = running.plain().await;
+    stream.write_all(b"POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: 100000\r\n\r\n").await.unwrap();
+    let answer = drip(&mut stream, b"x").await;
+    assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+    running.notes.hears("timed out request_body").await;
+    running.stop();
+}
+
+#[tokio::test]
+async fn an_http2_body_that_drips_ends_alone() {
+    let limits = ClientLimits { body_rate: 1000, ..limits() };
+    let running = serve(limits, Timeouts { body: SHORT, ..timeouts() });
+    let mut client = RawH2::open(&running).await;
+    client.send(&request("POST", "/echo", 1, false)).await;
+    let mut pace = tokio::time::interval(Duration::from_millis(20));
+    let ended = loop {
+        tokio::select! {
+            frame = client.next() => match frame.unwrap() {
+                frame if frame.stream == 1 => break frame,
+                _ => {}
+            },
+            _ = pace.tick() => client.send(&frame(DATA, 0, 1, b"x")).await,
+        }
+    };
+    assert_eq!((ended.kind, ended.status()), (HEADERS, Some(408)));
+    client.send(&request("GET", "/about", 3, true)).await;
+    assert_eq!(client.answer(3).await.status(), Some(200));
+    running.stop();
+}
+
+#[tokio::test]
+async fn a_body_above_the_rate_may_take_as_long_as_it_likes() {
+    let limits = ClientLimits { body_rate: 10, ..limits() };
+    let running = serve(limits, Timeouts { body: SHORT, ..timeouts() });
+    let mut stream = running.plain().await;
+    let head = "POST /echo HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: 40\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    // Fifty bytes a second for five times the bound.
+    let answer = drip(&mut stream, b"x").await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    running.stop();
+}
+
+#[tokio::test]
 async fn an_http2_preface_alone_is_idle() {
     let running = serve(limits(), Timeouts { idle: SHORT, handshake: SHORT, ..timeouts() });
     let mut stream = running.tls(&[b"h2"]).await;
@@ -144,6 +191,37 @@ async fn http2_pings_do_not_keep_a_connection() {
         () = ping => unreachable!("it never ends"),
     }
     running.notes.hears("timed out idle").await;
+    running.stop();
+}
+
+#[tokio::test]
+async fn half_an_http2_header_block_is_cut_though_an_exchange_is_under_way() {
+    let running = serve(limits(), Timeouts { headers: SHORT, ..timeouts() });
+    let whole = block("GET", "/about");
+    let drips = frame(CONTINUATION, 0, 3, &whole[..1]);
+    for begun in [
+        frame(HEADERS, 0, 3, &whole),
+        frame(HEADERS, 0, 3, &whole)[..20].to_vec(),
+        [frame(HEADERS, 0, 3, &[]), drips].concat(),
+    ] {
+        let before = running.notes.count("timed out headers");
+        let mut client = RawH2::open(&running).await;
+        client.send(&request("GET", "/gate", 1, true)).await;
+        running.waits().await;
+        client.send(&begun).await;
+        client.last().await;
+        assert_eq!(running.notes.count("timed out headers"), before + 1);
+    }
+    running.stop();
+}
+
+#[tokio::test]
+async fn half_an_http2_preface_is_cut() {
+    let running = serve(limits(), Timeouts { headers: SHORT, ..timeouts() });
+    let mut stream = running.tls(&[b"h2"]).await;
+    stream.write_all(b"PRI * HT").await.unwrap();
+    until_closed(&mut stream).await;
+    running.notes.hears("timed out headers").await;
     running.stop();
 }
 

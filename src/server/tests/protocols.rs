@@ -62,7 +62,7 @@ async fn certificates_change_while_serving() {
     let next = certificate(&["ecole.example.fr"]);
     let wanted = next.chain[0].clone();
     let mut live = Live::clone(&running.live.load());
-    live.tls = Some(tls::Terms::new(&[next], None, &running.tickets).unwrap());
+    live.tls = Some(tls::Terms::new(&[next], None, &running.tickets, &[]).unwrap());
     running.live.store(Arc::new(live));
     // The worker sees it at its next tick.
     within(async { while leaf(&running.tls(&[]).await) != wanted {} }).await;
@@ -111,7 +111,7 @@ async fn several_workers_share_one_port() {
 async fn an_address_in_use_is_an_error_before_anything_serves() {
     let taken = std::net::TcpListener::bind(LOCAL).unwrap();
     let (mut config, _, _) = config(limits(), timeouts());
-    config.listen.http = vec![taken.local_addr().unwrap()];
+    config.listen.http = vec![taken.local_addr().unwrap().into()];
     let gate = Gate { go: Arc::new(Semaphore::new(0)), waits: Arc::new(Semaphore::new(0)) };
     let started = start(config, move |_| Rc::new(Answers { gate: gate.clone() }));
     assert!(matches!(started, Err(ServerError::Listen { .. })), "{started:?}");

@@ -1,9 +1,16 @@
 use std::io::Read;
 
-use rustls::{ClientConfig, ClientConnection, HandshakeKind, ServerConnection, pki_types::ServerName};
+use rustls::{
+    ClientConfig, ClientConnection, HandshakeKind, ServerConnection, SignatureScheme, pki_types::ServerName,
+};
 
 use super::*;
 use crate::server::tests::{certificate, trusting_client};
+
+mod hello;
+mod kinds;
+mod renegotiation;
+mod resumption;
 
 /// A handshake in memory; the error is the server's.
 fn shake(
@@ -38,7 +45,7 @@ fn shake(
 }
 
 fn served(certificates: &[Certificate]) -> Arc<ServerConfig> {
-    server_config(certificates, None, &Tickets::new().unwrap()).unwrap()
+    server_config(certificates, None, &Tickets::new().unwrap(), &[]).unwrap()
 }
 
 #[test]
@@ -70,28 +77,6 @@ fn certificates_are_chosen_by_name() {
 }
 
 #[test]
-fn of_two_kinds_for_one_name_the_client_gets_what_it_can_verify() {
-    let names = vec!["a.example.fr".to_owned()];
-    let ecdsa = certificate(&["a.example.fr"]);
-    let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
-    let made = rcgen::CertificateParams::new(names.clone()).unwrap().self_signed(&pair).unwrap();
-    let key = rustls::pki_types::PrivateKeyDer::try_from(pair.serialize_der()).unwrap();
-    let ed25519 = Certificate {
-        names,
-        chain: vec![made.der().clone()],
-        key: crate::secret::Sensitive::new(Arc::new(key)),
-    };
-    let wanted = ecdsa.chain[0].clone();
-    let server = served(&[ed25519, ecdsa]);
-    let mut client = trusting_client();
-    client.dangerous().set_certificate_verifier(Arc::new(OnlyEcdsa));
-    for name in ["a.example.fr", "unknown.org"] {
-        let (client, _) = shake(&Arc::new(client.clone()), &server, name).unwrap();
-        assert_eq!(client.peer_certificates().unwrap()[0], wanted);
-    }
-}
-
-#[test]
 fn only_forward_secret_authenticated_suites_are_offered() {
     for suite in provider().cipher_suites {
         let name = format!("{:?}", suite.suite());
@@ -118,44 +103,6 @@ fn tls_1_2_is_served() {
 }
 
 #[test]
-fn tls_1_1_and_1_0_are_refused() {
-    for minor in [1, 2] {
-        // A ClientHello that knows nothing newer, offering TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA.
-        let mut hello = vec![3, minor];
-        hello.extend([7; 32]);
-        hello.extend([0, 0, 2, 0xc0, 0x13, 1, 0]);
-        let mut record = vec![0x16, 3, 1, 0, u8::try_from(hello.len() + 4).unwrap(), 1, 0, 0];
-        record.push(u8::try_from(hello.len()).unwrap());
-        record.extend(hello);
-        let mut server = ServerConnection::new(served(&[certificate(&["a.fr"])])).unwrap();
-        server.read_tls(&mut record.as_slice()).unwrap();
-        server.process_new_packets().unwrap_err();
-        let mut alert = Vec::new();
-        server.write_tls(&mut alert).unwrap();
-        // A fatal alert and nothing else: protocol_version, or handshake_failure for want of a suite.
-        assert_eq!((alert[0], alert[5]), (0x15, 2));
-        assert!(matches!(alert[6], 70 | 40 | 47 | 109), "{}", alert[6]);
-    }
-}
-
-#[test]
-fn sessions_resume_across_a_reload() {
-    let tickets = Tickets::new().unwrap();
-    let certificates = [certificate(&["a.fr"])];
-    for client in [trusting_client(), tls12_client()] {
-        let client = Arc::new(client);
-        let first = server_config(&certificates, None, &tickets).unwrap();
-        let (_, server) = shake(&client, &first, "a.fr").unwrap();
-        assert_eq!(server.handshake_kind(), Some(HandshakeKind::Full));
-        let reloaded = server_config(&certificates, None, &tickets).unwrap();
-        let (_, server) = shake(&client, &reloaded, "a.fr").unwrap();
-        let version = server.protocol_version();
-        let resumed = matches!(server.handshake_kind(), Some(HandshakeKind::Resumed));
-        assert!(resumed, "{version:?} {:?}", server.handshake_kind());
-    }
-}
-
-#[test]
 fn early_data_is_never_accepted() {
     let mut client = trusting_client();
     client.enable_early_data = true;
@@ -173,13 +120,13 @@ fn early_data_is_never_accepted() {
 fn a_key_of_another_certificate_is_refused() {
     let mut broken = certificate(&["a.fr"]);
     broken.key = certificate(&["a.fr"]).key;
-    let refused = server_config(&[certificate(&["b.fr"]), broken], None, &Tickets::new().unwrap());
+    let refused = server_config(&[certificate(&["b.fr"]), broken], None, &Tickets::new().unwrap(), &[]);
     assert!(matches!(refused, Err(TlsError::Certificate { name, .. }) if name == "a.fr"));
 }
 
 #[test]
 fn no_certificate_is_refused() {
-    assert!(matches!(server_config(&[], None, &Tickets::new().unwrap()), Err(TlsError::NoCertificate)));
+    assert!(matches!(server_config(&[], None, &Tickets::new().unwrap(), &[]), Err(TlsError::NoCertificate)));
 }
 
 fn tls12_client() -> ClientConfig {
@@ -187,14 +134,15 @@ fn tls12_client() -> ClientConfig {
         .with_protocol_versions(&[&rustls::version::TLS12])
         .unwrap()
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(OnlyEcdsa))
+        .with_custom_certificate_verifier(Arc::new(Only(vec![SignatureScheme::ECDSA_NISTP256_SHA256])))
         .with_no_client_auth()
 }
 
+/// Trusts everybody, and can verify these signatures.
 #[derive(Debug)]
-struct OnlyEcdsa;
+struct Only(Vec<SignatureScheme>);
 
-impl rustls::client::danger::ServerCertVerifier for OnlyEcdsa {
+impl rustls::client::danger::ServerCertVerifier for Only {
     fn verify_server_cert(
         &self,
         _: &rustls::pki_types::CertificateDer<'_>,
@@ -222,6 +170,6 @@ impl rustls::client::danger::ServerCertVerifier for OnlyEcdsa {
         Ok(rustls::client::danger::HandshakeSignatureValid::assertion())
     }
     fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
-        vec![rustls::SignatureScheme::ECDSA_NISTP256_SHA256]
+        self.0.clone()
     }
 }

@@ -37,6 +37,7 @@ pub enum Version {
 #[derive(Clone)]
 pub struct Client {
     address: SocketAddr,
+    preface: Arc<[u8]>,
     roots: Arc<RootCertStore>,
 }
 
@@ -85,7 +86,14 @@ impl Client {
         for certificate in CertificateDer::pem_slice_iter(authority_pem.as_bytes()) {
             roots.add(certificate.unwrap()).unwrap();
         }
-        Self { address, roots: Arc::new(roots) }
+        Self { address, preface: Arc::default(), roots: Arc::new(roots) }
+    }
+
+    /// The same client behind a balancer that begins each connection so.
+    #[must_use]
+    pub fn behind(mut self, header: &[u8]) -> Self {
+        self.preface = header.into();
+        self
     }
 
     /// TLS settings that offer this protocol.
@@ -105,7 +113,8 @@ impl Client {
         self.tls_of(versions).with_client_auth_cert(chain, key).unwrap()
     }
 
-    fn tls_of(
+    /// TLS settings of these versions.
+    pub fn tls_of(
         &self,
         versions: &[&'static rustls::SupportedProtocolVersion],
     ) -> rustls::ConfigBuilder<ClientConfig, rustls::client::WantsClientCert> {
@@ -118,8 +127,9 @@ impl Client {
 
     /// A TLS connection for bare bytes.
     pub async fn handshake(&self, config: ClientConfig) -> std::io::Result<TlsStream<TcpStream>> {
-        let socket = TcpStream::connect(self.address).await?;
+        let mut socket = TcpStream::connect(self.address).await?;
         socket.set_nodelay(true)?;
+        socket.write_all(&self.preface).await?;
         let name = ServerName::try_from(HOST).unwrap();
         timeout(PATIENCE, TlsConnector::from(Arc::new(config)).connect(name, socket))
             .await

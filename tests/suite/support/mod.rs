@@ -9,6 +9,7 @@ pub mod authority;
 pub mod client;
 pub mod dns;
 pub mod folder;
+pub mod frames;
 pub mod gateway;
 pub mod lines;
 pub mod multiplexed;
@@ -16,6 +17,7 @@ pub mod redis;
 pub mod school;
 pub mod tokens;
 pub mod upstream;
+pub mod wire;
 
 use std::time::{Duration, Instant};
 
