@@ -115,10 +115,6 @@ fn refuse_call(error: &ExchangeError, mut ledger: Box<Ledger>) -> Response<Body>
 }
 
 /// What comes of an exchange.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "most exchanges have the largest: a box would be one more piece for each"
-)]
 enum Answer {
     Response(Response<Content>),
     Tunnel { response: Response<()>, tunnel: Tunnel },
