@@ -105,7 +105,6 @@ pub struct Tracker {
     ordered_at: Cell<Option<Instant>>,
     task: RefCell<Option<Waker>>,
     tunnel: RefCell<Option<Waker>>,
-    served: Cell<bool>,
     ended: Cell<bool>,
 }
 
@@ -120,7 +119,6 @@ impl Tracker {
             ordered_at: Cell::new(None),
             task: RefCell::default(),
             tunnel: RefCell::default(),
-            served: Cell::new(false),
             ended: Cell::new(false),
         })
     }
@@ -176,11 +174,6 @@ impl Tracker {
         Poll::Pending
     }
 
-    /// Whether a request ever came.
-    pub fn has_served(&self) -> bool {
-        self.served.get()
-    }
-
     /// Exchanges under way.
     pub fn exchanges(&self) -> usize {
         self.exchanges.borrow().len()
@@ -198,17 +191,21 @@ impl Tracker {
 
     /// A request head arrived; its exchange is under way until the guard is dropped. `active` counts those of the core.
     pub fn begin(self: &Rc<Self>, active: &Rc<Cell<usize>>) -> ExchangeGuard {
+        self.progress.begin();
+        self.guard(active)
+    }
+
+    fn guard(self: &Rc<Self>, active: &Rc<Cell<usize>>) -> ExchangeGuard {
         let exchange = Rc::new(ExchangeProgress::default());
         self.exchanges.borrow_mut().push(exchange.clone());
-        self.served.set(true);
-        self.progress.begin();
         active.set(active.get() + 1);
         ExchangeGuard { tracker: self.clone(), exchange, active: active.clone() }
     }
 
     /// Keeps the connection from being idle while something goes on that outlived its exchange; it is no load.
     pub fn keep(self: &Rc<Self>) -> ExchangeGuard {
-        self.begin(&Rc::default())
+        self.progress.enter(Phase::Exchange);
+        self.guard(&Rc::default())
     }
 
     /// The connection's task is over.

@@ -261,9 +261,8 @@ async fn what_a_platform_left_unread_is_nobodys_answer() {
         }
     });
     // One worker: the next request takes the connection of the one before.
-    let folder = PolicyFolder::new(address, &Tokens::new())
-        .routes("plain", PLAIN_ROUTE)
-        .routes("framing", ROUTES);
+    let folder =
+        PolicyFolder::new(address, &Tokens::new()).routes("plain", PLAIN_ROUTE).routes("framing", ROUTES);
     folder.replace("gateway.yaml", "workers: 2", "workers: 1");
     let gateway = Gateway::start(folder);
     let client = Client::new(&gateway);
