@@ -55,6 +55,8 @@ pub enum Domain {
     IdentityCache,
     /// Entity tags of redacted representations.
     EntityTag,
+    /// Which endpoint a session prefers.
+    Affinity,
 }
 
 impl Domain {
@@ -66,6 +68,7 @@ impl Domain {
             Self::Device => b"rempart/device",
             Self::IdentityCache => b"rempart/identity-cache",
             Self::EntityTag => b"rempart/entity-tag",
+            Self::Affinity => b"rempart/affinity",
         }
     }
 }

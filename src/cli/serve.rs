@@ -25,6 +25,7 @@ use crate::{
     secret::{MasterSecret, SecretError},
     server::{self, Config, Handle, Live, ServerError, tls},
     telemetry::{self, Event, Exporter, ReloadOutcome, TelemetryError},
+    upstream::{self, WorkerShare},
 };
 
 /// How long the journal may take to be written out after the last exchange.
@@ -126,7 +127,7 @@ pub fn start(
     let live = Arc::new(ArcSwap::from_pointee(Live::new(&policy.gateway, &tickets)?));
     let (journal, writer) = Journal::open(&policy.gateway.journal)?;
     telemetry::policy_reloaded(ReloadOutcome::Loaded, SystemTime::now());
-    telemetry::certificates(&policy.gateway.certificates, &[]);
+    telemetry::certificates(&policy.gateway, None);
     telemetry::event(Event::PolicyLoaded { policy: &policy });
 
     let hangup = Arc::new(Notify::new());
@@ -157,13 +158,16 @@ pub fn start(
     };
     let make_exchange = {
         let (snapshot, secret) = (Arc::clone(&snapshot), secret.clone());
-        move |_worker| {
+        move |worker: server::WorkerContext| {
             let pseudonyms = Pseudonyms::new(secret.clone());
-            let gateway = Rc::new(Gateway::new(Arc::clone(&snapshot), journal.clone(), pseudonyms));
+            let share = WorkerShare { index: worker.index, workers: worker.workers };
+            let gateway = Rc::new(Gateway::new(Arc::clone(&snapshot), journal.clone(), pseudonyms, share));
             gateway.tend();
             gateway
         }
     };
+    // Names are asked for before the first exchange needs them, and nobody waits for the answers.
+    watch_upstreams(Arc::clone(&snapshot))?;
     let watcher = folder.map(|folder| Watcher::start(folder, POLL)).transpose()?;
     let handle = server::start_obeying_signals(config, make_exchange)?;
     let reloader = Reloader { folder: folder.map(Path::to_owned), secret, tickets, snapshot, live, exporter };
@@ -173,6 +177,19 @@ pub fn start(
         .spawn(move || reloader.run(watcher, &hangup, stage))
         .map_err(ServeError::Thread)?;
     Ok(Running { handle, writer })
+}
+
+/// Looks after addresses and health of upstreams, for as long as the process lives.
+fn watch_upstreams(snapshot: Arc<ArcSwap<Snapshot>>) -> Result<(), ServeError> {
+    thread::Builder::new()
+        .name("upstreams".into())
+        .spawn(move || {
+            let mut builder = tokio::runtime::Builder::new_current_thread();
+            let Ok(runtime) = builder.enable_all().build_local(Default::default()) else { return };
+            runtime.block_on(upstream::watch(|| snapshot.load().fleet.clone()));
+        })
+        .map_err(ServeError::Thread)?;
+    Ok(())
 }
 
 impl Running {
@@ -264,7 +281,7 @@ impl Reloader {
         // Pseudonyms and counters are keyed by the secret that the process began with; another takes a restart.
         let snapshot = Snapshot::build(Arc::clone(&policy), &self.secret, Some(&current))?;
         let live = Live::new(&policy.gateway, &self.tickets)?;
-        telemetry::certificates(&policy.gateway.certificates, &current.policy.gateway.certificates);
+        telemetry::certificates(&policy.gateway, Some(&current.policy.gateway));
         self.live.store(Arc::new(live));
         self.snapshot.store(Arc::new(snapshot));
         Ok(Swapped { outcome, policy, renewed })

@@ -18,6 +18,10 @@ use crate::{
 };
 
 /// What is sent.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "most exchanges have the largest: a box would be one more piece for each"
+)]
 pub enum Content {
     /// Bytes that are all here.
     Whole(Bytes),

@@ -6,6 +6,7 @@
 
 mod body;
 mod pace;
+mod pressure;
 mod progress;
 
 use std::{
@@ -20,6 +21,7 @@ use std::{
 
 pub use body::{Download, Upload, UploadError};
 pub use pace::Pace;
+pub use pressure::Pressure;
 pub use progress::{Clock, Framing, HeadSigns, Instant, Phase, Progress, Served};
 use rustls::pki_types::CertificateDer;
 use tokio::task::AbortHandle;
@@ -36,19 +38,21 @@ pub struct Connection {
     /// The name asked for in the handshake (SNI, RFC 6066 §3), lower case.
     pub server_name: Option<String>,
     tracker: Rc<Tracker>,
+    pressure: Rc<Pressure>,
     recall: Recall,
 }
 
 impl Connection {
-    /// A connection watched by `tracker`.
+    /// A connection watched by `tracker` on a core under `pressure`.
     pub fn new(
         peer: SocketAddr,
         tls: Option<TlsVersion>,
         server_name: Option<String>,
         tracker: Rc<Tracker>,
+        pressure: Rc<Pressure>,
     ) -> Self {
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-        Self { peer, tls, server_name, tracker, recall: Recall::of(peer.ip(), None) }
+        Self { peer, tls, server_name, tracker, pressure, recall: Recall::of(peer.ip(), None) }
     }
 
     /// With the certificate chain that the client showed, leaf first.
@@ -62,6 +66,11 @@ impl Connection {
     /// For what outlives its exchange, such as a tunnel after `101`: whoever holds the upgraded stream stops then.
     pub async fn aborted(&self) {
         poll_fn(|context| self.tracker.poll_tunnel(context)).await;
+    }
+
+    /// The load of its core.
+    pub fn pressure(&self) -> &Pressure {
+        &self.pressure
     }
 
     /// What identification remembers of it.
@@ -90,6 +99,7 @@ pub enum Order {
 #[derive(Debug)]
 pub struct Tracker {
     progress: Arc<Progress>,
+    accepted: Instant,
     exchanges: RefCell<Vec<Rc<ExchangeProgress>>>,
     order: Cell<Order>,
     ordered_at: Cell<Option<Instant>>,
@@ -103,6 +113,7 @@ impl Tracker {
     /// Notes about a connection whose stream reports to `progress`.
     pub fn new(progress: Arc<Progress>) -> Rc<Self> {
         Rc::new(Self {
+            accepted: progress.now(),
             progress,
             exchanges: RefCell::default(),
             order: Cell::new(Order::Serve),
@@ -117,6 +128,11 @@ impl Tracker {
     /// The notes of the stream.
     pub fn progress(&self) -> &Arc<Progress> {
         &self.progress
+    }
+
+    /// When the connection was accepted.
+    pub fn accepted(&self) -> Instant {
+        self.accepted
     }
 
     /// What the server wants.

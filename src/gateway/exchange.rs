@@ -16,6 +16,7 @@ use http_body::Body as _;
 use jiff::{Timestamp, tz::Offset};
 
 use super::{
+    affinity,
     body::{Body, Content, Replay},
     caching::{self, Tags},
     canonical,
@@ -23,7 +24,7 @@ use super::{
     cookies,
     fetch::host_for,
     forwarded::{self, ClientAddress, Forwarding},
-    graphql,
+    graphql, grpc,
     head::{self, Target},
     hops::{self, Left, Unclear},
     identify,
@@ -45,10 +46,10 @@ use crate::{
     identity::{Caller, Credentials},
     limit::{Passage, Submission},
     policy::set::{RelaxedPaths, RoutePolicy, WebSocket},
-    redact::{Audience, Sender},
+    redact::{Audience, Denied, Sender},
     secret::Sensitive,
-    telemetry::{Direction, RefusalReason, Scope},
-    upstream::{UpstreamBody, UpstreamError},
+    telemetry::{self, Direction, PriorityLabel, RefusalReason, Scope, ShedReason},
+    upstream::{Terms, UpstreamBody, UpstreamError},
 };
 
 impl Gateway {
@@ -62,8 +63,9 @@ impl Gateway {
             Box::new(Ledger::open(&view, &self.journal, self.metrics.begin(), Rc::clone(&notes)));
         ledger.arrived(request.method(), request.version(), connection.tls);
         let is_head = *request.method() == Method::HEAD;
+        let is_grpc = grpc::is_call(&request);
 
-        let mut exchange = Exchange { view: &view, connection: &connection, notes, throttled: None };
+        let mut exchange = Exchange { view: &view, connection: &connection, notes, throttled: None, is_grpc };
         let mut response = match exchange.run(request, &mut ledger).await {
             Ok(Answer::Response(response)) => response.map(|content| Body::new(content, Some(ledger))),
             Ok(Answer::Tunnel { response, tunnel }) => {
@@ -74,7 +76,7 @@ impl Gateway {
             }
             Err(error) => {
                 ledger.refused(&error, exchange.throttled);
-                refuse(&error, is_head, ledger)
+                if is_grpc { refuse_call(&error, ledger) } else { refuse(&error, is_head, ledger) }
             }
         };
         if connection.tls.is_some() {
@@ -87,6 +89,7 @@ impl Gateway {
     pub fn overloaded(&self) -> Response<Body> {
         let mut ledger =
             Box::new(Ledger::open(&self.view(), &self.journal, self.metrics.begin(), Rc::default()));
+        telemetry::request_shed(ShedReason::Exchanges, PriorityLabel::Unknown);
         ledger.refused(&ExchangeError::Overloaded, None);
         refuse(&ExchangeError::Overloaded, false, ledger)
     }
@@ -105,10 +108,16 @@ fn refuse(error: &ExchangeError, is_head: bool, mut ledger: Box<Ledger>) -> Resp
     response.map(|bytes| Body::new(Content::Whole(if is_head { Bytes::new() } else { bytes }), Some(ledger)))
 }
 
+/// The same to a call of gRPC. What is recorded is the status that it stands for.
+fn refuse_call(error: &ExchangeError, mut ledger: Box<Ledger>) -> Response<Body> {
+    ledger.status(error.status());
+    grpc::refusal(error).map(|bytes| Body::new(Content::Whole(bytes), Some(ledger)))
+}
+
 /// What comes of an exchange.
 enum Answer {
     Response(Response<Content>),
-    Tunnel { response: Response<()>, tunnel: Box<Tunnel> },
+    Tunnel { response: Response<()>, tunnel: Tunnel },
 }
 
 /// What is known of a request before it is changed.
@@ -126,6 +135,8 @@ struct Exchange<'a> {
     connection: &'a Connection,
     notes: Rc<Notes>,
     throttled: Option<Scope>,
+    /// Whether it is a call of gRPC.
+    is_grpc: bool,
 }
 
 impl Exchange<'_> {
@@ -153,6 +164,11 @@ impl Exchange<'_> {
         let (route, template) = self.route(snapshot, &head, &target, ledger)?;
         if self.connection.tls.is_none() && !route.matches.plain_http {
             return Err(self.to_https(snapshot, &target)?);
+        }
+        // Too much work: before anything is done that costs more than this answer, and the less important first.
+        if let Some(reason) = self.connection.pressure().sheds(route.priority) {
+            telemetry::request_shed(reason, route.priority.into());
+            return Err(ExchangeError::Overloaded);
         }
         match hops::step(&head.method, &mut head.headers) {
             Ok(Left::Way) => {}
@@ -187,6 +203,12 @@ impl Exchange<'_> {
         // 7. judge the way back: nobody filters by, changes or sends back what they may not see; tokens become values.
         //    On routes of GraphQL the request is read for everybody: its answer has the names that it chose.
         let audience = Arc::new(audience(snapshot, caller, ledger.time()));
+        if snapshot.plan(route.id).is_some()
+            && grpc::is_unreadable(&head.method, &head.headers)
+            && !sees_all(snapshot, route, &audience)
+        {
+            return Err(Denied::Unreadable.into());
+        }
         let most = route.body_bytes.unwrap_or(policy.gateway.limits.body_bytes);
         let (payload, graphql) = if graphql::is_spoken(route) {
             let most = if route.body_bytes.is_some() { most } else { most.min(way_back::JUDGED) };
@@ -277,7 +299,7 @@ impl Exchange<'_> {
             let timeouts = policy.gateway.timeouts;
             let deadlines = view.upstreams.deadlines().clone();
             let quiet = timeouts.idle.max(timeouts.body);
-            let tunnel = Box::new(Tunnel { wish, upstream, reading, deadlines, quiet });
+            let tunnel = Tunnel { wish, upstream, reading, deadlines, quiet };
             return Ok(Answer::Tunnel { response, tunnel });
         }
         if status == StatusCode::SWITCHING_PROTOCOLS {
@@ -426,9 +448,7 @@ impl Exchange<'_> {
     /// How a WebSocket's messages are read; `None` where none has to be.
     fn reading(&self, snapshot: &Snapshot, route: &RoutePolicy, audience: &Arc<Audience>) -> Option<Reading> {
         let WebSocket::Read(bounds) = route.websocket else { return None };
-        let sees_all = snapshot.plan(route.id).is_none_or(|plan| plan.is_identity(&audience.sees))
-            && snapshot.requests(route.id).is_none_or(|plan| plan.is_open(&audience.sees));
-        (!sees_all).then(|| Reading {
+        (!sees_all(snapshot, route, audience)).then(|| Reading {
             view: Rc::clone(self.view),
             route: route.id,
             audience: Arc::clone(audience),
@@ -519,20 +539,31 @@ impl Exchange<'_> {
         match request.body().size_hint().exact() {
             None => drop(request.headers_mut().remove(header::CONTENT_LENGTH)),
             Some(length) => {
-                // In one spelling: `010` is eight to some.
-                if let Some(told) = request.headers_mut().get_mut(header::CONTENT_LENGTH) {
-                    *told = HeaderValue::from(length);
+                // In one spelling: `010` is eight to some. Nothing is told where content could be expected (RFC 9110 8.6).
+                let expects = matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH);
+                if expects || request.headers().contains_key(header::CONTENT_LENGTH) {
+                    request.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
                 }
             }
         }
 
-        let timeout = route.response_timeout.unwrap_or(upstream.response_timeout);
+        let own = route.response_timeout.unwrap_or(upstream.response_timeout);
+        let timeout = match self.is_grpc {
+            true => own.min(grpc::timeout(request.headers()).unwrap_or(own)),
+            false => own,
+        };
+        let terms = Terms {
+            response_timeout: timeout,
+            is_patient: timeout >= own,
+            progress: gateway.timeouts.body,
+            activity: &self.notes.activity,
+            priority: route.priority,
+            affinity: upstream.resilience.affinity.as_deref().and_then(|cookie| {
+                affinity::hash(&snapshot.affinity_key, cookie.as_bytes(), request.headers())
+            }),
+        };
         let began = Instant::now();
-        let sent = self
-            .view
-            .upstreams
-            .send(route.upstream, request, timeout, gateway.timeouts.body, &self.notes.activity)
-            .await;
+        let sent = self.view.upstreams.send(route.upstream, request, &terms).await;
         let metrics = self.view.upstream_metrics(route.upstream);
         match sent {
             Ok(sent) => {
@@ -563,6 +594,12 @@ impl Exchange<'_> {
         ledger.cookies(Direction::Response, outcome.dropped);
         outcome.session_changed
     }
+}
+
+/// Whether nothing of what passes either way on a route depends on who it is.
+fn sees_all(snapshot: &Snapshot, route: &RoutePolicy, audience: &Audience) -> bool {
+    snapshot.plan(route.id).is_none_or(|plan| plan.is_identity(&audience.sees))
+        && snapshot.requests(route.id).is_none_or(|plan| plan.is_open(&audience.sees))
 }
 
 /// The caller as the redactor sees them.

@@ -12,8 +12,8 @@ use http_body_util::BodyExt;
 use super::{payload::Payload, worker::View};
 use crate::{
     identity::{Fetch, FetchError, LocalBoxFuture},
-    policy::set::{HostHeader, UpstreamId},
-    upstream::UpstreamError,
+    policy::set::{HostHeader, Priority, UpstreamId},
+    upstream::{Terms, UpstreamError},
 };
 
 /// Longest answer of an identity source, in bytes.
@@ -64,8 +64,16 @@ impl Asker<'_> {
         timeout: Duration,
     ) -> Result<Response<Bytes>, FetchError> {
         let activity = Cell::new(Instant::now());
-        let sent =
-            self.view.upstreams.send(id, request, timeout, timeout, &activity).await.map_err(refused)?;
+        let terms = Terms {
+            response_timeout: timeout,
+            is_patient: true,
+            progress: timeout,
+            activity: &activity,
+            // Whoever is known by the answer waits for it, critical ones among them.
+            priority: Priority::Critical,
+            affinity: None,
+        };
+        let sent = self.view.upstreams.send(id, request, &terms).await.map_err(refused)?;
         let (head, mut body) = sent.response.into_parts();
         let mut whole = BytesMut::new();
         while let Some(frame) = body.frame().await {
@@ -81,8 +89,10 @@ impl Asker<'_> {
 
 fn refused(error: UpstreamError) -> FetchError {
     match error {
-        UpstreamError::Unreachable | UpstreamError::Tls => FetchError::Unreachable,
-        UpstreamError::ConnectTimeout | UpstreamError::ResponseTimeout => FetchError::TimedOut,
+        UpstreamError::Unreachable | UpstreamError::Tls | UpstreamError::Full => FetchError::Unreachable,
+        UpstreamError::ConnectTimeout | UpstreamError::ResponseTimeout | UpstreamError::ExchangeTimeout => {
+            FetchError::TimedOut
+        }
         UpstreamError::Broken | UpstreamError::RequestBody => FetchError::Broken,
     }
 }

@@ -164,6 +164,10 @@ fn host(head: &Parts) -> Result<(CanonicalHost, HeaderValue), Refusal> {
     if second.is_some() {
         return Err(Refusal::HostMalformed);
     }
+    // In absolute-form as well (RFC 9112 3.2).
+    if field.is_none() && head.version == Version::HTTP_11 {
+        return Err(Refusal::HostMissing);
+    }
     let named = field.map(|value| canonical::canonical_host(value.as_bytes())).transpose()?;
     let authority =
         head.uri.authority().map(|value| canonical::canonical_host(value.as_str().as_bytes())).transpose()?;
@@ -218,6 +222,9 @@ mod tests {
             ("no host", Request::get("/a"), 400),
             ("two hosts", get().header("host", "x.fr"), 400),
             ("absolute form", Request::get("http://X.fr/a").header("host", "x.FR"), 200),
+            ("absolute form alone", Request::get("http://x.fr/a"), 400),
+            ("absolute form alone in 1.0", Request::get("http://x.fr/a").version(Version::HTTP_10), 200),
+            ("authority alone in HTTP/2", Request::get("https://x.fr/a").version(Version::HTTP_2), 200),
             ("absolute form of another host", Request::get("http://y.fr/a").header("host", "x.fr"), 400),
             (
                 "both lengths",

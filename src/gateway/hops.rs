@@ -118,8 +118,8 @@ mod tests {
         ] {
             let mut headers = map(header::MAX_FORWARDS, values);
             assert_eq!(step(&Method::OPTIONS, &mut headers), left, "{values:?}");
-            let got = headers.get(header::MAX_FORWARDS).map(|value| value.to_str().unwrap());
-            assert_eq!(got, after, "{values:?}");
+            let got = headers.get(header::MAX_FORWARDS).map(HeaderValue::as_bytes);
+            assert_eq!(got, after.map(str::as_bytes), "{values:?}");
             let mut headers = map(header::MAX_FORWARDS, values);
             assert_eq!(step(&Method::GET, &mut headers), Ok(Left::Way), "{values:?}");
             assert_eq!(headers, map(header::MAX_FORWARDS, values));

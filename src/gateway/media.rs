@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderValue, header};
 
-use super::respond::Unreadable;
+use super::{grpc, respond::Unreadable};
 use crate::redact::{Charset, Format, FormatError, MediaType};
 
 /// What is known of a body before it is read.
@@ -23,6 +23,8 @@ pub enum Media {
     Page(Charset),
     /// A stream of parts, which may begin long after its head: its type must be believed.
     Stream,
+    /// Messages of gRPC, which may begin long after the head and end with trailers: nobody reads them here.
+    Messages,
 }
 
 impl Media {
@@ -48,6 +50,9 @@ pub fn media(headers: &HeaderMap) -> Result<Media, Unreadable> {
     // Two types joined by a comma are two readings.
     if essence.contains(&b',') {
         return Err(Unreadable::MediaType);
+    }
+    if grpc::is_messages(&essence) {
+        return Ok(Media::Messages);
     }
     let Some(media_type) = MediaType::parse(value.as_bytes()) else {
         // Nothing tells how to read it, if it is of a format that is read.
@@ -227,6 +232,9 @@ mod tests {
             (&["multipart/mixed; boundary=\"a\" b"], Err(Unreadable::MediaType)),
             (&["multipart/byteranges; boundary=a"], Ok(Media::Other)),
             (&["multipart/x-mixed-replace; boundary=a"], Ok(Media::Stream)),
+            (&["application/grpc"], Ok(Media::Messages)),
+            (&["Application/gRPC+json"], Ok(Media::Messages)),
+            (&["application/grpc-web-text+proto; a=b"], Ok(Media::Messages)),
             (&["text/javascript; charset=utf-8"], Ok(Media::Doubtful)),
             (&["text/event-stream; charset=utf-8"], Ok(Media::Known(Format::Events))),
             (&["text/event-stream; charset=iso-8859-1"], Err(Unreadable::Charset)),

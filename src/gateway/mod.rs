@@ -1,5 +1,6 @@
 //! One exchange, from the request's head to the journal's record. Read `exchange` first.
 
+mod affinity;
 mod body;
 pub mod caching;
 pub mod canonical;
@@ -10,6 +11,7 @@ mod exchange;
 mod fetch;
 pub mod forwarded;
 mod graphql;
+mod grpc;
 mod head;
 mod headers;
 mod hops;

@@ -158,6 +158,10 @@ impl Reader<'_> {
         if headers.get(header::CONTENT_TYPE).is_some_and(is_byteranges) {
             return Err(Unreadable::Partial);
         }
+        if media == Media::Messages {
+            // Not even by `pass_types`: a look at their beginning would hold back the head of a call.
+            return Err(Unreadable::MediaType);
+        }
         if !self.declared() && media == Media::Stream {
             // Pictures, one in the place of the other. What else is sent so has no end at which it could be judged.
             let look = |start: &[u8]| {
@@ -236,6 +240,9 @@ impl Reader<'_> {
         body: &mut Replay,
     ) -> bool {
         let Ok(media) = media else { return true };
+        if *media == Media::Messages {
+            return true;
+        }
         if *media == Media::Stream || status == StatusCode::PARTIAL_CONTENT || body.is_end_stream() {
             return media.is_doubtful();
         }

@@ -178,9 +178,12 @@ impl ExchangeError {
             Self::IdentityUnavailable | Self::RelationsUnavailable | Self::Overloaded => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
-            Self::Upstream(UpstreamError::ConnectTimeout | UpstreamError::ResponseTimeout) => {
-                StatusCode::GATEWAY_TIMEOUT
-            }
+            Self::Upstream(
+                UpstreamError::ConnectTimeout
+                | UpstreamError::ResponseTimeout
+                | UpstreamError::ExchangeTimeout,
+            ) => StatusCode::GATEWAY_TIMEOUT,
+            Self::Upstream(UpstreamError::Full) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Upstream(UpstreamError::RequestBody) => StatusCode::BAD_REQUEST,
             Self::Upstream(_) | Self::Unreadable(_) => StatusCode::BAD_GATEWAY,
         }
@@ -218,7 +221,7 @@ impl ExchangeError {
     }
 
     /// What the client reads: no detail of the platform, of the policy or of what was sent.
-    fn title(&self) -> &'static str {
+    pub(super) fn title(&self) -> &'static str {
         match self {
             Self::BadRequest(_) => "The request is malformed or ambiguous.",
             Self::NoRoute => "There is nothing here.",
@@ -242,14 +245,17 @@ impl ExchangeError {
             Self::Throttled { .. } => "Too many attempts. Please wait before you try again.",
             Self::OverQuota { .. } => "Too many requests. Please wait before you try again.",
             Self::Unauthenticated => "Please sign in first.",
-            Self::IdentityUnavailable | Self::RelationsUnavailable | Self::Overloaded => {
-                "The service is busy. Please try again shortly."
-            }
+            Self::IdentityUnavailable
+            | Self::RelationsUnavailable
+            | Self::Overloaded
+            | Self::Upstream(UpstreamError::Full) => "The service is busy. Please try again shortly.",
             Self::RequestBody => "The request body did not arrive in time.",
             Self::Upstream(UpstreamError::RequestBody) => "The request body did not arrive whole.",
-            Self::Upstream(UpstreamError::ConnectTimeout | UpstreamError::ResponseTimeout) => {
-                "The service did not answer in time."
-            }
+            Self::Upstream(
+                UpstreamError::ConnectTimeout
+                | UpstreamError::ResponseTimeout
+                | UpstreamError::ExchangeTimeout,
+            ) => "The service did not answer in time.",
             Self::Upstream(_) => "The service is not reachable.",
             Self::Unreadable(_) => "The service's answer could not be made safe to show.",
         }
@@ -341,7 +347,10 @@ impl ExchangeError {
                 // RFC 9110 15.5.2 asks for a challenge; it names no realm and no reason.
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
-            Self::IdentityUnavailable | Self::RelationsUnavailable | Self::Overloaded => {
+            Self::IdentityUnavailable
+            | Self::RelationsUnavailable
+            | Self::Overloaded
+            | Self::Upstream(UpstreamError::Full) => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }
             _ => {}

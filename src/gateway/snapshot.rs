@@ -1,6 +1,6 @@
 //! A policy with the live things built from it. One exchange keeps one snapshot from start to end.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use http::HeaderValue;
 
@@ -14,7 +14,7 @@ use crate::{
     policy::set::{PersonalData, PolicySet, RouteId},
     redact::{Plan, RequestPlan},
     secret::{Domain, DomainKey, MasterSecret},
-    upstream::Dialers,
+    upstream::{Dialers, Fleet},
 };
 
 /// Shared by all workers.
@@ -29,6 +29,8 @@ pub struct Snapshot {
     pub limits: Limits,
     /// How upstreams are spoken to.
     pub dialers: Dialers,
+    /// Their addresses, and how they stand.
+    pub fleet: Fleet,
     /// By route; `None` where nothing is read.
     plans: Vec<Option<Arc<Plan>>>,
     /// By route; `None` where no request is judged.
@@ -37,6 +39,8 @@ pub struct Snapshot {
     pub pseudonym_key: Arc<DomainKey>,
     /// Key of views in entity tags.
     pub tag_key: DomainKey,
+    /// Key of the cookies that choose endpoints.
+    pub affinity_key: DomainKey,
     /// Which cookies are the caller's own credential.
     pub(super) credentials: Credentials,
     /// `Strict-Transport-Security`.
@@ -92,15 +96,19 @@ impl Snapshot {
         let subdomains = if hsts.include_subdomains { "; includeSubDomains" } else { "" };
         let hsts = HeaderValue::try_from(format!("max-age={}{subdomains}", hsts.max_age.as_secs()))
             .unwrap_or(HeaderValue::from_static("max-age=31536000"));
+        let dialers = Dialers::build(&policy, previous.map(|one| &one.dialers))?;
+        let fleet = previous.map(|one| &one.fleet);
         Ok(Self {
             router: Router::build(policy.routes.iter().map(|route| (route.id, &route.matches)))?,
             identity: Identity::build(&policy, secret, previous.map(|one| &one.identity))?,
             limits: Limits::build(&policy.gateway.store, secret, previous.map(|one| &one.limits))?
                 .with_quotas(&policy.gateway.quotas, previous.map(|one| &one.limits)),
-            dialers: Dialers::build(&policy, previous.map(|one| &one.dialers))?,
+            fleet: Fleet::build(&policy, &dialers, fleet, Instant::now()),
+            dialers,
             plans,
             requests,
             pseudonym_key: Arc::new(secret.derive(Domain::Api, "")),
+            affinity_key: secret.derive(Domain::Affinity, ""),
             tag_key: secret.derive(Domain::EntityTag, &policy.digest),
             credentials: Credentials::of(&policy.charter.cookies),
             hsts,

@@ -105,7 +105,8 @@ impl Wish {
         Ok(())
     }
 
-    /// Whether the platform agreed, in the words that only who read the question has.
+    /// Whether the platform agreed; where the key is the gateway's own, in the words that only who read it has. A client of
+    /// HTTP/1.1 looks at the answer to its key itself.
     ///
     /// # Errors
     /// [`UpstreamError::Broken`] where it agrees to something else, or to what was left out, and where it answers CONNECT as
@@ -120,9 +121,11 @@ impl Wish {
             let is_lost = self.extended && status.is_success();
             return if is_lost { Err(UpstreamError::Broken.into()) } else { Ok(false) };
         }
-        let accept = single(headers, &header::SEC_WEBSOCKET_ACCEPT);
-        let is_ours = has_token(headers, &header::UPGRADE, b"websocket")
-            && accept.is_some_and(|accept| accept.as_bytes() == accept_of(&self.key).as_bytes());
+        let is_answer = || {
+            let accept = single(headers, &header::SEC_WEBSOCKET_ACCEPT);
+            accept.is_some_and(|accept| accept.as_bytes() == accept_of(&self.key).as_bytes())
+        };
+        let is_ours = has_token(headers, &header::UPGRADE, b"websocket") && (!self.extended || is_answer());
         let is_unreadable = matches!(websocket, WebSocket::Read(_))
             && (headers.contains_key(header::SEC_WEBSOCKET_EXTENSIONS) || socket::speaks_graphql(headers));
         if is_ours && !is_unreadable { Ok(true) } else { Err(UpstreamError::Broken.into()) }

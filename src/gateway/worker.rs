@@ -17,7 +17,7 @@ use crate::{
     policy::set::{ProviderId, RelationSourceId, RouteId, UpstreamId},
     redact::Audience,
     telemetry::{ExchangeMetrics, ProviderMetrics, RelationMetrics, RouteMetrics, UpstreamMetrics},
-    upstream::{Deadlines, Upstreams},
+    upstream::{Deadlines, Upstreams, WorkerShare},
 };
 
 /// The gate, as one worker runs it.
@@ -26,6 +26,7 @@ pub struct Gateway {
     view: RefCell<Rc<View>>,
     pub(super) journal: Journal,
     pub(super) metrics: ExchangeMetrics,
+    share: WorkerShare,
 }
 
 /// One snapshot with what this worker built from it.
@@ -41,7 +42,7 @@ pub struct View {
     tags: RefCell<VecDeque<(RouteId, Arc<Audience>, String)>>,
 }
 
-/// How often it is looked for what identity providers have to be asked again.
+/// How often it is looked for what identity providers have to be asked again, and for addresses that are gone.
 const TEND: Duration = Duration::from_secs(1);
 
 /// View tags kept at hand.
@@ -54,12 +55,18 @@ impl Gateway {
         tokio::task::spawn_local(tend(Rc::downgrade(self)));
     }
 
-    /// A worker's gate. Must be called on the worker's own thread, inside its runtime.
-    pub fn new(shared: Arc<ArcSwap<Snapshot>>, journal: Journal, pseudonyms: Pseudonyms) -> Self {
+    /// A worker's gate, with its share of what the process may do. Must be called on the worker's own thread, inside its
+    /// runtime.
+    pub fn new(
+        shared: Arc<ArcSwap<Snapshot>>,
+        journal: Journal,
+        pseudonyms: Pseudonyms,
+        share: WorkerShare,
+    ) -> Self {
         let snapshot = shared.load_full();
-        let upstreams = Upstreams::build(&snapshot.policy, &snapshot.dialers, None, Deadlines::start());
+        let upstreams = Upstreams::build(&snapshot.fleet, None, Deadlines::start(), share);
         let view = Rc::new(View::new(snapshot, upstreams, Rc::new(pseudonyms)));
-        Self { shared, view: RefCell::new(view), journal, metrics: ExchangeMetrics::resolve() }
+        Self { shared, view: RefCell::new(view), journal, metrics: ExchangeMetrics::resolve(), share }
     }
 
     /// The view of the snapshot that serves now; rebuilt by the first exchange after a reload.
@@ -72,7 +79,7 @@ impl Gateway {
         let snapshot = Arc::clone(&shared);
         let deadlines = current.upstreams.deadlines().clone();
         let kept = Some(&current.upstreams);
-        let upstreams = Upstreams::build(&snapshot.policy, &snapshot.dialers, kept, deadlines);
+        let upstreams = Upstreams::build(&snapshot.fleet, kept, deadlines, self.share);
         let view = Rc::new(View::new(snapshot, upstreams, Rc::clone(&current.pseudonyms)));
         *self.view.borrow_mut() = Rc::clone(&view);
         view
@@ -152,6 +159,7 @@ async fn tend(gateway: Weak<Gateway>) {
         pace.tick().await;
         let Some(gateway) = gateway.upgrade() else { return };
         let view = gateway.view();
+        view.upstreams.tend();
         let now = SystemTime::now();
         let identity = &view.snapshot.identity;
         for status in identity.key_status(now) {

@@ -145,6 +145,7 @@ pub(super) fn upstream(name: &str) -> Upstream {
         idle_connections: 1,
         idle_timeout: Duration::from_secs(1),
         country: None,
+        resilience: crate::policy::set::Resilience::default(),
     }
 }
 
@@ -194,6 +195,7 @@ pub(super) fn policy(providers: Vec<IdentityProvider>) -> PolicySet {
             quotas: Vec::new(),
             secret: None,
             journal: JournalSettings { to: JournalTarget::Stdout, queue: 1, address: AddressMode::Pseudonym },
+            resolver: Vec::new(),
             upstreams: vec![upstream("platform")],
         },
         charter: charter(),

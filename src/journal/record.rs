@@ -12,7 +12,7 @@
 //! | `policy` | first 12 digits of the policy's digest | always |
 //! | `route`, `path` | name and path *template* of the route | a route took it |
 //! | `method` | standard method or `OTHER` | always |
-//! | `status` | status sent; 0 if none was | always |
+//! | `status` | status sent, of a refused call of gRPC the one that its code stands for; 0 if none was | always |
 //! | `decision`, `reason` | what the gateway did, and why where it refused | always; `reason` on refusal |
 //! | `quota` | name of the quota that refused | 429 by a quota |
 //! | `shadow_quotas` | names of the quotas in shadow mode that would have refused | any |
@@ -140,7 +140,7 @@ pub struct Record {
     pub template: u16,
     /// Its method.
     pub method: MethodLabel,
-    /// The status sent; 0 if none was.
+    /// The status sent, of a refused call of gRPC the one that its code stands for; 0 if none was.
     pub status: u16,
     /// What the gateway did.
     pub decision: Decision,

@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::{SocketAddr, TcpListener as StdListener},
+    net::{IpAddr, SocketAddr, TcpListener as StdListener},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -15,7 +15,8 @@ use socket2::SockRef;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use super::{
-    Addresses, ServerError,
+    ServerError,
+    addresses::{Addresses, Holding, Place},
     observe::{Observe, Refusal},
 };
 use crate::policy::set::{Listen, Listener};
@@ -53,7 +54,7 @@ pub(super) fn may_connect(balancers: Option<&Balancers>, peer: SocketAddr) -> bo
 pub(super) fn bind(
     listen: &Listen,
     workers: usize,
-) -> Result<(Vec<Sockets>, StdListener, Addresses), ServerError> {
+) -> Result<(Vec<Sockets>, StdListener, super::Addresses), ServerError> {
     let mut sockets: Vec<Sockets> = (0..workers).map(|_| Sockets::default()).collect();
     let mut bind_all = |listeners: &[Listener], tls: bool| -> Result<Vec<SocketAddr>, ServerError> {
         let mut bound = Vec::with_capacity(listeners.len());
@@ -73,7 +74,7 @@ pub(super) fn bind(
     let http = bind_all(&listen.http, false)?;
     let admin_listener = bind_one(listen.admin, false, false)?;
     let admin = admin_listener.local_addr()?;
-    Ok((sockets, admin_listener, Addresses { https, http, admin }))
+    Ok((sockets, admin_listener, super::Addresses { https, http, admin }))
 }
 
 fn bind_one(address: SocketAddr, ipv6_only: bool, shared: bool) -> Result<StdListener, ServerError> {
@@ -100,12 +101,18 @@ fn bind_one(address: SocketAddr, ipv6_only: bool, shared: bool) -> Result<StdLis
 #[derive(Clone)]
 pub(super) struct OpenConnections {
     open: Arc<AtomicUsize>,
+    addresses: Addresses,
     observer: Arc<dyn Observe>,
 }
 
 impl OpenConnections {
     pub(super) fn new(observer: Arc<dyn Observe>) -> Self {
-        Self { open: Arc::default(), observer }
+        Self { open: Arc::default(), addresses: Addresses::default(), observer }
+    }
+
+    /// How many.
+    pub(super) fn count(&self) -> usize {
+        self.open.load(Relaxed)
     }
 
     /// A place, unless `limit` are taken.
@@ -116,12 +123,34 @@ impl OpenConnections {
             return None;
         }
         self.observer.connections(1);
-        Some(Permit(self.clone()))
+        Some(Permit { open: self.clone(), of_address: None })
+    }
+
+    /// Whether a client's address may have one of these more; what is given back with the answer is its place.
+    pub(super) fn enter(&self, address: IpAddr, what: Holding, most: usize) -> Option<Place> {
+        let place = self.addresses.enter(address, what, most);
+        if place.is_none() {
+            self.observer.refused(match what {
+                Holding::Connection => Refusal::Address,
+                Holding::Handshake => Refusal::Handshakes,
+            });
+        }
+        place
     }
 }
 
 /// A place under the connection limit, given back when dropped.
-pub(super) struct Permit(OpenConnections);
+pub(super) struct Permit {
+    open: OpenConnections,
+    of_address: Option<Place>,
+}
+
+impl Permit {
+    /// Holds the place of the client's address for as long as its own.
+    pub(super) fn hold(&mut self, of_address: Option<Place>) {
+        self.of_address = of_address;
+    }
+}
 
 impl std::fmt::Debug for Permit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -131,8 +160,8 @@ impl std::fmt::Debug for Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Relaxed);
-        self.0.observer.connections(-1);
+        self.open.open.fetch_sub(1, Relaxed);
+        self.open.observer.connections(-1);
     }
 }
 

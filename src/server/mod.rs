@@ -5,6 +5,8 @@
 //! worker thread × n       one current-thread runtime each:
 //!   listen.rs               accept on the worker's own SO_REUSEPORT sockets, connection limit
 //!   proxy_header.rs         who the client is, where a balancer says so
+//!   addresses.rs, room.rs   who may have how many connections, and who gives way
+//!   handshakes.rs           how many at a time, and whose turn it is
 //!   serve.rs                TLS handshake, HTTP/1.1 or HTTP/2 by ALPN, one task a connection
 //!   stack.rs                tower: load shedding around the exchange
 //!   frame_watch.rs          frames of HTTP/2 that cost their client nothing
@@ -13,15 +15,18 @@
 //!
 //! A connection never leaves the core that accepted it, so nothing on its way needs a lock.
 
+mod addresses;
 pub mod admin;
 mod chunks;
 pub mod drain;
 mod exchange;
 mod frame_watch;
+mod handshakes;
 mod head_watch;
 mod listen;
 pub mod observe;
 mod proxy_header;
+mod room;
 mod serve;
 mod stack;
 mod sweep;
@@ -36,6 +41,7 @@ use bytes::Bytes;
 pub use drain::{Handle, Stage, start, start_obeying_signals};
 use http::{Request, Response};
 use http_body::Body;
+use ipnet::IpNet;
 
 use crate::{
     gateway::connection::{Connection, Upload},
@@ -77,6 +83,8 @@ pub struct Live {
     pub limits: ClientLimits,
     /// How long each phase may last.
     pub timeouts: Timeouts,
+    /// Proxies that may have as many connections as there are.
+    pub trusted_proxies: Arc<[IpNet]>,
     /// Certificates and TLS rules; `None` where there is no TLS listener.
     pub tls: Option<tls::Terms>,
 }
@@ -94,7 +102,8 @@ impl Live {
                 Some(tls::Terms::new(&settings.certificates, clients, tickets, &settings.ticket_keys)?)
             }
         };
-        Ok(Self { limits: settings.limits, timeouts: settings.timeouts, tls })
+        let trusted_proxies = settings.trusted_proxies.as_slice().into();
+        Ok(Self { limits: settings.limits, timeouts: settings.timeouts, trusted_proxies, tls })
     }
 }
 

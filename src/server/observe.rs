@@ -1,5 +1,7 @@
 //! What the server tells the outside: metrics and operator events, in closed types without any personal value.
 
+use std::time::Duration;
+
 use super::Addresses;
 use crate::telemetry::{self, Event, RefusalReason};
 pub use crate::telemetry::{
@@ -20,6 +22,12 @@ pub trait Observe: Send + Sync {
     fn refused(&self, reason: Refusal) {
         let _ = reason;
     }
+    /// Work that was ready for a worker waited at least so long, over a tenth of a second or more.
+    fn queued(&self, worker: usize, shortest: Duration) {
+        let _ = (worker, shortest);
+    }
+    /// An idle connection is closed to make room.
+    fn evicted(&self) {}
     /// A deadline passed.
     fn timed_out(&self, phase: Deadline) {
         let _ = phase;
@@ -86,12 +94,20 @@ impl Observe for Counted {
         telemetry::connection_refused(reason);
     }
 
+    fn queued(&self, worker: usize, shortest: Duration) {
+        telemetry::queue_time(worker, shortest);
+    }
+
+    fn evicted(&self) {
+        telemetry::connection_evicted();
+    }
+
     fn timed_out(&self, phase: Deadline) {
         telemetry::connection_timed_out(phase);
     }
 
     fn flooded(&self, kind: Flood) {
-        telemetry::http2_flooded(kind);
+        telemetry::frames_flooded(kind);
     }
 
     fn malformed(&self, kind: Malformed) {

@@ -79,7 +79,7 @@ pub(super) async fn client(
     .await?;
     match header {
         Ok(header) => {
-            stream.put_back(received.split_off(header.length).freeze());
+            stream.put_back(&received[header.length..]);
             Some(header.client.unwrap_or(balancer))
         }
         Err(Malformed) => {

@@ -2,7 +2,7 @@
 
 use std::{
     future::{Future, poll_fn},
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     pin::{Pin, pin},
     rc::Rc,
     task::Poll,
@@ -132,44 +132,80 @@ pub(super) async fn client<S, B>(
     let peer = match peer.proxied {
         false => peer.address,
         true => match proxy_header::client(&mut stream, peer.address, &tracker, &*core.observer).await {
-            Some(client) => client,
-            None => return,
+            Some(client) if core.count_proxied(&mut stream, client.ip()).is_some() => client,
+            _ => return,
         },
     };
-    // From here on it is known who the client is: what counts connections by address counts them here.
     let Some(terms) = tls else {
         tracker.progress().enter(Phase::Idle);
-        let connection = Rc::new(Connection::new(peer, None, None, tracker));
-        return http1(core, stack, ClientStream::plain(stream), connection).await;
+        let connection = Rc::new(Connection::new(peer, None, None, tracker, core.pressure.clone()));
+        return Box::pin(http1(core, stack, ClientStream::plain(stream), connection)).await;
     };
-    let Some((stream, version)) = handshake(&core, stream, &terms, &tracker).await else { return };
+    // Each phase in a box of its own: what a handshake needs is not held for as long as an idle connection lasts.
+    let shaken = Box::pin(handshake(&core, stream, &terms, &tracker, peer.ip())).await;
+    drop(terms);
+    let Some((stream, version)) = shaken else { return };
     let session = stream.get_ref().1;
     let multiplexed = session.alpn_protocol() == Some(b"h2");
     let server_name = session.server_name().map(str::to_ascii_lowercase);
     tracker.progress().enter(Phase::Idle);
-    let connection = Connection::new(peer, Some(version), server_name, tracker);
+    let connection = Connection::new(peer, Some(version), server_name, tracker, core.pressure.clone());
     let connection = Rc::new(connection.showing(session.peer_certificates()));
     if multiplexed {
-        http2(core, stack, stream, connection).await;
+        Box::pin(http2(core, stack, stream, connection)).await;
     } else {
-        http1(core, stack, ClientStream::tls(stream), connection).await;
+        Box::pin(http1(core, stack, ClientStream::tls(stream), connection)).await;
     }
+}
+
+/// What comes of `future`, unless the server gives the connection up.
+async fn unless_aborted<F: Future>(tracker: &Tracker, future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    poll_fn(|context| {
+        if tracker.poll_order(context) == Order::Abort {
+            return Poll::Ready(None);
+        }
+        future.as_mut().poll(context).map(Some)
+    })
+    .await
+}
+
+/// Waits until the task is woken, by whomever.
+async fn woken() {
+    let mut slept = false;
+    poll_fn(|_| match std::mem::replace(&mut slept, true) {
+        true => Poll::Ready(()),
+        false => Poll::Pending,
+    })
+    .await;
 }
 
 async fn handshake(
     core: &Core,
     stream: Watched,
     terms: &Terms,
-    tracker: &Tracker,
-) -> Option<(TlsStream<Watched>, TlsVersion)> {
+    tracker: &Rc<Tracker>,
+    peer: IpAddr,
+) -> Option<(Box<TlsStream<Watched>>, TlsVersion)> {
+    let (under_way, _of_address) = core.begin_handshake(tracker, peer)?;
     let mut accept = pin!(TlsAcceptor::from(terms.config.clone()).accept(stream));
-    let accepted = poll_fn(|context| {
-        if tracker.poll_order(context) == Order::Abort {
-            return Poll::Ready(None);
+    let accepted = loop {
+        let step = async {
+            let turn = core.handshakes().turn(&under_way).await;
+            let step = poll_fn(|context| Poll::Ready(accept.as_mut().poll(context))).await;
+            drop(turn);
+            step
+        };
+        // Its future is woken by whatever it waits for: so is this one.
+        match unless_aborted(tracker, step).await {
+            None => break None,
+            Some(Poll::Ready(accepted)) => break Some(accepted),
+            Some(Poll::Pending) => {}
         }
-        accept.as_mut().poll(context).map(Some)
-    })
-    .await;
+        if unless_aborted(tracker, woken()).await.is_none() {
+            break None;
+        }
+    };
     let (version, outcome, stream) = match accepted {
         Some(Ok(stream)) => {
             let session = stream.get_ref().1;
@@ -198,7 +234,7 @@ async fn handshake(
         None => (TlsVersion::None, HandshakeOutcome::TimedOut, None),
     };
     core.observer.handshake(version, outcome);
-    stream.map(|stream| (stream, version))
+    stream.map(|stream| (Box::new(stream), version))
 }
 
 async fn http1<S, B>(core: Rc<Core>, stack: S, stream: ClientStream, connection: Rc<Connection>)
@@ -210,11 +246,11 @@ where
     let tracker = connection.tracker().clone();
     let ended = core.clone();
     let service = service_fn(move |request| answer(core.clone(), stack.clone(), connection.clone(), request));
-    let served = rules.serve_connection(TokioIo::new(stream), service).with_upgrades();
+    let served = Box::pin(rules.serve_connection(TokioIo::new(stream), service).with_upgrades());
     note_end(&ended, drive(served, &tracker, http1::UpgradeableConnection::graceful_shutdown).await);
 }
 
-async fn http2<S, B>(core: Rc<Core>, stack: S, stream: TlsStream<Watched>, connection: Rc<Connection>)
+async fn http2<S, B>(core: Rc<Core>, stack: S, stream: Box<TlsStream<Watched>>, connection: Rc<Connection>)
 where
     S: Service<Arrival, Response = Response<B>, Error = BoxError> + Clone + 'static,
     S::Future: 'static,
@@ -230,13 +266,16 @@ where
     let rules = http2_rules(&limits, StreamExecutor { tracker: tracker.clone() });
     let ended = core.clone();
     let service = service_fn(move |request| answer(core.clone(), stack.clone(), connection.clone(), request));
-    let served = rules.serve_connection(TokioIo::new(stream), service);
+    let served = Box::pin(rules.serve_connection(TokioIo::new(stream), service));
     note_end(&ended, drive(served, &tracker, http2::Connection::graceful_shutdown).await);
 }
 
 /// Runs a connection, passing the server's orders on to it.
-async fn drive<C: Future>(connection: C, tracker: &Tracker, finish: fn(Pin<&mut C>)) -> Option<C::Output> {
-    let mut connection = pin!(connection);
+async fn drive<C: Future>(
+    mut connection: Pin<Box<C>>,
+    tracker: &Tracker,
+    finish: fn(Pin<&mut C>),
+) -> Option<C::Output> {
     let mut told = false;
     poll_fn(|context| {
         match tracker.poll_order(context) {
@@ -274,7 +313,10 @@ where
     B: Body,
 {
     // Before the future is first polled: the task of an HTTP/2 stream is tied to the exchange that is newest then.
-    let guard = connection.tracker().begin(&core.load.active);
+    let guard = connection.tracker().begin(core.pressure.active());
+    if core.is_spent(connection.tracker()) {
+        connection.tracker().give(Order::Finish);
+    }
     let progress = connection.tracker().progress();
     let signs = progress.take_head();
     progress.tell_framing(request.body().size_hint().exact().map_or(Framing::Chunked, Framing::Length));
@@ -284,12 +326,14 @@ where
         if !http2 && head_watch::is_ambiguous(signs, request.headers()) {
             request.extensions_mut().insert(AmbiguousHead);
         }
+        let tracker = connection.tracker().clone();
         let mut response = stack.oneshot((connection, request)).await?;
         // Behind an early answer the rest of the body is not waited for: the client must not ask again here (RFC 9112 9.6).
-        let ends = core.is_closing() || guard.exchange().has_unread_request();
+        let is_last =
+            core.is_closing() || tracker.order() >= Order::Finish || guard.exchange().has_unread_request();
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             guard.opens_tunnel();
-        } else if !http2 && ends {
+        } else if !http2 && is_last {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         Ok(response.map(|body| Download::new(body, guard)))

@@ -22,6 +22,8 @@ pub(super) struct Bounds<'a> {
     pub(super) timeouts: &'a Timeouts,
     /// Bytes a second of bodies, at least; 0 for any.
     pub(super) body_rate: u64,
+    /// Whether there is little room for new connections.
+    pub(super) crowded: bool,
 }
 
 /// What is to be done.
@@ -36,7 +38,8 @@ pub(super) enum Verdict {
 
 /// Judges a connection; its exchanges are judged by [`sweep_exchanges`].
 pub(super) fn judge(tracker: &Tracker, now: Instant, bounds: &Bounds<'_>, closing: bool) -> Verdict {
-    let Bounds { timeouts: bounds, body_rate } = *bounds;
+    let Bounds { timeouts: bounds, body_rate, crowded } = *bounds;
+    let patience = if crowded { QUIET.min(bounds.handshake) } else { bounds.handshake };
     let progress = tracker.progress();
     let (phase, since) = progress.phase();
     let lasted = now.since(since);
@@ -50,7 +53,7 @@ pub(super) fn judge(tracker: &Tracker, now: Instant, bounds: &Bounds<'_>, closin
     }
     if tracker.order() == Order::Finish
         && tracker.exchanges() == 0
-        && tracker.ordered_at().is_some_and(|at| now.since(at.max(since)) > bounds.handshake)
+        && tracker.ordered_at().is_some_and(|at| now.since(at.max(since)) > patience)
     {
         return Verdict::Abort(None);
     }

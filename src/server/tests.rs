@@ -168,6 +168,9 @@ impl Observe for Notes {
     fn refused(&self, reason: Refusal) {
         self.add(format!("refused {}", reason.as_str()));
     }
+    fn evicted(&self) {
+        self.add("evicted".into());
+    }
     fn timed_out(&self, phase: Deadline) {
         self.add(format!("timed out {}", phase.as_str()));
     }
@@ -252,7 +255,12 @@ fn config(limits: ClientLimits, timeouts: Timeouts) -> (Config, Arc<Notes>, tls:
             public_https_port: 443,
         },
         workers: Some(1),
-        live: Arc::new(ArcSwap::from_pointee(Live { limits, timeouts, tls: Some(tls) })),
+        live: Arc::new(ArcSwap::from_pointee(Live {
+            limits,
+            timeouts,
+            trusted_proxies: Arc::default(),
+            tls: Some(tls),
+        })),
         tick: Duration::from_millis(20),
         drain_delay: Duration::ZERO,
         addresses_file: None,

@@ -17,7 +17,7 @@ use tokio::{
 };
 use tokio_rustls::server::TlsStream;
 
-use super::{frame_watch::FrameWatch, head_watch::HeadWatch, listen::Permit};
+use super::{addresses::Place, frame_watch::FrameWatch, head_watch::HeadWatch, listen::Permit};
 use crate::gateway::connection::{Phase, Progress};
 
 /// Bytes that a client may still send after its answer before it is cut off: as many as a request has by default, so that
@@ -29,19 +29,24 @@ const LINGER_BYTES: usize = 16 * 1024 * 1024;
 pub(super) struct Watched {
     stream: TcpStream,
     progress: Arc<Progress>,
-    _permit: Permit,
+    permit: Permit,
     /// Came with a PROXY header, and is still to be read.
     ahead: Bytes,
 }
 
 impl Watched {
+    /// Holds the place of the client's address too.
+    pub(super) fn hold(&mut self, of_address: Option<Place>) {
+        self.permit.hold(of_address);
+    }
+
     pub(super) fn new(stream: TcpStream, progress: Arc<Progress>, permit: Permit) -> Self {
-        Self { stream, progress, _permit: permit, ahead: Bytes::new() }
+        Self { stream, progress, permit, ahead: Bytes::new() }
     }
 
     /// Bytes that were read and belong to whoever reads next.
-    pub(super) fn put_back(&mut self, bytes: Bytes) {
-        self.ahead = bytes;
+    pub(super) fn put_back(&mut self, bytes: &[u8]) {
+        self.ahead = Bytes::copy_from_slice(bytes);
     }
 
     fn note_write(&self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -73,6 +78,10 @@ impl AsyncRead for Watched {
             let length = self.ahead.len().min(buffer.remaining());
             buffer.put_slice(&self.ahead[..length]);
             self.ahead.advance(length);
+            if self.ahead.is_empty() {
+                // An empty rest would hold its whole buffer for as long as the connection lives.
+                self.ahead = Bytes::new();
+            }
         }
         if buffer.filled().len() > before {
             self.progress.read();
@@ -159,18 +168,18 @@ impl ClientStream {
     }
 
     /// HTTP/1 over TLS.
-    pub(super) fn tls(stream: TlsStream<Watched>) -> Self {
+    pub(super) fn tls(stream: Box<TlsStream<Watched>>) -> Self {
         let progress = stream.get_ref().0.progress.clone();
         let watch = Watch::Heads(HeadWatch::default());
-        Self { kind: Kind::Tls(Box::new(stream)), progress, swallowed: 0, watch }
+        Self { kind: Kind::Tls(stream), progress, swallowed: 0, watch }
     }
 
     /// HTTP/2, its frames watched.
-    pub(super) fn multiplexed(stream: TlsStream<Watched>, frames: FrameWatch) -> Self {
+    pub(super) fn multiplexed(stream: Box<TlsStream<Watched>>, frames: FrameWatch) -> Self {
         let progress = stream.get_ref().0.progress.clone();
         progress.multiplex();
         let watch = Watch::Frames(Box::new(frames));
-        Self { kind: Kind::Tls(Box::new(stream)), progress, swallowed: 0, watch }
+        Self { kind: Kind::Tls(stream), progress, swallowed: 0, watch }
     }
 
     /// Closing a socket with unread bytes resets it, and the reset may overtake the answer (RFC 9112 §9.6): what a client

@@ -3,10 +3,10 @@
 use std::{
     cell::{Cell, RefCell},
     io,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     rc::Rc,
     sync::Arc,
-    time::Instant as Moment,
+    time::{Duration, Instant as Moment},
 };
 
 use arc_swap::ArcSwap;
@@ -19,30 +19,39 @@ use tokio::{
 
 use super::{
     Config, Exchange, Live, Stage, WorkerContext,
-    listen::{Balancers, OpenConnections, Socket, Sockets, accept_all, accept_rest, may_connect},
+    addresses::{Holding, Place},
+    handshakes::{Handshakes, UnderWay},
+    listen::{Balancers, OpenConnections, Permit, Socket, Sockets, accept_all, accept_rest, may_connect},
     observe::{Observe, Refusal},
+    room::{self, Room},
     serve,
-    stack::{Load, stack},
+    stack::stack,
     sweep::{Bounds, sweep},
     watched::Watched,
 };
 use crate::{
-    gateway::connection::{Clock, Order, Phase, Progress, Tracker},
+    gateway::connection::{Clock, Order, Phase, Pressure, Progress, Tracker},
     policy::set::ClientLimits,
 };
+
+/// How often it is measured, while there is work, how long it waits.
+const MEASURED: Duration = Duration::from_millis(10);
 
 /// What the connections of one core share.
 pub(super) struct Core {
     pub(super) observer: Arc<dyn Observe>,
-    pub(super) load: Load,
+    pub(super) pressure: Rc<Pressure>,
     workers: usize,
     started: Moment,
+    tick: Duration,
     clock: Arc<Clock>,
     source: Arc<ArcSwap<Live>>,
     live: RefCell<Arc<Live>>,
     http1: RefCell<http1::Builder>,
     open: OpenConnections,
     trackers: RefCell<Vec<Rc<Tracker>>>,
+    handshakes: Handshakes,
+    room: Room,
     accepting: Cell<usize>,
     closing: Cell<bool>,
     changed: Notify,
@@ -53,30 +62,104 @@ impl Core {
         let live = config.live.load_full();
         let core = Self {
             observer: config.observer.clone(),
-            load: Load::default(),
+            pressure: Rc::default(),
             workers,
             started: Moment::now(),
+            tick: config.tick,
             clock: Arc::default(),
             source: config.live.clone(),
             http1: RefCell::new(serve::http1_rules(&live.limits)),
             live: RefCell::new(live),
             open,
             trackers: RefCell::default(),
+            handshakes: Handshakes::default(),
+            room: Room::default(),
             accepting: Cell::new(0),
             closing: Cell::new(false),
             changed: Notify::new(),
         };
-        core.share_load();
+        core.bound_load();
         Rc::new(core)
     }
 
     /// The core's part of the limit of exchanges: whole at least, so that no worker is closed.
-    fn share_load(&self) {
-        self.load.most.set(self.limits().exchanges.div_ceil(self.workers).max(1));
+    fn bound_load(&self) {
+        let live = self.live.borrow();
+        self.pressure.bound(live.limits.exchanges.div_ceil(self.workers).max(1), live.timeouts.queue);
     }
 
     pub(super) fn limits(&self) -> ClientLimits {
         self.live.borrow().limits
+    }
+
+    /// Handshakes under way on this core.
+    pub(super) fn handshakes(&self) -> &Handshakes {
+        &self.handshakes
+    }
+
+    /// A handshake may begin: the core has not its share of them, and the client's address not all it may have.
+    pub(super) fn begin_handshake(
+        &self,
+        tracker: &Rc<Tracker>,
+        address: IpAddr,
+    ) -> Option<(UnderWay, Option<Place>)> {
+        let live = self.live.borrow();
+        let of_address =
+            self.place(&live, address, Holding::Handshake, live.limits.handshakes_per_address)?;
+        let most = live.limits.handshakes.div_ceil(self.workers);
+        let under_way = self.handshakes.begin(tracker.clone(), most);
+        if under_way.is_none() {
+            self.observer.refused(Refusal::Handshakes);
+        }
+        Some((under_way?, of_address))
+    }
+
+    /// A place of a client's address, none where it needs none; `None` if it has as many as it may.
+    ///
+    /// To be asked for the address of the client itself, wherever that is known.
+    fn place(&self, live: &Live, address: IpAddr, what: Holding, most: usize) -> Option<Option<Place>> {
+        let address = address.to_canonical();
+        if live.trusted_proxies.iter().any(|network| network.contains(&address)) {
+            return Some(None);
+        }
+        self.open.enter(address, what, most).map(Some)
+    }
+
+    /// A place under the limits on connections. Where a balancer still has to say who the client is, that of the address
+    /// comes later ([`Self::place_of_connection`]).
+    fn admit(&self, live: &Live, address: Option<IpAddr>) -> Option<Permit> {
+        let limit = live.limits.connections;
+        let mut most = limit;
+        if room::is_short(self.open.count(), limit)
+            && self.room.make(&self.trackers.borrow(), self.clock.now())
+        {
+            self.observer.evicted();
+            most = room::at_most(limit);
+        }
+        let mut permit = self.open.admit(most)?;
+        if let Some(address) = address {
+            permit.hold(self.place_of_connection(live, address)?);
+        }
+        Some(permit)
+    }
+
+    /// Another connection of a client's address; `None` if it has as many as it may.
+    fn place_of_connection(&self, live: &Live, address: IpAddr) -> Option<Option<Place>> {
+        self.place(live, address, Holding::Connection, live.limits.connections_per_address)
+    }
+
+    /// Counts the connection of a client that a balancer named.
+    pub(super) fn count_proxied(&self, stream: &mut Watched, address: IpAddr) -> Option<()> {
+        stream.hold(self.place_of_connection(&self.live.borrow(), address)?);
+        Some(())
+    }
+
+    /// Whether a connection has served for as long, or as often, as it may.
+    pub(super) fn is_spent(&self, tracker: &Tracker) -> bool {
+        let live = self.live.borrow();
+        let exchanges = tracker.progress().served().exchanges;
+        live.limits.requests_per_connection.is_some_and(|most| exchanges >= most)
+            || live.timeouts.connection.is_some_and(|most| self.clock.now().since(tracker.accepted()) > most)
     }
 
     pub(super) fn http1_rules(&self) -> http1::Builder {
@@ -95,7 +178,7 @@ impl Core {
         if !Arc::ptr_eq(&live, &self.live.borrow()) {
             *self.http1.borrow_mut() = serve::http1_rules(&live.limits);
             *self.live.borrow_mut() = Arc::clone(&live);
-            self.share_load();
+            self.bound_load();
         }
         Arc::clone(&live)
     }
@@ -105,7 +188,11 @@ impl Core {
         self.clock.advance(self.started.elapsed());
         let live = self.settings();
         let now = self.clock.now();
-        let bounds = Bounds { timeouts: &live.timeouts, body_rate: live.limits.body_rate };
+        let bounds = Bounds {
+            timeouts: &live.timeouts,
+            body_rate: live.limits.body_rate,
+            crowded: room::is_short(self.open.count(), live.limits.connections),
+        };
         self.trackers.borrow_mut().retain(|tracker| {
             if tracker.is_over() {
                 return false;
@@ -164,6 +251,7 @@ pub(super) fn run<E: Exchange>(
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build_local(Default::default())?;
     let cut = runtime.block_on(async {
+        let worker = context.index;
         let core = Core::new(config, context.workers, open);
         let mut stage = context.stage.clone();
         let exchange = make_exchange(context);
@@ -173,6 +261,7 @@ pub(super) fn run<E: Exchange>(
         {
             accept(&core, socket, tls, exchange.clone(), stage.clone())?;
         }
+        tokio::task::spawn_local(measure(core.clone(), worker));
         ready();
         Ok::<_, io::Error>(supervise(&core, config, &mut stage).await)
     });
@@ -209,6 +298,18 @@ async fn supervise(core: &Core, config: &Config, stage: &mut watch::Receiver<Sta
     }
 }
 
+/// Measures for ever how long work that is ready waits: this task is such work whenever its time has come.
+async fn measure(core: Rc<Core>, worker: usize) {
+    loop {
+        let pause = if core.pressure.active().get() > 0 { MEASURED } else { core.tick };
+        let due = tokio::time::Instant::now() + pause;
+        tokio::time::sleep_until(due).await;
+        if let Some(shortest) = core.pressure.waited(core.started.elapsed(), due.elapsed()) {
+            core.observer.queued(worker, shortest);
+        }
+    }
+}
+
 /// Accepts on one socket until the server closes, then takes what still waits there.
 fn accept<E: Exchange>(
     core: &Rc<Core>,
@@ -221,7 +322,7 @@ fn accept<E: Exchange>(
     let listener = TcpListener::from_std(listener)?;
     core.accepting.set(core.accepting.get() + 1);
     let core = core.clone();
-    let service = stack(exchange, core.load.clone());
+    let service = stack(exchange, core.pressure.clone());
     tokio::task::spawn_local(async move {
         let mut serve = |stream, peer| start(&core, stream, peer, tls, balancers.as_ref(), &service);
         tokio::select! {
@@ -267,8 +368,8 @@ fn start<S, B>(
         (true, None) => return,
         (false, _) => None,
     };
-    let Some(permit) = core.open.admit(live.limits.connections) else { return };
     let proxied = balancers.is_some();
+    let Some(permit) = core.admit(&live, (!proxied).then(|| peer.ip())) else { return };
     let phase = if tls || proxied { Phase::Handshake } else { Phase::Idle };
     let progress = Progress::new(core.clock.clone(), phase);
     let tracker = Tracker::new(progress.clone());

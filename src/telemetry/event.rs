@@ -96,6 +96,42 @@ pub enum Event<'a> {
         /// The route's name.
         route: &'a str,
     },
+    /// Fewer addresses of an endpoint can be used than before.
+    EndpointImpaired {
+        /// The upstream's name.
+        upstream: &'a str,
+        /// The endpoint, as the policy writes it.
+        endpoint: &'a str,
+        /// Addresses that can be used.
+        usable: usize,
+        /// All of them.
+        addresses: usize,
+    },
+    /// More of them can be.
+    EndpointRestored {
+        /// The upstream's name.
+        upstream: &'a str,
+        /// The endpoint, as the policy writes it.
+        endpoint: &'a str,
+        /// Addresses that can be used.
+        usable: usize,
+        /// All of them.
+        addresses: usize,
+    },
+    /// The name of an endpoint has not been resolved for a while; the addresses that it had are kept.
+    ResolutionFailing {
+        /// The upstream's name.
+        upstream: &'a str,
+        /// The endpoint, as the policy writes it.
+        endpoint: &'a str,
+    },
+    /// It is again.
+    ResolutionRecovered {
+        /// The upstream's name.
+        upstream: &'a str,
+        /// The endpoint, as the policy writes it.
+        endpoint: &'a str,
+    },
     /// The journal's queue is full: exchanges wait.
     JournalSlow {
         /// Records that wait.
@@ -136,6 +172,10 @@ impl Event<'_> {
             Self::StoreUp => "store_up",
             Self::LoginAlarm { .. } => "login_alarm",
             Self::LoginAlarmOver { .. } => "login_alarm_over",
+            Self::EndpointImpaired { .. } => "endpoint_impaired",
+            Self::EndpointRestored { .. } => "endpoint_restored",
+            Self::ResolutionFailing { .. } => "resolution_failing",
+            Self::ResolutionRecovered { .. } => "resolution_recovered",
             Self::JournalSlow { .. } => "journal_slow",
             Self::JournalFailing { .. } => "journal_failing",
             Self::JournalPanicked => "journal_panicked",
@@ -156,12 +196,16 @@ impl Event<'_> {
             | Self::DrainFinished { cut: 0 }
             | Self::StoreUp
             | Self::LoginAlarmOver { .. }
+            | Self::EndpointRestored { .. }
+            | Self::ResolutionRecovered { .. }
             | Self::JournalRecovered
             | Self::JournalReopened => Level::Info,
             Self::SecretIsEphemeral
             | Self::DrainFinished { .. }
             | Self::StoreDown
             | Self::LoginAlarm { .. }
+            | Self::EndpointImpaired { .. }
+            | Self::ResolutionFailing { .. }
             | Self::JournalSlow { .. } => Level::Warn,
             Self::PolicyRefused { .. }
             | Self::WorkerPanicked { .. }
@@ -214,6 +258,18 @@ impl Serialize for Line<'_> {
                 map.serialize_entry("failures", &failures)?;
             }
             Event::LoginAlarmOver { route } => map.serialize_entry("route", route)?,
+            Event::EndpointImpaired { upstream, endpoint, usable, addresses }
+            | Event::EndpointRestored { upstream, endpoint, usable, addresses } => {
+                map.serialize_entry("upstream", upstream)?;
+                map.serialize_entry("endpoint", endpoint)?;
+                map.serialize_entry("usable", &usable)?;
+                map.serialize_entry("addresses", &addresses)?;
+            }
+            Event::ResolutionFailing { upstream, endpoint }
+            | Event::ResolutionRecovered { upstream, endpoint } => {
+                map.serialize_entry("upstream", upstream)?;
+                map.serialize_entry("endpoint", endpoint)?;
+            }
             Event::JournalSlow { queued } => map.serialize_entry("queued", &queued)?,
             Event::JournalFailing { kind } => map.serialize_entry("error", &format_args!("{kind}"))?,
             Event::JournalLost { records } => map.serialize_entry("records", &records)?,
@@ -274,6 +330,20 @@ mod tests {
             Event::StoreUp,
             Event::LoginAlarm { route: "login", attempts: 1, failures: 1 },
             Event::LoginAlarmOver { route: "login" },
+            Event::EndpointImpaired {
+                upstream: "kolibri",
+                endpoint: "http://kolibri:80",
+                usable: 1,
+                addresses: 2,
+            },
+            Event::EndpointRestored {
+                upstream: "kolibri",
+                endpoint: "http://kolibri:80",
+                usable: 2,
+                addresses: 2,
+            },
+            Event::ResolutionFailing { upstream: "kolibri", endpoint: "http://kolibri:80" },
+            Event::ResolutionRecovered { upstream: "kolibri", endpoint: "http://kolibri:80" },
             Event::JournalSlow { queued: 1 },
             Event::JournalFailing { kind },
             Event::JournalPanicked,

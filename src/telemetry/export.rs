@@ -136,15 +136,41 @@ mod tests {
             )),
             expires: SystemTime::UNIX_EPOCH + Duration::from_secs(seconds),
         };
-        let before = [certificate("a.fr", 3_000), certificate("a.fr", 2_000), certificate("b.fr", 4_000)];
-        let exposed = |before: &[_], shown: &[_]| {
+        let with = |certificates: Vec<_>, client: Option<u64>| {
+            let policy = crate::telemetry::sample::policy(std::path::Path::new("journal"));
+            let mut gateway = std::sync::Arc::into_inner(policy).unwrap().gateway;
+            gateway.certificates = certificates;
+            gateway.upstreams[0].tls = client.map(|seconds| crate::policy::set::UpstreamTls {
+                ca: None,
+                server_name: None,
+                client: Some(std::sync::Arc::new(crate::policy::set::ClientIdentity {
+                    chain: Vec::new(),
+                    key: crate::secret::Sensitive::new(
+                        rustls::pki_types::PrivatePkcs8KeyDer::from(Vec::new()).into(),
+                    ),
+                    expires: SystemTime::UNIX_EPOCH + Duration::from_secs(seconds),
+                })),
+            });
+            gateway
+        };
+        let before = || {
+            let list =
+                vec![certificate("a.fr", 3_000), certificate("a.fr", 2_000), certificate("b.fr", 4_000)];
+            with(list, Some(5_000))
+        };
+        let exposed = |shown: crate::policy::set::GatewaySettings| {
             observe(|| {
-                telemetry::certificates(before, &[]);
-                telemetry::certificates(shown, before);
+                telemetry::certificates(&before(), None);
+                telemetry::certificates(&shown, Some(&before()));
             })
         };
-        let kept = exposed(&before, &before);
-        let renewed = exposed(&before, &[certificate("a.fr", 9_000)]);
+        let (kept, renewed) = (exposed(before()), exposed(with(vec![certificate("a.fr", 9_000)], None)));
+        for (text, value) in [(&kept, "5000"), (&renewed, "NaN")] {
+            let line = format!(
+                "rempart_upstream_certificate_expiry_timestamp_seconds{{upstream=\"kolibri\"}} {value}"
+            );
+            assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+        }
         for (text, name, value) in [
             (&kept, "a.fr", "2000"),
             (&kept, "b.fr", "4000"),

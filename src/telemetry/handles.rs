@@ -9,7 +9,7 @@ use std::{cell::RefCell, time::Duration};
 use metrics::{Counter, Gauge, Histogram, SharedString};
 
 use super::{
-    labels::{Direction, MethodLabel, Scope, UpstreamError},
+    labels::{Direction, MethodLabel, QueueRefusal, RetryCause, Scope, UpstreamError},
     names,
 };
 use crate::policy::set::{
@@ -196,6 +196,11 @@ pub struct UpstreamMetrics {
     opened: Counter,
     reused: Counter,
     idle: Gauge,
+    retries: Cached<RetryCause>,
+    retries_refused: Cached<()>,
+    queued: Gauge,
+    limit: Gauge,
+    queue_refused: Cached<QueueRefusal>,
 }
 
 impl UpstreamMetrics {
@@ -209,6 +214,11 @@ impl UpstreamMetrics {
             opened: names::UPSTREAM_OPENED.counter([upstream.clone()]),
             reused: names::UPSTREAM_REUSED.counter([upstream.clone()]),
             idle: names::UPSTREAM_IDLE.gauge([upstream.clone()]),
+            retries: Cached::new(),
+            retries_refused: Cached::new(),
+            queued: names::UPSTREAM_QUEUED.gauge([upstream.clone()]),
+            limit: names::UPSTREAM_CONCURRENCY.gauge([upstream.clone()]),
+            queue_refused: Cached::new(),
             upstream,
         }
     }
@@ -225,6 +235,36 @@ impl UpstreamMetrics {
         self.errors.add(kind, 1, || {
             names::UPSTREAM_ERRORS.counter([self.upstream.clone(), SharedString::const_str(kind.as_str())])
         });
+    }
+
+    /// Counts a request that is sent again.
+    pub fn retried(&self, cause: RetryCause) {
+        self.retries.add(cause, 1, || {
+            names::UPSTREAM_RETRIES.counter([self.upstream.clone(), SharedString::const_str(cause.as_str())])
+        });
+    }
+
+    /// Counts one that is not, because the budget is used up.
+    pub fn retry_refused(&self) {
+        self.retries_refused.add((), 1, || names::UPSTREAM_RETRIES_REFUSED.counter([self.upstream.clone()]));
+    }
+
+    /// Exchanges that wait for a place from now on, or no more.
+    pub fn queued(&self, change: i8) {
+        self.queued.increment(f64::from(change));
+    }
+
+    /// Counts an exchange that found no place.
+    pub fn queue_refused(&self, cause: QueueRefusal) {
+        self.queue_refused.add(cause, 1, || {
+            let cause = SharedString::const_str(cause.as_str());
+            names::UPSTREAM_QUEUE_REFUSED.counter([self.upstream.clone(), cause])
+        });
+    }
+
+    /// Places that there are more (positive) or fewer than before.
+    pub fn limit_changed(&self, change: f64) {
+        self.limit.increment(change);
     }
 
     /// Counts a connection that was opened.

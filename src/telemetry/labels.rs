@@ -96,6 +96,10 @@ labels! {
     ConnectionRefusal {
         /// As many as `limits.connections` were open.
         Limit = "limit",
+        /// Its address had as many as `limits.connections_per_address`.
+        Address = "address",
+        /// As many as `limits.handshakes`, or `limits.handshakes_per_address` of its address, were under way.
+        Handshakes = "handshakes",
         /// The operating system had no descriptor or memory for it.
         Resources = "resources",
         /// It came to a listener of balancers from somewhere else.
@@ -116,6 +120,24 @@ labels! {
         RequestBody = "request_body",
         /// A response body that the client did not take.
         ResponseBody = "response_body",
+    }
+
+    /// Why a request was answered 503 before anything was done for it.
+    ShedReason {
+        /// As many as `limits.exchanges` were under way.
+        Exchanges = "exchanges",
+        /// Work that is ready waits longer than `timeouts.queue`.
+        QueueTime = "queue_time",
+    }
+
+    /// What is given up first.
+    PriorityLabel {
+        /// First.
+        Normal = "normal",
+        /// Last.
+        Critical = "critical",
+        /// There were so many that nobody looked.
+        Unknown = "unknown",
     }
 
     /// Of what an HTTP/2 client sent too many.
@@ -194,7 +216,7 @@ labels! {
         Upstream = "upstream",
         /// The upstream's answer could not be proven safe (502).
         Redaction = "redaction",
-        /// As many as `limits.exchanges` were under way (503).
+        /// As many as `limits.exchanges` were under way, or work waits longer than `timeouts.queue` (503).
         Overloaded = "overloaded",
         /// A defect of the gateway (500).
         Internal = "internal",
@@ -240,8 +262,74 @@ labels! {
         Tls = "tls",
         /// No response head in time.
         ResponseTimeout = "response_timeout",
+        /// The whole exchange lasted too long.
+        ExchangeTimeout = "exchange_timeout",
+        /// No place among its `concurrency` came in time (503).
+        Full = "full",
         /// It closed before the response was complete, or what it sent is not valid HTTP.
         Closed = "closed",
+    }
+
+    /// How an address of an upstream stands.
+    EndpointState {
+        /// Exchanges go there.
+        Usable = "usable",
+        /// It is passed over for a while, because exchanges with it failed.
+        Ejected = "ejected",
+        /// Active checks say that it does not work.
+        Down = "down",
+    }
+
+    /// Why an address was passed over.
+    EjectionCause {
+        /// As many failures as allowed came one after the other.
+        Failures = "failures",
+        /// Too large a share of its exchanges failed.
+        Rate = "rate",
+    }
+
+    /// What an active check met.
+    CheckOutcome {
+        /// An answer that is good.
+        Good = "good",
+        /// An answer that is not.
+        Status = "status",
+        /// No connection, or no answer on it.
+        Unreachable = "unreachable",
+        /// Nothing in time.
+        TimedOut = "timed_out",
+    }
+
+    /// What came of asking for the addresses of a name.
+    ResolutionOutcome {
+        /// Others than before.
+        Changed = "changed",
+        /// Those of before.
+        Same = "same",
+        /// None, or no answer; those of before are kept.
+        Failed = "failed",
+    }
+
+    /// Why a request was sent again.
+    RetryCause {
+        /// No connection.
+        Connect = "connect",
+        /// A connection that had waited was closed.
+        Stale = "stale",
+        /// The connection ended before an answer.
+        Reset = "reset",
+        /// No answer within `try_timeout`.
+        Timeout = "timeout",
+        /// The answer was 503.
+        Unavailable = "503",
+    }
+
+    /// Why an exchange found no place with an upstream.
+    QueueRefusal {
+        /// As many as may waited already.
+        Full = "full",
+        /// It waited too long.
+        Late = "late",
     }
 
     /// Which way.
@@ -276,6 +364,15 @@ impl From<&http::Method> for MethodLabel {
             http::Method::TRACE => Self::Trace,
             http::Method::PATCH => Self::Patch,
             _ => Self::Other,
+        }
+    }
+}
+
+impl From<crate::policy::set::Priority> for PriorityLabel {
+    fn from(priority: crate::policy::set::Priority) -> Self {
+        match priority {
+            crate::policy::set::Priority::Normal => Self::Normal,
+            crate::policy::set::Priority::Critical => Self::Critical,
         }
     }
 }

@@ -97,6 +97,11 @@ table! {
     REQUESTS_REFUSED = Counter "rempart_requests_refused_total" [reason]
         "Exchanges that the gateway answered itself because it would not or could not forward them.";
 
+    REQUESTS_SHED = Counter "rempart_requests_shed_total" [reason, priority]
+        "Exchanges answered 503 because there was too much work.";
+    QUEUE_TIME = Gauge "rempart_queue_time_seconds" [worker]
+        "How long work that is ready waits for its core: the shortest wait of the last tenth of a second.";
+
     UPSTREAM_REQUESTS = Counter "rempart_upstream_requests_total" [upstream, code]
         "Responses received from an upstream, by status code.";
     UPSTREAM_DURATION = Histogram "rempart_upstream_duration_seconds" [upstream]
@@ -110,18 +115,41 @@ table! {
     UPSTREAM_IDLE = Gauge "rempart_upstream_connections_idle" [upstream]
         "Idle connections kept to an upstream, over all workers.";
 
+    UPSTREAM_ENDPOINTS = Gauge "rempart_upstream_endpoints" [upstream, endpoint, state]
+        "Addresses of an endpoint as the policy writes it, by how they stand.";
+    UPSTREAM_EJECTIONS = Counter "rempart_upstream_ejections_total" [upstream, endpoint, cause]
+        "Times that an address was passed over for a while because exchanges with it failed.";
+    UPSTREAM_CHECKS = Counter "rempart_upstream_checks_total" [upstream, endpoint, outcome]
+        "Active checks of an endpoint's addresses.";
+    UPSTREAM_RESOLUTIONS = Counter "rempart_upstream_resolutions_total" [upstream, endpoint, outcome]
+        "Questions for the addresses of an endpoint's name.";
+    UPSTREAM_RETRIES = Counter "rempart_upstream_retries_total" [upstream, cause]
+        "Requests sent again.";
+    UPSTREAM_RETRIES_REFUSED = Counter "rempart_upstream_retries_refused_total" [upstream]
+        "Requests not sent again because the budget for that was used up.";
+    UPSTREAM_CONCURRENCY = Gauge "rempart_upstream_concurrency_limit" [upstream]
+        "Exchanges that may be under way with an upstream, over all workers; none where there is no limit.";
+    UPSTREAM_QUEUED = Gauge "rempart_upstream_queued" [upstream]
+        "Exchanges that wait for a place with an upstream.";
+    UPSTREAM_QUEUE_REFUSED = Counter "rempart_upstream_queue_refused_total" [upstream, cause]
+        "Exchanges answered 503 because no place with the upstream came in time.";
+
     TLS_HANDSHAKES = Counter "rempart_tls_handshakes_total" [version, outcome]
         "TLS handshakes with clients.";
     CERTIFICATE_EXPIRY = Gauge "rempart_certificate_expiry_timestamp_seconds" [certificate]
         "When a certificate that clients are shown ends, or the first one of its chain, in seconds since 1970; by its first server name. `NaN` once it is shown no more.";
+    UPSTREAM_CERTIFICATE_EXPIRY = Gauge "rempart_upstream_certificate_expiry_timestamp_seconds" [upstream]
+        "When the certificate ends that the gateway shows to an upstream, or the first one of its chain, in seconds since 1970. `NaN` once it is shown no more.";
     CONNECTIONS_OPEN = Gauge "rempart_connections_open" []
         "Open client connections.";
     CONNECTIONS_REFUSED = Counter "rempart_connections_refused_total" [reason]
         "Client connections closed before their first exchange.";
+    CONNECTIONS_EVICTED = Counter "rempart_connections_evicted_total" []
+        "Idle client connections closed to make room for new ones.";
     CONNECTIONS_TIMED_OUT = Counter "rempart_connections_timed_out_total" [phase]
         "Client connections closed because a phase lasted too long.";
 
-    HTTP2_FLOODS = Counter "rempart_http2_floods_total" [frame]
+    FRAME_FLOODS = Counter "rempart_frame_floods_total" [frame]
         "HTTP/2 connections ended because their client sent too many frames of one kind.";
 
     RATE_LIMITED = Counter "rempart_rate_limited_total" [route, scope]
@@ -241,6 +269,12 @@ mod tests {
             "quota",
             "source",
             "certificate",
+            "frame",
+            "priority",
+            "worker",
+            "endpoint",
+            "state",
+            "cause",
         ]);
         for metric in METRICS {
             for label in metric.labels {

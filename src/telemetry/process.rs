@@ -3,20 +3,58 @@
 
 use std::time::{Duration, SystemTime};
 
-use metrics::SharedString;
+use metrics::{Gauge, SharedString};
 
 use super::{
     labels::{
-        ConnectionRefusal, Flood, HandshakeOutcome, QuotaOutcome, RefusalReason, ReloadOutcome, Scope,
+        CheckOutcome, ConnectionRefusal, EjectionCause, EndpointState, Flood, HandshakeOutcome,
+        PriorityLabel, QuotaOutcome, RefusalReason, ReloadOutcome, ResolutionOutcome, Scope, ShedReason,
         TimeoutPhase, TlsVersion,
     },
     names,
 };
-use crate::policy::set::{Certificate, Quota};
+use crate::policy::set::{Certificate, GatewaySettings, Quota};
 
 /// Counts an exchange that the gateway answered by itself.
 pub fn request_refused(reason: RefusalReason) {
     names::REQUESTS_REFUSED.counter([SharedString::const_str(reason.as_str())]).increment(1);
+}
+
+/// Counts an exchange that was not begun because there was too much work.
+pub fn request_shed(reason: ShedReason, priority: PriorityLabel) {
+    let labels = [reason.as_str(), priority.as_str()].map(SharedString::const_str);
+    names::REQUESTS_SHED.counter(labels).increment(1);
+}
+
+/// Tells how long work that is ready waits for a worker's core.
+pub fn queue_time(worker: usize, shortest: Duration) {
+    names::QUEUE_TIME.gauge([SharedString::from(worker.to_string())]).set(shortest.as_secs_f64());
+}
+
+/// Says how many addresses of an endpoint stand so; the endpoint is called as the policy writes it.
+pub fn upstream_endpoints(upstream: &str, endpoint: &str, state: EndpointState, count: usize) {
+    // Addresses of a name are few.
+    #[allow(clippy::cast_precision_loss)]
+    names::UPSTREAM_ENDPOINTS.gauge(of_endpoint(upstream, endpoint, state.as_str())).set(count as f64);
+}
+
+/// Counts an address that is passed over for a while.
+pub fn upstream_ejected(upstream: &str, endpoint: &str, cause: EjectionCause) {
+    names::UPSTREAM_EJECTIONS.counter(of_endpoint(upstream, endpoint, cause.as_str())).increment(1);
+}
+
+/// Counts an active check.
+pub fn upstream_checked(upstream: &str, endpoint: &str, outcome: CheckOutcome) {
+    names::UPSTREAM_CHECKS.counter(of_endpoint(upstream, endpoint, outcome.as_str())).increment(1);
+}
+
+/// Counts a question for the addresses of a name.
+pub fn upstream_resolved(upstream: &str, endpoint: &str, outcome: ResolutionOutcome) {
+    names::UPSTREAM_RESOLUTIONS.counter(of_endpoint(upstream, endpoint, outcome.as_str())).increment(1);
+}
+
+fn of_endpoint(upstream: &str, endpoint: &str, word: &'static str) -> [SharedString; 3] {
+    [upstream.to_owned().into(), endpoint.to_owned().into(), SharedString::const_str(word)]
 }
 
 /// Counts a TLS handshake with a client.
@@ -25,21 +63,31 @@ pub fn tls_handshake(version: TlsVersion, outcome: HandshakeOutcome) {
     names::TLS_HANDSHAKES.counter(labels).increment(1);
 }
 
-/// Says when the certificates end that clients are shown, instead of those `before`.
-pub fn certificates(shown: &[Certificate], before: &[Certificate]) {
-    let gauge = |certificate: &Certificate| {
-        let name = certificate.names.first().cloned().unwrap_or_default();
-        names::CERTIFICATE_EXPIRY.gauge([SharedString::from(name)])
-    };
+/// Says when the certificates end that clients and upstreams are shown, instead of those `before`.
+pub fn certificates(shown: &GatewaySettings, before: Option<&GatewaySettings>) {
     // A series cannot be taken back; no comparison holds of this value, so that nobody is alarmed.
-    before.iter().for_each(|gone| gauge(gone).set(f64::NAN));
-    for certificate in shown {
+    let gone = before.into_iter().flat_map(expiries).map(|(gauge, _)| (gauge, f64::NAN));
+    let shown = expiries(shown).into_iter().map(|(gauge, end)| {
+        let since = end.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        (gauge, since.as_secs_f64())
+    });
+    gone.chain(shown).for_each(|(gauge, value)| gauge.set(value));
+}
+
+/// The series of every certificate, and what it tells.
+fn expiries(gateway: &GatewaySettings) -> Vec<(Gauge, SystemTime)> {
+    let name = |certificate: &Certificate| certificate.names.first().cloned().unwrap_or_default();
+    let servers = gateway.certificates.iter().map(|certificate| {
         // Of several kinds for one name, the first to end.
-        let alike = shown.iter().filter(|other| other.names.first() == certificate.names.first());
-        let first = alike.map(|other| other.expires).min().unwrap_or(certificate.expires);
-        let since = first.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
-        gauge(certificate).set(since.as_secs_f64());
-    }
+        let alike = gateway.certificates.iter().filter(|other| name(other) == name(certificate));
+        let end = alike.map(|other| other.expires).min().unwrap_or(certificate.expires);
+        (names::CERTIFICATE_EXPIRY.gauge([name(certificate).into()]), end)
+    });
+    let clients = gateway.upstreams.iter().filter_map(|upstream| {
+        let client = upstream.tls.as_ref()?.client.as_ref()?;
+        Some((names::UPSTREAM_CERTIFICATE_EXPIRY.gauge([upstream.name.clone().into()]), client.expires))
+    });
+    servers.chain(clients).collect()
 }
 
 /// Client connections that were accepted (positive) or are gone (negative).
@@ -52,14 +100,19 @@ pub fn connection_refused(reason: ConnectionRefusal) {
     names::CONNECTIONS_REFUSED.counter([SharedString::const_str(reason.as_str())]).increment(1);
 }
 
+/// Counts an idle client connection closed to make room.
+pub fn connection_evicted() {
+    names::CONNECTIONS_EVICTED.counter([]).increment(1);
+}
+
 /// Counts a client connection closed because a phase lasted too long.
 pub fn connection_timed_out(phase: TimeoutPhase) {
     names::CONNECTIONS_TIMED_OUT.counter([SharedString::const_str(phase.as_str())]).increment(1);
 }
 
 /// Counts an HTTP/2 connection ended because its client sent too many frames of one kind.
-pub fn http2_flooded(kind: Flood) {
-    names::HTTP2_FLOODS.counter([SharedString::const_str(kind.as_str())]).increment(1);
+pub fn frames_flooded(kind: Flood) {
+    names::FRAME_FLOODS.counter([SharedString::const_str(kind.as_str())]).increment(1);
 }
 
 /// Counts a question to the shared counter store that had no answer.

@@ -142,6 +142,7 @@ fn gateway(journal: &Path) -> GatewaySettings {
             queue: 1024,
             address: AddressMode::Pseudonym,
         },
+        resolver: Vec::new(),
         upstreams: vec![Upstream {
             name: "kolibri".to_owned(),
             endpoints: Vec::new(),
@@ -153,6 +154,7 @@ fn gateway(journal: &Path) -> GatewaySettings {
             idle_connections: 1,
             idle_timeout: SECOND,
             country: None,
+            resilience: crate::policy::set::Resilience::default(),
         }],
     }
 }

@@ -20,7 +20,7 @@ pub(super) struct Lease<B> {
 }
 
 /// A response body. Dropped before its end, it takes the connection with it.
-pub struct UpstreamBody<B> {
+pub(super) struct UpstreamBody<B> {
     incoming: Incoming,
     lease: Option<Lease<B>>,
     timer: Timer,
@@ -49,6 +49,10 @@ impl<B> UpstreamBody<B> {
         is_http2 && !self.incoming.is_end_stream()
     }
 
+    fn is_excess(&self, frame: &Frame<Bytes>) -> bool {
+        matches!(&self.lease, Some(Lease { connection: Connection::Http2(seat), .. }) if seat.is_excess(frame))
+    }
+
     fn give_up(&mut self) {
         if let Some(Lease { connection: Connection::Http2(seat), .. }) = self.lease.take() {
             seat.cancel();
@@ -75,6 +79,10 @@ impl<B> Body for UpstreamBody<B> {
             Poll::Ready(frame) => {
                 this.timer.clear();
                 match frame {
+                    Some(Ok(frame)) if this.is_excess(&frame) => {
+                        this.give_up();
+                        Poll::Ready(Some(Err(UpstreamError::Broken)))
+                    }
                     Some(Ok(frame)) => {
                         if this.incoming.is_end_stream() {
                             this.give_back();

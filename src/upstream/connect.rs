@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    net::SocketAddr,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -62,6 +63,9 @@ impl Dialers {
 /// between, for an attack.
 const PING_MOST: Duration = Duration::from_secs(310);
 
+/// The shortest: whoever waits for less has given up by then.
+const PING_LEAST: Duration = Duration::from_secs(5);
+
 /// How long a connection with exchanges may be silent before it is asked whether it lives: a third of the time for which
 /// an exchange may be silent, so that no exchange sees more PINGs than [`PING_MOST`] allows.
 fn ping(policy: &PolicySet, upstream: UpstreamId) -> Duration {
@@ -69,7 +73,7 @@ fn ping(policy: &PolicySet, upstream: UpstreamId) -> Duration {
     let own = settings.upstreams.get(usize::from(upstream.0)).map(|upstream| upstream.response_timeout);
     let routes = policy.routes.iter().filter(|route| route.upstream == upstream);
     let longest = routes.filter_map(|route| route.response_timeout).chain(own).max();
-    (longest.unwrap_or_default().max(settings.timeouts.body) / 3).min(PING_MOST)
+    (longest.unwrap_or_default().max(settings.timeouts.body) / 3).clamp(PING_LEAST, PING_MOST)
 }
 
 /// How the endpoints of one upstream are spoken to.
@@ -138,11 +142,12 @@ impl Tls {
 }
 
 impl Dialer {
-    /// Opens a connection that speaks, or may speak, this protocol; every address of the name is tried in turn. Says whether
+    /// Opens a connection that speaks, or may speak, this protocol, to the address that the endpoint's name has now. Says whether
     /// it speaks HTTP/2: by prior knowledge (RFC 9113 §3.3), or by what TLS agreed on.
     pub(super) async fn dial(
         &self,
         endpoint: &Endpoint,
+        address: Option<SocketAddr>,
         protocol: Protocol,
     ) -> Result<(Transport, bool), UpstreamError> {
         let plain = protocol == Protocol::Http2;
@@ -150,9 +155,8 @@ impl Dialer {
             let stream = UnixStream::connect(path).await.map_err(|_| UpstreamError::Unreachable)?;
             return Ok((Transport::Local(stream), plain));
         }
-        let tcp = TcpStream::connect((endpoint.host.as_str(), endpoint.port))
-            .await
-            .map_err(|_| UpstreamError::Unreachable)?;
+        let address = address.ok_or(UpstreamError::Unreachable)?;
+        let tcp = TcpStream::connect(address).await.map_err(|_| UpstreamError::Unreachable)?;
         // Small requests must not wait for an acknowledgement of the one before.
         tcp.set_nodelay(true).map_err(|_| UpstreamError::Unreachable)?;
         match &self.tls {

@@ -3,6 +3,7 @@
 use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
+    net::SocketAddr,
     rc::Rc,
     time::{Duration, Instant},
 };
@@ -50,7 +51,7 @@ pub(super) struct EndpointPool<B> {
     unopened: Cell<Option<(Instant, UpstreamError)>>,
     /// The endpoint could choose and chose HTTP/1.1.
     chose_http1: Cell<bool>,
-    pub(super) failed_at: Cell<Option<Instant>>,
+    retired: Cell<bool>,
     metrics: Rc<UpstreamMetrics>,
 }
 
@@ -62,6 +63,7 @@ type Idle<B> = (http1::SendRequest<B>, Instant, InFlight);
 pub(super) struct PoolKey {
     upstream: String,
     endpoint: Endpoint,
+    address: Option<SocketAddr>,
     tls: Option<UpstreamTls>,
     protocol: Protocol,
     idle: (usize, Duration),
@@ -81,7 +83,7 @@ impl<B> EndpointPool<B> {
             opening: Mutex::default(),
             unopened: Cell::new(None),
             chose_http1: Cell::new(false),
-            failed_at: Cell::new(None),
+            retired: Cell::new(false),
             metrics: Rc::new(UpstreamMetrics::new(upstream)),
         }
     }
@@ -91,11 +93,18 @@ impl<B> EndpointPool<B> {
         self.key == *key
     }
 
+    /// Nobody will ask for a connection any more: those that wait are closed, and those under way when their exchanges are over.
+    pub(super) fn retire(&self) {
+        self.retired.set(true);
+        self.idle.borrow_mut().clear();
+        self.shared.borrow_mut().clear();
+    }
+
     /// Takes back a connection whose exchange is over. A place on a shared one is given up by being dropped.
     pub(super) fn put(&self, connection: Connection<B>) {
         let Connection::Http1(sender) = connection else { return };
         let mut idle = self.idle.borrow_mut();
-        if !sender.is_closed() && idle.len() < self.idle_most {
+        if !self.retired.get() && !sender.is_closed() && idle.len() < self.idle_most {
             idle.push_back((sender, Instant::now(), self.metrics.connection_idle()));
         }
     }
@@ -184,7 +193,7 @@ where
     }
 
     async fn connect(&self, protocol: Protocol) -> Result<Connection<B>, UpstreamError> {
-        let (transport, is_http2) = self.dialer.dial(&self.key.endpoint, protocol).await?;
+        let (transport, is_http2) = self.dialer.dial(&self.key.endpoint, self.key.address, protocol).await?;
         if protocol == Protocol::Auto {
             self.chose_http1.set(!is_http2);
         }
@@ -193,7 +202,9 @@ where
             let opened = Multiplexed::open(transport, upkeep, Rc::clone(&self.metrics)).await?;
             // An endpoint that takes no stream at all is of no use.
             let seat = opened.seat(self.scheme()).ok_or(UpstreamError::Broken)?;
-            self.shared.borrow_mut().push(opened);
+            if !self.retired.get() {
+                self.shared.borrow_mut().push(opened);
+            }
             Connection::Http2(Box::new(seat))
         } else {
             Connection::Http1(http1(transport).await?)
@@ -233,11 +244,17 @@ where
 }
 
 impl PoolKey {
-    /// What `upstream` asks of the connections to `endpoint`.
-    pub(super) fn new(upstream: &Upstream, endpoint: &Endpoint, dialer: &Dialer) -> Self {
+    /// What `upstream` asks of the connections to `endpoint`, at the address that its name has now; `None` for a socket.
+    pub(super) fn new(
+        upstream: &Upstream,
+        endpoint: &Endpoint,
+        address: Option<SocketAddr>,
+        dialer: &Dialer,
+    ) -> Self {
         Self {
             upstream: upstream.name.clone(),
             endpoint: endpoint.clone(),
+            address,
             tls: upstream.tls.clone(),
             protocol: upstream.protocol,
             idle: (upstream.idle_connections, upstream.idle_timeout),

@@ -39,7 +39,7 @@ pub(super) fn is_bounded(headers: &HeaderMap) -> bool {
 
 /// The same request again, if sending it twice does no harm.
 pub(super) fn copy_if_safe<B: Body + Default>(request: &Request<B>) -> Option<Request<B>> {
-    if !request.method().is_safe() || !request.body().is_end_stream() {
+    if !request.method().is_idempotent() || !request.body().is_end_stream() {
         return None;
     }
     let mut copy = Request::new(B::default());

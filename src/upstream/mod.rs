@@ -5,20 +5,33 @@
 //! to its end, never before (an unread body of one exchange must not meet the next: Pingora CVE-2025-4366). One of HTTP/2
 //! stays in the pool and has a place for each exchange.
 
+mod admission;
 mod body;
+mod check;
+mod choice;
 mod connect;
 mod connection;
 mod deadline;
 mod endpoint;
+mod fleet;
 mod framing;
+mod gradient;
+mod held;
+mod member;
 mod multiplexed;
 mod outgoing;
 mod pool;
+mod resolve;
+mod retry;
+mod standing;
+mod watch;
 
-pub use body::UpstreamBody;
 pub use connect::{Dialers, Transport};
 pub use deadline::{Deadlines, Elapsed};
-pub use pool::{Sent, Upstreams};
+pub use fleet::Fleet;
+pub use held::UpstreamBody;
+pub use pool::{Sent, Terms, Upstreams, WorkerShare};
+pub use watch::watch;
 
 use crate::telemetry;
 
@@ -40,6 +53,12 @@ pub enum UpstreamError {
     /// The connection ended, or what came was not HTTP.
     #[error("the connection ended before a whole response head")]
     Broken,
+    /// The exchange lasted longer than it may as a whole.
+    #[error("the exchange was not over within the time allowed")]
+    ExchangeTimeout,
+    /// As many exchanges as may are under way, and none ended in time.
+    #[error("too many exchanges are under way")]
+    Full,
     /// The client's request body failed while it was sent.
     #[error("the request body could not be sent whole")]
     RequestBody,
@@ -53,6 +72,8 @@ impl UpstreamError {
             Self::ConnectTimeout => telemetry::UpstreamError::ConnectTimeout,
             Self::Tls => telemetry::UpstreamError::Tls,
             Self::ResponseTimeout => telemetry::UpstreamError::ResponseTimeout,
+            Self::ExchangeTimeout => telemetry::UpstreamError::ExchangeTimeout,
+            Self::Full => telemetry::UpstreamError::Full,
             Self::Broken | Self::RequestBody => telemetry::UpstreamError::Closed,
         }
     }

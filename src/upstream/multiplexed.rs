@@ -14,8 +14,8 @@ use std::{
 
 use bytes::Bytes;
 use h2::Reason;
-use http::{HeaderMap, Request, Response, Uri, header, uri};
-use http_body::Body;
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, header, uri};
+use http_body::{Body, Frame};
 use hyper::{
     body::Incoming,
     client::conn::http2::{self, SendRequest},
@@ -81,6 +81,8 @@ pub(super) struct Seat<B> {
     place: Rc<Place>,
     scheme: uri::Scheme,
     kept: Option<Kept<B>>,
+    /// The answer has no content, whatever comes.
+    bodiless: bool,
 }
 
 /// How connections are kept.
@@ -180,7 +182,7 @@ where
             return None;
         }
         let place = Rc::new(Place::take(&self.load));
-        Some(Seat { sender: self.sender.clone(), place, scheme: scheme.clone(), kept: None })
+        Some(Seat { sender: self.sender.clone(), place, scheme: scheme.clone(), kept: None, bodiless: false })
     }
 }
 
@@ -228,11 +230,14 @@ where
         let again = head.clone();
         let Some(uri) = absolute(&self.scheme, &mut head.headers, &head.uri) else { return Err(broken) };
         head.uri = uri;
+        let is_head = head.method == Method::HEAD;
         let (outgoing, kept) = split(body, &self.place);
         let kept = self.kept.insert(kept);
         match self.sender.try_send_request(Request::from_parts(head, outgoing)).await {
             Ok(response) => {
                 kept.forget();
+                self.bodiless =
+                    is_head || matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
                 Ok(response)
             }
             Err(error) => {
@@ -249,6 +254,12 @@ where
 }
 
 impl<B> Seat<B> {
+    /// Whether this piece may not be there: in HTTP/1.1 the framing leaves content of such answers out (RFC 9112 §6.3), here
+    /// nothing does, and nobody reads it.
+    pub(super) fn is_excess(&self, frame: &Frame<Bytes>) -> bool {
+        self.bodiless && frame.data_ref().is_some_and(|data| !data.is_empty())
+    }
+
     /// Nobody waits for the rest of the answer.
     pub(super) fn cancel(&self) {
         if let Some(kept) = &self.kept {

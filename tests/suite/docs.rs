@@ -165,11 +165,19 @@ fn the_words_of_labels_are_those_of_the_code() {
         "method" "requests" MethodLabel;
         "reason" "requests refused" RefusalReason;
         "kind" "upstream errors" UpstreamError;
+        "state" "upstream endpoints" EndpointState;
+        "cause" "upstream ejections" EjectionCause;
+        "outcome" "upstream checks" CheckOutcome;
+        "outcome" "upstream resolutions" ResolutionOutcome;
+        "cause" "upstream retries" RetryCause;
+        "cause" "upstream queue refused" QueueRefusal;
         "version" "TLS handshakes" TlsVersion;
         "outcome" "TLS handshakes" HandshakeOutcome;
         "reason" "connections refused" ConnectionRefusal;
         "phase" "connections timed out" TimeoutPhase;
-        "frame" "HTTP/2 floods" Flood;
+        "frame" "frame floods" Flood;
+        "reason" "requests shed" ShedReason;
+        "priority" "requests shed" PriorityLabel;
         "scope" "limits" Scope;
         "direction" "cookies dropped" Direction;
         "outcome" "policy reloads" ReloadOutcome;
@@ -258,7 +266,16 @@ fn the_catalogue_of_leaks_is_that_of_the_tests() {
 fn keys() -> BTreeSet<String> {
     let field = Regex::new(r#"(?:rename = "(\w+)"\)\]\s*)?pub\(crate\) (\w+):"#).unwrap();
     let mut keys = BTreeSet::new();
-    for file in ["authentication", "charter", "client_certificate", "gateway", "oidc", "relations", "route"] {
+    for file in [
+        "authentication",
+        "charter",
+        "client_certificate",
+        "gateway",
+        "oidc",
+        "relations",
+        "route",
+        "upstream",
+    ] {
         let source = read(&format!("src/policy/document/{file}.rs"));
         keys.extend(
             field

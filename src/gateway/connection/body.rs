@@ -98,7 +98,8 @@ impl Body for Upload {
                     _ => 0,
                 };
                 exchange.brought(bytes, progress.now());
-                if frame.is_none() {
+                // Nobody asks again behind trailers.
+                if frame.as_ref().is_none_or(|frame| frame.as_ref().is_ok_and(Frame::is_trailers)) {
                     exchange.request_unread.set(false);
                 }
                 Poll::Ready(frame.map(|frame| frame.map_err(UploadError::Client)))

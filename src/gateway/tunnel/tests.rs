@@ -80,10 +80,15 @@ fn extended_connect_becomes_a_get_with_a_key_of_its_own() {
 #[test]
 fn a_platform_agrees_with_the_answer_to_the_key() {
     let wish = Wish::of(&mut request(&ASKED)).unwrap();
-    let answer = |fields: &[(&'static str, &'static str)]| {
+    let switched = |wish: &Wish, fields: &[(&'static str, &'static str)]| {
         wish.is_granted(StatusCode::SWITCHING_PROTOCOLS, request(fields).headers(), READ)
     };
-    assert!(answer(&[("upgrade", "WebSocket"), ("sec-websocket-accept", ANSWERED)]).unwrap());
+    // A client of HTTP/1.1 has the key, and judges the answer itself.
+    assert!(switched(&wish, &[("upgrade", "WebSocket")]).unwrap());
+    assert!(switched(&wish, &[("upgrade", "h2c")]).is_err());
+    assert!(switched(&wish, &[]).is_err());
+    let extended = Wish { extended: true, ..wish };
+    assert!(switched(&extended, &[("upgrade", "WebSocket"), ("sec-websocket-accept", ANSWERED)]).unwrap());
     for fields in [
         &[("upgrade", "websocket")][..],
         &[("sec-websocket-accept", ANSWERED)],
@@ -91,12 +96,12 @@ fn a_platform_agrees_with_the_answer_to_the_key() {
         &[("upgrade", "websocket"), ("sec-websocket-accept", "dGhlIHNhbXBsZSBub25jZQ==")],
         &[("upgrade", "websocket"), ("sec-websocket-accept", ANSWERED), ("sec-websocket-accept", ANSWERED)],
     ] {
-        assert!(answer(fields).is_err(), "{fields:?}");
+        assert!(switched(&extended, fields).is_err(), "{fields:?}");
     }
     // What did not switch is an answer, but to CONNECT a success would be a tunnel.
     let none = HeaderMap::new();
+    let wish = Wish::of(&mut request(&ASKED)).unwrap();
     assert!(!wish.is_granted(StatusCode::OK, &none, READ).unwrap());
-    let extended = Wish { extended: true, ..wish };
     assert!(extended.is_granted(StatusCode::OK, &none, READ).is_err());
     assert!(!extended.is_granted(StatusCode::FORBIDDEN, &none, READ).unwrap());
 }

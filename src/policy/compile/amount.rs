@@ -55,6 +55,15 @@ pub(super) fn months(text: &str) -> Result<u32, String> {
     }
 }
 
+/// `20 %`.
+pub(super) fn percent(text: &str) -> Result<u64, String> {
+    match split(text, "`20 %`")? {
+        (number, "%") => Ok(number),
+        (number, "") => Err(format!("`{text}` has no unit: write `{number} %`")),
+        (_, unit) => Err(format!("`{unit}` is not a unit of shares: % is")),
+    }
+}
+
 /// A duration as it would be written.
 pub(super) fn written(duration: Duration) -> String {
     let ms = duration.as_millis();

@@ -24,6 +24,9 @@ const NOTICE: Duration = Duration::from_secs(21 * 86_400);
 /// Shortest RSA modulus, in bits (NIST SP 800-131A; CA/Browser baseline requirements 6.1.5).
 const RSA_MIN: usize = 2048;
 
+/// How a chain is written (RFC 8446 4.4.2).
+const ORDER: &str = "the server's own first, each followed by its issuer's; the root may be left out";
+
 /// `ecdsa-with-SHA1` (RFC 3279 2.2.3), which the registry lacks.
 const OID_SIG_ECDSA_WITH_SHA1: Oid<'static> = oid!(1.2.840.10045.4.1);
 
@@ -69,12 +72,17 @@ pub(super) fn judge(
             0 => format!("`{}`", place.file),
             _ => format!("certificate {} of `{}`", index + 1, place.file),
         };
+        if index > 0 && !one.is_ca() {
+            context.finding(place.chain, format!("{whose} is no authority's"), ORDER);
+        }
         validity(context, place, one, &whose);
         strength(context, place, one, &whose);
     }
-    if let (Some(leaf), Some(names)) = (chain.first(), names) {
-        coverage(context, place, leaf, names);
-        purpose(context, place, leaf);
+    if let Some(leaf) = chain.first() {
+        if let Some(names) = names {
+            coverage(context, place, leaf, names);
+        }
+        purpose(context, place, leaf, names.is_some());
     }
     order(context, place, &chain);
 }
@@ -154,17 +162,20 @@ fn covers(held: &GeneralName<'_>, name: &str) -> bool {
     }
 }
 
-fn purpose(context: &mut Context<'_>, place: &Place<'_>, leaf: &X509Certificate<'_>) {
-    let purposes = leaf.extended_key_usage().ok().flatten();
-    if purposes.is_some_and(|purposes| !purposes.value.server_auth && !purposes.value.any) {
-        let help = "its extended key usage must name server authentication";
-        context.finding(place.chain, format!("`{}` is no server's certificate", place.file), help);
+fn purpose(context: &mut Context<'_>, place: &Place<'_>, leaf: &X509Certificate<'_>, serves: bool) {
+    let Some(purposes) = leaf.extended_key_usage().ok().flatten() else { return };
+    let (good, whose, named) = match serves {
+        true => (purposes.value.server_auth, "server's", "server"),
+        false => (purposes.value.client_auth, "client's", "client"),
+    };
+    if !good && !purposes.value.any {
+        let help = format!("its extended key usage must name {named} authentication");
+        context.finding(place.chain, format!("`{}` is no {whose} certificate", place.file), help);
     }
 }
 
 /// Each certificate is followed by that of its issuer (RFC 8446 4.4.2), up to a root that clients know.
 fn order(context: &mut Context<'_>, place: &Place<'_>, chain: &[X509Certificate<'_>]) {
-    let help = "the server's own first, each followed by its issuer's; the root may be left out";
     for (index, pair) in chain.windows(2).enumerate() {
         let [one, next] = pair else { continue };
         if issued(next, one) {
@@ -174,13 +185,15 @@ fn order(context: &mut Context<'_>, place: &Place<'_>, chain: &[X509Certificate<
             Some(place) => format!("certificate {} is not behind the one that it issued", place + 1),
             None => format!("certificate {} did not issue the one before it", index + 2),
         };
-        return context.finding(place.chain, format!("`{}`: {message}", place.file), help);
+        return context.finding(place.chain, format!("`{}`: {message}", place.file), ORDER);
     }
     let Some(last) = chain.last().filter(|last| !is_root(last) && !is_public(last)) else { return };
     // Of a private authority clients may know the issuer; one that says where its certificate is to be had is in between.
     if chain.len() == 1 || names_its_issuers_place(last) {
-        let message = format!("`{}` ends before its root: clients must know `{}`", place.file, last.issuer());
-        let help = "put the certificates in between behind it (`fullchain.pem`), unless that issuer is a root of every client";
+        let issuer = last.issuer();
+        let message =
+            format!("`{}` ends before its root: {} must know `{issuer}`", place.file, place.readers);
+        let help = "put the certificates in between behind it (`fullchain.pem`), unless that issuer is a root of theirs";
         context.finding(place.chain, message, help);
     }
 }

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 
 use super::{
     certificate, client_certificate,
@@ -15,8 +15,11 @@ use super::{
 };
 use crate::{
     policy::{
-        document::{GatewayDocument, GatewayFile, JournalDocument, LimitsDocument, TimeoutsDocument, WordOr},
-        set::{AddressMode, GatewaySettings, Hsts, JournalSettings, JournalTarget, Listen},
+        document::{
+            GatewayDocument, GatewayFile, JournalDocument, LimitsDocument, ResolverDocument,
+            TimeoutsDocument, WordOr,
+        },
+        set::{AddressMode, CookieRule, GatewaySettings, Hsts, JournalSettings, JournalTarget, Listen},
     },
     secret::MasterSecret,
 };
@@ -36,6 +39,7 @@ pub(super) fn compile(
     context: &mut Context<'_>,
     file: Option<&(At, GatewayFile)>,
     recipients: &Names,
+    cookies: Option<&[CookieRule]>,
 ) -> (Option<GatewaySettings>, GatewayNames) {
     let unknown = || {
         let names = || Names { list: Vec::new(), incomplete: true };
@@ -48,7 +52,7 @@ pub(super) fn compile(
     };
     let at = root.key("gateway");
     let listen = listen::compile(context, &at, document);
-    let (mut upstreams, mut upstream_names) = upstreams::compile(context, &at, &document.upstreams);
+    let (mut upstreams, mut upstream_names) = upstreams::compile(context, &at, &document.upstreams, cookies);
     let (relations, sources) = relations::compile(context, &at, document, &upstream_names);
     let site = identity::Site { at: &at, document, recipients, sources: &sources };
     let providers = identity::compile(context, &site, &mut upstreams, &mut upstream_names);
@@ -96,6 +100,7 @@ pub(super) fn compile(
         secret: secret(context, &at, document),
         journal: journal(context, &at.key("journal"), document.journal.as_deref()),
         upstreams,
+        resolver: resolver(context, &at.key("resolver"), document.resolver.as_deref()),
         listen: listen.unwrap_or_else(|| Listen {
             https: Vec::new(),
             http: Vec::new(),
@@ -147,6 +152,7 @@ pub(super) fn network(
         context.error(at, format!("`{text}` is not a network"), help);
         return None;
     };
+    let network = unmapped(network);
     if network.prefix_len() == 0 {
         context.error(at, format!("`{text}` {everybody}"), instead);
     } else if network.trunc() != network {
@@ -154,6 +160,35 @@ pub(super) fn network(
         context.error(at, format!("`{text}` has bits behind its prefix"), help);
     }
     Some(network.trunc())
+}
+
+/// Addresses are compared in the form of their own family, whatever family the socket was of.
+fn unmapped(network: IpNet) -> IpNet {
+    let IpNet::V6(v6) = network else { return network };
+    let bits = v6.prefix_len().checked_sub(96);
+    let inner =
+        v6.addr().to_ipv4_mapped().zip(bits).and_then(|(address, bits)| Ipv4Net::new(address, bits).ok());
+    inner.map_or(network, IpNet::V4)
+}
+
+/// Who is asked for the addresses of names; nobody for those of the system.
+fn resolver(context: &mut Context<'_>, at: &At, written: Option<&ResolverDocument>) -> Vec<SocketAddr> {
+    const DNS: u16 = 53;
+    let Some(written) = written else { return Vec::new() };
+    let help = "`resolver: { servers: 10.96.0.10 }`, with a port if it is not 53; without `resolver` the system says who";
+    context.need(at, "servers", &written.servers, help);
+    let mut servers = Vec::new();
+    for (at, text) in context.items(&at.key("servers"), &written.servers) {
+        let address = text.parse().ok().or_else(|| Some(SocketAddr::new(text.parse::<IpAddr>().ok()?, DNS)));
+        match address {
+            Some(address) if address.port() != 0 => servers.push(address),
+            _ => context.error(&at, format!("`{text}` is not the address of a server"), help),
+        }
+    }
+    if written.servers.as_ref().is_some_and(|texts| texts.items.is_empty()) {
+        context.error(&at.key("servers"), "there is no server", help);
+    }
+    servers
 }
 
 fn secret(context: &mut Context<'_>, at: &At, document: &GatewayDocument) -> Option<MasterSecret> {
@@ -171,6 +206,7 @@ fn secret(context: &mut Context<'_>, at: &At, document: &GatewayDocument) -> Opt
     let help = "a file of 32 random bytes or more, such as `head -c 32 /dev/urandom | base64` makes";
     let name = context.text(&at, "file", &secret.file, help)?;
     let bytes = context.file(&at.key("file"), name)?;
+    context.is_private(&at.key("file"), name);
     match MasterSecret::from_bytes(&bytes) {
         Ok(secret) => Some(secret),
         Err(error) => {

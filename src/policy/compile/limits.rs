@@ -93,14 +93,19 @@ pub(super) fn timeouts(context: &mut Context<'_>, at: &At, written: &TimeoutsDoc
     let seconds = Duration::from_secs;
     let phase = MILLISECOND * 100..=HOUR;
     let connection = written.connection.is_some();
-    Timeouts {
+    let timeouts = Timeouts {
         handshake: one("handshake", &written.handshake, seconds(10), phase.clone()),
         headers: one("headers", &written.headers, seconds(10), phase.clone()),
         idle: one("idle", &written.idle, seconds(75), phase.clone()),
         body: one("body", &written.body, seconds(30), phase),
         connection: connection.then(|| one("connection", &written.connection, HOUR, seconds(1)..=DAY * 7)),
-        queue: one("queue", &written.queue, MILLISECOND * 100, Duration::ZERO..=seconds(10)),
+        queue: one("queue", &written.queue, MILLISECOND * 500, Duration::ZERO..=seconds(10)),
         drain: one("drain", &written.drain, seconds(30), Duration::ZERO..=HOUR),
         drain_delay: one("drain_delay", &written.drain_delay, Duration::ZERO, Duration::ZERO..=HOUR),
+    };
+    if timeouts.queue > Duration::ZERO && timeouts.queue < MILLISECOND * 10 {
+        let help = "`10 ms` or more, or `0 s` to shed nothing";
+        context.error(&at.key("queue"), "waits under 10 ms are not measured", help);
     }
+    timeouts
 }

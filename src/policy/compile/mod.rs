@@ -27,6 +27,7 @@ mod personal_data;
 mod presets;
 mod quotas;
 mod relations;
+mod resilience;
 mod roles;
 mod routes;
 mod shipped;
@@ -78,7 +79,9 @@ pub fn inspect(sources: &Sources, options: &Options) -> (Option<PolicySet>, Repo
     let route_files = open_routes(&mut context);
 
     let (mut charter, names) = charter::compile(&mut context, charter_file.as_ref());
-    let (gateway, gateway_names) = gateway::compile(&mut context, gateway_file.as_ref(), &names.recipients);
+    let kept = charter.as_ref().map(|charter| charter.cookies.as_slice());
+    let (gateway, gateway_names) =
+        gateway::compile(&mut context, gateway_file.as_ref(), &names.recipients, kept);
     let cookies = charter.as_ref().map(|charter| charter.cookies.clone()).unwrap_or_default();
     let scope = routes::Scope {
         charter: &names,

@@ -2,6 +2,7 @@
 
 mod oidc;
 mod overload;
+mod resilience;
 mod transport;
 
 use std::{fs, path::Path};
@@ -162,6 +163,8 @@ fn listeners_say_who_connects_to_them() {
     assert!(!plain.https[0].ipv6_only && plain.https[0].balancers.is_none());
     let one = listens("{ address: '[::]:8443', proxy_protocol: { from: [10.1.0.0/16, 'fd00::7'] } }");
     assert_eq!(from(&one.https[0]).unwrap(), ["10.1.0.0/16", "fd00::7/128"]);
+    let mapped = listens("{ address: '[::]:8443', proxy_protocol: { from: '::ffff:10.1.0.0/112' } }");
+    assert_eq!(from(&mapped.https[0]).unwrap(), ["10.1.0.0/16"]);
     let two = listens("[{ address: '[::]:8443', ipv6_only: true }, '0.0.0.0:8443']");
     assert!(two.https[0].ipv6_only && from(&two.https[1]).is_none());
     for loopback in ["127.0.0.1:0", "[::1]:0"] {
@@ -623,6 +626,13 @@ fn every_mistake_is_named() {
         (gateway, "secret:", "trusted_proxies: [10.0.0.0/33]\n  secret:", "is not a network"),
         (gateway, "secret:", "trusted_proxies: [10.1.0.0/8]\n  secret:", "has bits behind its prefix"),
         (gateway, "secret:", "trusted_proxies: ['::/0']\n  secret:", "would believe every client"),
+        (gateway, "secret:", "trusted_proxies: ['::ffff:0:0/96']\n  secret:", "would believe every client"),
+        (
+            gateway,
+            "secret:",
+            "trusted_proxies: ['::ffff:10.1.0.0/104']\n  secret:",
+            "has bits behind its prefix",
+        ),
         (gateway, "secret:", "store: redis\n  secret:", "is not a store"),
         (
             gateway,

@@ -5,13 +5,14 @@ use std::{sync::Arc, time::Duration};
 use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject as _};
 
 use super::{
-    certificate,
+    certificate, chain,
     context::{At, Context, Names},
+    resilience,
 };
 use crate::{
     policy::{
         document::{Entries, Section, UpstreamDocument, UpstreamTlsDocument},
-        set::{ClientIdentity, Endpoint, HostHeader, Protocol, Upstream, UpstreamTls},
+        set::{ClientIdentity, CookieRule, Endpoint, HostHeader, Protocol, Upstream, UpstreamTls},
     },
     secret::Sensitive,
 };
@@ -29,6 +30,7 @@ pub(super) fn compile(
     context: &mut Context<'_>,
     at: &At,
     written: &Option<Entries<Section<UpstreamDocument>>>,
+    cookies: Option<&[CookieRule]>,
 ) -> (Vec<Upstream>, Names) {
     let help = "where requests go: `upstreams: { kolibri: { endpoints: \"http://kolibri:8080\" } }`";
     let Some(Entries(entries)) = context.need(at, "upstreams", written, help) else {
@@ -45,6 +47,7 @@ pub(super) fn compile(
         let mut upstream = public(name, Vec::new(), None);
         if let Some(entry) = entry {
             fill(context, &at, entry, &mut upstream);
+            upstream.resilience = resilience::compile(context, &at, entry, cookies);
         }
         upstreams.push(upstream);
     }
@@ -65,6 +68,7 @@ pub(super) fn public(name: &str, endpoints: Vec<Endpoint>, tls: Option<UpstreamT
         idle_connections: IDLE_CONNECTIONS as usize,
         idle_timeout: IDLE,
         country: None,
+        resilience: resilience::standard(),
     }
 }
 
@@ -158,7 +162,8 @@ fn client(context: &mut Context<'_>, at: &At, written: &UpstreamTlsDocument) -> 
         return None;
     }
     let (chain, key) = certificate::own(context, at, &written.certificate, &written.key)?;
-    Some(Arc::new(ClientIdentity { chain, key: Sensitive::new(key) }))
+    let expires = chain::expiry(&chain);
+    Some(Arc::new(ClientIdentity { chain, key: Sensitive::new(key), expires }))
 }
 
 fn roots(context: &mut Context<'_>, at: &At, file: &str) -> Option<Vec<CertificateDer<'static>>> {

@@ -42,8 +42,18 @@ pub(crate) struct GatewayDocument {
     /// Default: a random one per process, with a finding.
     pub(crate) secret: Option<Section<SecretDocument>>,
     pub(crate) journal: Option<Section<JournalDocument>>,
+    /// Who is asked for the addresses of names. Default: whom the system asks (`/etc/resolv.conf`, `/etc/hosts`).
+    pub(crate) resolver: Option<Section<ResolverDocument>>,
     /// By name. Mandatory.
     pub(crate) upstreams: Option<Entries<Section<UpstreamDocument>>>,
+}
+
+/// `gateway.resolver`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct ResolverDocument {
+    /// Addresses, with a port if it is not 53. Mandatory.
+    pub(crate) servers: Option<Texts>,
 }
 
 /// `gateway.certificates[]`

@@ -76,7 +76,7 @@ pub(crate) struct TimeoutsDocument {
     pub(crate) body: Option<Amount>,
     /// A connection; behind it the next exchange is the last one. Default: any time.
     pub(crate) connection: Option<Amount>,
-    /// Work that is ready; where it waits longer for a while, 503. `0 s` for any time. Default: 100 ms.
+    /// Work that is ready; where it waits longer for a while, 503. `0 s` for any time. Default: 500 ms.
     pub(crate) queue: Option<Amount>,
     /// Exchanges under way at the end of the process. Default: 30 s.
     pub(crate) drain: Option<Amount>,

@@ -50,6 +50,8 @@ pub struct GatewaySettings {
     pub secret: Option<MasterSecret>,
     /// The access journal.
     pub journal: JournalSettings,
+    /// Who is asked for the addresses of names; nobody for those whom the system asks.
+    pub resolver: Vec<SocketAddr>,
     /// Where requests go; an [`UpstreamId`] is a place here.
     pub upstreams: Vec<Upstream>,
 }

@@ -1,10 +1,16 @@
 //! Upstreams: where exchanges go on to.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::secret::Sensitive;
+
+use super::Resilience;
 
 /// The place of an upstream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -33,6 +39,8 @@ pub struct Upstream {
     pub idle_timeout: Duration,
     /// Where it stands, ISO 3166-1 alpha-2 (charter 4).
     pub country: Option<String>,
+    /// What is done about endpoints that fail, are slow or are too few.
+    pub resilience: Resilience,
 }
 
 /// One address of an upstream.
@@ -80,6 +88,8 @@ pub struct ClientIdentity {
     pub chain: Vec<CertificateDer<'static>>,
     /// Its private key.
     pub key: Sensitive<PrivateKeyDer<'static>>,
+    /// When the first certificate of the chain ends.
+    pub expires: SystemTime,
 }
 
 impl PartialEq for ClientIdentity {

@@ -18,7 +18,7 @@ const TIMEOUTS: Timeouts = Timeouts {
     drain: Duration::from_secs(25),
 };
 
-const BOUNDS: Bounds<'static> = Bounds { timeouts: &TIMEOUTS, body_rate: 240 };
+const BOUNDS: Bounds<'static> = Bounds { timeouts: &TIMEOUTS, body_rate: 240, crowded: false };
 
 /// A connection on a clock that only the test moves.
 struct Scene {

@@ -17,6 +17,17 @@ fn headers() -> Vec<(Vec<u8>, &'static str)> {
     let four = [198, 51, 100, 7, 127, 0, 0, 1, 0x12, 0x34, 1, 187];
     let mut six = [0; 36];
     six[..16].copy_from_slice(&"2001:db8::7".parse::<Ipv6Addr>().unwrap().octets());
+    // More than is read at first, and nearly the most that is.
+    let (length, field) = (4096u16 - 16, 4096u16 - 16 - 12 - 3);
+    let long = [
+        &b"\r\n\r\n\0\r\nQUIT\n\x21\x11"[..],
+        &length.to_be_bytes(),
+        &four,
+        &[4],
+        &field.to_be_bytes(),
+        &vec![0; usize::from(field)],
+    ]
+    .concat();
     vec![
         (b"PROXY TCP4 192.0.2.7 127.0.0.1 4711 443\r\n".to_vec(), "192.0.2.7"),
         (b"PROXY TCP6 2001:db8::9 ::1 4711 443\r\n".to_vec(), "2001:db8::9"),
@@ -26,6 +37,7 @@ fn headers() -> Vec<(Vec<u8>, &'static str)> {
         (binary(0x21, 0x21, &six), "2001:db8::7"),
         (binary(0x21, 0x11, &[&four[..], &[4, 0, 2, 0, 0]].concat()), "198.51.100.7"),
         (binary(0x20, 0x00, &[]), "127.0.0.1"),
+        (long, "198.51.100.7"),
     ]
 }
 

@@ -9,6 +9,7 @@ use crate::server::tests::{certificate, trusting_client};
 
 mod hello;
 mod kinds;
+mod renegotiation;
 mod resumption;
 
 /// A handshake in memory; the error is the server's.

@@ -314,6 +314,7 @@ pub const REFUSED: &[(u16, &str, &[u8])] = &[
     (400, "no host in HTTP/1.0", b"GET /a HTTP/1.0\r\n~x\r\n"),
     // Hosts.
     (400, "no host", b"GET /a HTTP/1.1\r\n~x\r\n"),
+    (400, "absolute form without a host field", b"GET http://ecole.example/a HTTP/1.1\r\n~x\r\n"),
     (400, "an empty host", b"GET /a HTTP/1.1\r\nHost:\r\n~x\r\n"),
     (400, "two words", b"GET /a HTTP/1.1\r\nHost: ecole.example autre.example\r\n~x\r\n"),
     (400, "a list", b"GET /a HTTP/1.1\r\nHost: ecole.example, autre.example\r\n~x\r\n"),
@@ -446,9 +447,12 @@ pub const REFUSED: &[(u16, &str, &[u8])] = &[
     (400, "fewer than no forwards", b"OPTIONS /a HTTP/1.1\r\n~~Max-Forwards: -1\r\n\r\n"),
 ];
 
+/// Name, request, and what comes of it.
+type Reached = (&'static str, &'static [u8], &'static str, &'static [&'static str], &'static [u8]);
+
 /// What is forwarded: the request, method and target at the platform, its fields (`name: value`, all of that name; `!name` for
 /// none), its content.
-pub const REACHED: &[(&str, &[u8], &str, &[&str], &[u8])] = &[
+pub const REACHED: &[Reached] = &[
     ("plain", b"GET /a HTTP/1.1\r\n~~\r\n", "GET /a", &["host: ecole.example", "via: 1.1 rempart", "!connection", "!content-length", "!transfer-encoding"], b""),
     ("a line before it", b"\r\nGET /a HTTP/1.1\r\n~~\r\n", "GET /a", &[], b""),
     ("lines before it", b"\r\n\r\n\r\nGET /a HTTP/1.1\r\n~~\r\n", "GET /a", &[], b""),
@@ -467,7 +471,8 @@ pub const REACHED: &[(&str, &[u8], &str, &[&str], &[u8])] = &[
     ("spaces around a length", b"POST /a HTTP/1.1\r\n~~Content-Length: \t 3 \t\r\n\r\nabc", "POST /a", &["content-length: 3"], b"abc"),
     ("a length of nothing", b"POST /a HTTP/1.1\r\n~~Content-Length: 0\r\n\r\n", "POST /a", &["content-length: 0", "!transfer-encoding"], b""),
     ("a length of 00", b"POST /a HTTP/1.1\r\n~~Content-Length: 00\r\n\r\n", "POST /a", &["content-length: 0"], b""),
-    ("no length", b"POST /a HTTP/1.1\r\n~~\r\n", "POST /a", &["!transfer-encoding"], b""),
+    ("no length", b"POST /a HTTP/1.1\r\n~~\r\n", "POST /a", &["content-length: 0", "!transfer-encoding"], b""),
+    ("no length of another method", b"REPORT /a HTTP/1.1\r\n~~\r\n", "REPORT /a", &["!content-length", "!transfer-encoding"], b""),
     ("GET with a length of nothing", b"GET /a HTTP/1.1\r\n~~Content-Length: 0\r\n\r\n", "GET /a", &["content-length: 0"], b""),
     ("content that looks like a request", b"POST /a HTTP/1.1\r\n~~Content-Length: 47\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: ecole.example\r\n\r\n", "POST /a", &[], b"GET /smuggled HTTP/1.1\r\nHost: ecole.example\r\n\r\n"),
     ("content that looks like chunks", b"POST /a HTTP/1.1\r\n~~Content-Length: 5\r\n\r\n0\r\n\r\n", "POST /a", &["content-length: 5", "!transfer-encoding"], b"0\r\n\r\n"),
@@ -501,7 +506,6 @@ pub const REACHED: &[(&str, &[u8], &str, &[&str], &[u8])] = &[
     ("absolute form of https, in odd case", b"GET HTTPS://Ecole.Example/a HTTP/1.1\r\n~~\r\n", "GET /a", &["host: ecole.example"], b""),
     ("absolute form without a path", b"GET http://ecole.example HTTP/1.1\r\n~~\r\n", "GET /", &[], b""),
     ("absolute form with a query alone", b"GET http://ecole.example?b HTTP/1.1\r\n~~\r\n", "GET /?b", &[], b""),
-    ("absolute form without a host field", b"GET http://ecole.example/a HTTP/1.1\r\n~x\r\n", "GET /a", &["host: ecole.example"], b""),
     ("a port", b"GET /a HTTP/1.1\r\nHost: ecole.example:8443\r\n~x\r\n", "GET /a", &["host: ecole.example:8443", "x-forwarded-port: 8443"], b""),
     ("a dot behind the host", b"GET /a HTTP/1.1\r\nHost: ecole.example.\r\n~x\r\n", "GET /a", &["host: ecole.example"], b""),
     ("what needs no encoding", b"GET /%61%2d%2E%7e%5F HTTP/1.1\r\n~~\r\n", "GET /a-.~_", &[], b""),

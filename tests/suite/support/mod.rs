@@ -7,6 +7,7 @@
 
 pub mod authority;
 pub mod client;
+pub mod dns;
 pub mod folder;
 pub mod frames;
 pub mod gateway;

@@ -14,13 +14,14 @@ use std::{
 use bytes::Bytes;
 use h2::{Reason, RecvStream, server::SendResponse};
 use http::{HeaderMap, Request, Response, request::Parts};
-use rustls::ServerConfig;
+use rustls::{HandshakeKind, ServerConfig, pki_types::CertificateDer};
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, UnixListener},
     sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
 };
 use tokio_rustls::TlsAcceptor;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 /// One stream.
 pub struct Call {
@@ -92,6 +93,18 @@ struct Shared {
     requests: Mutex<Vec<Parts>>,
     connections: AtomicUsize,
     open: AtomicUsize,
+    handshakes: Mutex<Vec<Handshake>>,
+}
+
+/// A TLS handshake: what was agreed on, of which kind it was, and who came.
+#[derive(Clone, Debug)]
+pub struct Handshake {
+    /// By ALPN.
+    pub protocol: Vec<u8>,
+    /// Whether an earlier session went on.
+    pub is_resumed: bool,
+    /// The gateway's certificate.
+    pub shown: Option<CertificateDer<'static>>,
 }
 
 /// A running platform; dropping it ends its thread.
@@ -117,6 +130,7 @@ impl Multiplexed {
             requests: Mutex::default(),
             connections: AtomicUsize::new(0),
             open: AtomicUsize::new(0),
+            handshakes: Mutex::default(),
         });
         let (alive, ended) = unbounded_channel();
         let serving = Arc::clone(&shared);
@@ -137,6 +151,11 @@ impl Multiplexed {
         self.shared.connections.load(Ordering::Relaxed)
     }
 
+    /// TLS handshakes that went well.
+    pub fn handshakes(&self) -> Vec<Handshake> {
+        self.shared.handshakes.lock().unwrap().clone()
+    }
+
     /// How many are open.
     pub fn open(&self) -> usize {
         self.shared.open.load(Ordering::Relaxed)
@@ -155,8 +174,19 @@ async fn listen(shared: Arc<Shared>, tcp: std::net::TcpListener, mut ended: Unbo
                 let (shared, acceptor) = (Arc::clone(&shared), acceptor.clone());
                 tokio::spawn(async move {
                     let Some(acceptor) = acceptor else { return converse(shared, stream).await };
-                    if let Ok(stream) = acceptor.accept(stream).await {
+                    let Ok(stream) = acceptor.accept(stream).await else { return };
+                    let session = stream.get_ref().1;
+                    let handshake = Handshake {
+                        protocol: session.alpn_protocol().unwrap_or_default().to_vec(),
+                        is_resumed: session.handshake_kind() == Some(HandshakeKind::Resumed),
+                        shown: session.peer_certificates().map(|chain| chain[0].clone().into_owned()),
+                    };
+                    let is_http2 = handshake.protocol == b"h2";
+                    shared.handshakes.lock().unwrap().push(handshake);
+                    if is_http2 {
                         converse(shared, stream).await;
+                    } else {
+                        let _ended = converse_http1(stream).await;
                     }
                 });
             }
@@ -195,6 +225,38 @@ async fn converse(shared: Arc<Shared>, stream: impl AsyncRead + AsyncWrite + Unp
         }
     }
     shared.open.fetch_sub(1, Ordering::Relaxed);
+}
+
+/// HTTP/1.1 where that was agreed on: `one` to every request, and what comes back to a WebSocket.
+pub async fn converse_http1(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> std::io::Result<()> {
+    let mut pending = Vec::new();
+    loop {
+        while !pending.windows(4).any(|window| window == b"\r\n\r\n") {
+            if stream.read_buf(&mut pending).await? == 0 {
+                return Ok(());
+            }
+        }
+        let text = String::from_utf8_lossy(&pending).into_owned();
+        pending.clear();
+        let key = text.lines().find_map(|line| line.strip_prefix("sec-websocket-key: "));
+        let Some(key) = key else {
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\none").await?;
+            continue;
+        };
+        let accept = derive_accept_key(key.as_bytes());
+        let answer = format!(
+            "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
+        );
+        stream.write_all(answer.as_bytes()).await?;
+        let mut frame = [0; 256];
+        loop {
+            let read = stream.read(&mut frame).await?;
+            stream.write_all(&frame[..read]).await?;
+            if read == 0 {
+                return Ok(());
+            }
+        }
+    }
 }
 
 /// Refuses a stream: nothing of it was processed (RFC 9113 §8.7).

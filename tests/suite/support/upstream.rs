@@ -198,7 +198,12 @@ pub struct Upstream {
 impl Upstream {
     /// Starts one that answers each request as the script says.
     pub fn start(script: impl Fn(&Recorded) -> Answer + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0)), script)
+    }
+
+    /// The same at an address of the loopback.
+    pub fn start_at(at: SocketAddr, script: impl Fn(&Recorded) -> Answer + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind(at).unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
             script: Mutex::new(Arc::new(script)),

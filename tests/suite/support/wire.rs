@@ -69,8 +69,11 @@ fn is_token(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(b))
 }
 
+/// What was found and the bytes behind it; `None` where its end is not there yet.
+type Found<'a, T> = Result<Option<(T, &'a [u8])>, String>;
+
 /// The line up to CRLF and what follows; nothing but CRLF ends one, and neither CR nor LF stands in one.
-fn line(bytes: &[u8]) -> Result<Option<(&[u8], &[u8])>, String> {
+fn line(bytes: &[u8]) -> Found<'_, &[u8]> {
     let Some(end) = bytes.windows(2).position(|pair| pair == b"\r\n") else {
         return if bytes.contains(&b'\n') { Err("bare LF".into()) } else { Ok(None) };
     };
@@ -83,7 +86,7 @@ fn line(bytes: &[u8]) -> Result<Option<(&[u8], &[u8])>, String> {
 
 type Fields = Vec<(String, Vec<u8>)>;
 
-fn fields(mut rest: &[u8]) -> Result<Option<(Fields, &[u8])>, String> {
+fn fields(mut rest: &[u8]) -> Found<'_, Fields> {
     let mut fields = Vec::new();
     loop {
         let Some((text, behind)) = line(rest)? else { return Ok(None) };
@@ -206,11 +209,14 @@ pub fn read(bytes: &[u8], side: Side) -> Result<Read1, String> {
 
 type Answer = dyn Fn(&Message) -> Vec<u8> + Send + Sync;
 
+/// What came on one connection.
+type Wire = Arc<Mutex<Vec<u8>>>;
+
 /// A platform.
 pub struct Recorder {
     /// Where it listens.
     pub address: SocketAddr,
-    wires: Arc<Mutex<Vec<Arc<Mutex<Vec<u8>>>>>>,
+    wires: Arc<Mutex<Vec<Wire>>>,
     ended: Arc<AtomicBool>,
 }
 
@@ -228,7 +234,7 @@ impl Recorder {
                     break;
                 }
                 let Ok(socket) = socket else { continue };
-                let wire = Arc::<Mutex<Vec<u8>>>::default();
+                let wire = Wire::default();
                 kept.lock().unwrap().push(Arc::clone(&wire));
                 let answer = Arc::clone(&answer);
                 // How the gateway ends a connection is not this thread's business.

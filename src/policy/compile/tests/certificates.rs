@@ -191,7 +191,7 @@ fn the_order_of_a_chain_is_looked_at() {
     let (leaf, key) = all.leaf(|_| {});
     let (between, root) = (&all.between, &all.root);
     for (chain, expected) in [
-        (leaf.clone(), "`tls.crt` ends before its root: clients must know `CN=Between`"),
+        (leaf.clone(), "`tls.crt` ends before its root: browsers must know `CN=Between`"),
         (format!("{leaf}{root}"), "`tls.crt`: certificate 2 did not issue the one before it"),
         (format!("{leaf}{root}{between}"), "`tls.crt`: certificate 3 is not behind the one that it issued"),
         (
@@ -209,6 +209,13 @@ fn the_order_of_a_chain_is_looked_at() {
         assert!(set.is_some(), "{report}");
         assert_eq!(said(&report), (vec![], vec![expected]));
     }
+    let again = all.leaf(|_| {}).0;
+    let (_, report) = checked(&format!("{leaf}{again}{between}"), &key, SAME, &[]);
+    let expected = [
+        "`tls.crt`: certificate 3 is not behind the one that it issued",
+        "certificate 2 of `tls.crt` is no authority's",
+    ];
+    assert_eq!(said(&report), (vec![], expected.to_vec()), "two servers in one file");
     let (set, report) = checked(&format!("{between}{leaf}"), &key, SAME, &[]);
     assert!(set.is_none());
     assert!(
@@ -233,7 +240,7 @@ fn an_authority_that_says_where_its_issuer_is_to_be_had_is_in_between() {
     let below = Hierarchy { root: String::new(), between: String::new(), issuer: Issuer::new(between, key) };
     let (leaf, key) = below.leaf(|_| {});
     let (_, report) = checked(&format!("{leaf}{between_pem}"), &key, SAME, &[]);
-    let expected = "`tls.crt` ends before its root: clients must know `CN=Between`";
+    let expected = "`tls.crt` ends before its root: browsers must know `CN=Between`";
     assert_eq!(said(&report), (vec![], vec![expected]));
     let (_, report) = checked(&format!("{leaf}{between_pem}{}", all.between), &key, SAME, &[]);
     assert_eq!(said(&report), (vec![], vec![]));
@@ -339,6 +346,34 @@ fn a_clients_certificate_serves_nobody() {
         let (_, report) = checked(&format!("{leaf}{}", all.between), &key, SAME, &[]);
         assert_eq!(said(&report), (vec![], expected.into_iter().collect()));
     }
+}
+
+#[test]
+fn the_certificate_towards_an_upstream_is_judged_as_a_clients() {
+    let all = Hierarchy::new();
+    let (server, server_key) = all.leaf(|_| {});
+    let chain = format!("{server}{}", all.between);
+    let shown = |change: &dyn Fn(&mut CertificateParams)| {
+        let (leaf, key) = all.leaf(|leaf| change(leaf));
+        let tls = "endpoints: \"https://platform:8080\"\n      tls: { certificate: own.crt, key: own.key }";
+        let own = format!("{leaf}{}", all.between);
+        let files = [("own.crt", own.as_str()), ("own.key", key.as_str())];
+        checked(&chain, &server_key, ("endpoints: \"http://platform:8080\"", tls), &files)
+    };
+    let about = |report: &Report| -> Vec<String> {
+        let all = report.errors.iter().chain(&report.findings).map(|one| one.message.clone());
+        all.filter(|message| message.contains("own.")).collect()
+    };
+    let (set, report) = shown(&|leaf| leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth]);
+    let set = set.unwrap_or_else(|| panic!("{report}"));
+    let client = set.gateway.upstreams[0].tls.as_ref().unwrap().client.as_ref().unwrap();
+    assert_eq!(client.expires, rcgen::date_time_ymd(2032, 1, 1));
+    assert_eq!(about(&report), [""; 0]);
+    let (_, report) = shown(&|leaf| leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth]);
+    assert_eq!(about(&report), ["`own.crt` is no client's certificate"]);
+    let (set, report) = shown(&|leaf| leaf.not_after = (now() - DAY).into());
+    assert!(set.is_none());
+    assert_eq!(about(&report), ["`own.crt` has ended: upstreams refuse it"]);
 }
 
 #[test]

@@ -54,6 +54,7 @@ fn numbers_against_hostile_clients_have_bounds() {
         (limits("h2_frames: { pings: 1 }"), "`pings` is not a field here"),
         (timeouts("connection: 1 ms"), "`1 ms` is out of bounds"),
         (timeouts("queue: 1 min"), "`1 min` is out of bounds"),
+        (timeouts("queue: 9 ms"), "waits under 10 ms are not measured"),
     ] {
         let (set, report) = small("gateway.yaml", "secret:", &written);
         assert!(set.is_none(), "{written}");

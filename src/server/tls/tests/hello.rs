@@ -16,7 +16,7 @@ const ALPN: u16 = 16;
 
 /// A ClientHello (RFC 5246 7.4.1.2) of a client that knows TLS 1.2 at most.
 #[derive(Clone)]
-struct Hello {
+pub(super) struct Hello {
     version: [u8; 2],
     suites: Vec<u16>,
     compressions: Vec<u8>,
@@ -28,7 +28,7 @@ fn prefixed(bytes: &[u8]) -> Vec<u8> {
 }
 
 impl Hello {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             version: [3, 3],
             // TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256
@@ -62,7 +62,7 @@ impl Hello {
         self.with(ALPN, prefixed(&list))
     }
 
-    fn message(&self) -> Vec<u8> {
+    pub(super) fn message(&self) -> Vec<u8> {
         let suites: Vec<u8> = self.suites.iter().flat_map(|suite| suite.to_be_bytes()).collect();
         let extensions: Vec<u8> = self
             .extensions
