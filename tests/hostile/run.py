@@ -72,7 +72,7 @@ BULK = """
     personal_data: { exempt: "nothing is said" }
 """
 # What a good client moves as well.
-ORDINARY = re.compile(r"rempart_(requests_total|request_duration|upstream_|redacted_|unknown_|journal_records|connections_open|.*_in_flight|"
+ORDINARY = re.compile(r"rempart_(requests_total|request_duration|upstream_|queue_time|redacted_|unknown_|journal_records|connections_open|.*_in_flight|"
                       r"journal_queue|build|process_|.*_timestamp)")
 FORK = multiprocessing.get_context("fork")
 

@@ -19,7 +19,7 @@ class Side(asyncio.Protocol):
     def data_received(self, data):
         if self.other is None:
             self.early += data
-        else:
+        elif not self.other.transport.is_closing():
             self.other.transport.write(data)
 
     def eof_received(self):

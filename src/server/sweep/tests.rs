@@ -152,9 +152,9 @@ fn an_exchange_under_way_outlasts_an_order_to_finish() {
 #[test]
 fn a_drain_closes_quiet_connections_only() {
     let scene = Scene::new(Phase::Idle);
-    assert_eq!(scene.at(1).judged_closing(), Verdict::Keep);
-    assert_eq!(scene.at(2).judged(), Verdict::Keep);
-    assert_eq!(scene.at(2).judged_closing(), Verdict::Finish(None));
+    assert_eq!(scene.at(5).judged_closing(), Verdict::Keep);
+    assert_eq!(scene.at(6).judged(), Verdict::Keep);
+    assert_eq!(scene.at(6).judged_closing(), Verdict::Finish(None));
     let _exchange = scene.tracker.begin(&scene.active);
     assert_eq!(scene.at(20).judged_closing(), Verdict::Keep);
 }
