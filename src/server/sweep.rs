@@ -16,6 +16,9 @@ const LINGER: Duration = Duration::from_secs(5);
 /// client has been silent the less likely that is: with a second it was one request of 100,000 in a rolling restart.
 const QUIET: Duration = Duration::from_secs(5);
 
+/// How long a connection that was told to finish and has nothing under way may take where there is little room for others.
+const CROWDED: Duration = Duration::from_secs(1);
+
 /// What holds of connections now.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds<'a> {
@@ -39,7 +42,7 @@ pub(super) enum Verdict {
 /// Judges a connection; its exchanges are judged by [`sweep_exchanges`].
 pub(super) fn judge(tracker: &Tracker, now: Instant, bounds: &Bounds<'_>, closing: bool) -> Verdict {
     let Bounds { timeouts: bounds, body_rate, crowded } = *bounds;
-    let patience = if crowded { QUIET.min(bounds.handshake) } else { bounds.handshake };
+    let patience = if crowded { CROWDED.min(bounds.handshake) } else { bounds.handshake };
     let progress = tracker.progress();
     let (phase, since) = progress.phase();
     let lasted = now.since(since);
