@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Addresses;
 use crate::telemetry::{self, Event, RefusalReason};
 pub use crate::telemetry::{
-    ConnectionRefusal as Refusal, Flood, HandshakeOutcome, TimeoutPhase as Deadline, TlsVersion,
+    ConnectionRefusal as Refusal, Flood, GoAwayCode, HandshakeOutcome, TimeoutPhase as Deadline, TlsVersion,
 };
 
 /// Hears of what happens below exchanges. Called from every worker; must not block.
@@ -35,6 +35,10 @@ pub trait Observe: Send + Sync {
     /// A client sent too many frames of one kind; its connection ends.
     fn flooded(&self, kind: Flood) {
         let _ = kind;
+    }
+    /// An HTTP/2 connection was ended for what its client sent.
+    fn broken(&self, code: GoAwayCode) {
+        let _ = code;
     }
     /// What the client sent was no HTTP; hyper answered or closed.
     fn malformed(&self, kind: Malformed) {
@@ -108,6 +112,10 @@ impl Observe for Counted {
 
     fn flooded(&self, kind: Flood) {
         telemetry::frames_flooded(kind);
+    }
+
+    fn broken(&self, code: GoAwayCode) {
+        telemetry::connection_broken(code);
     }
 
     fn malformed(&self, kind: Malformed) {

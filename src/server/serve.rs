@@ -1,6 +1,7 @@
 //! One connection: handshake, protocol, exchanges, end.
 
 use std::{
+    error::Error as _,
     future::{Future, poll_fn},
     net::{IpAddr, SocketAddr},
     pin::{Pin, pin},
@@ -9,6 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use h2::Reason;
 use http::{HeaderValue, Response, StatusCode, Version, header};
 use http_body::Body;
 use hyper::{
@@ -24,7 +26,7 @@ use tower::{BoxError, Service, ServiceExt};
 use super::{
     frame_watch::FrameWatch,
     head_watch,
-    observe::{HandshakeOutcome, Malformed, TlsVersion},
+    observe::{GoAwayCode, HandshakeOutcome, Malformed, TlsVersion},
     proxy_header,
     stack::Arrival,
     tls::{self, Terms},
@@ -297,8 +299,23 @@ fn note_end(core: &Core, end: Option<hyper::Result<()>>) {
             core.observer.malformed(Malformed::TooLarge);
         } else if error.is_parse() {
             core.observer.malformed(Malformed::Syntax);
+        } else if let Some(code) = said_to(&error) {
+            core.observer.broken(code);
         }
     }
+}
+
+/// What the client was told when the library ended its connection.
+fn said_to(error: &hyper::Error) -> Option<GoAwayCode> {
+    let error = error.source()?.downcast_ref::<h2::Error>().filter(|error| error.is_library())?;
+    Some(match error.reason()? {
+        Reason::ENHANCE_YOUR_CALM => GoAwayCode::EnhanceYourCalm,
+        Reason::PROTOCOL_ERROR => GoAwayCode::ProtocolError,
+        Reason::FLOW_CONTROL_ERROR => GoAwayCode::FlowControlError,
+        Reason::FRAME_SIZE_ERROR => GoAwayCode::FrameSizeError,
+        Reason::COMPRESSION_ERROR => GoAwayCode::CompressionError,
+        _ => GoAwayCode::Other,
+    })
 }
 
 /// One exchange: counted and watched from here to the end of its response body.

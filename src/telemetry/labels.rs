@@ -162,6 +162,22 @@ labels! {
         Continuation = "continuation",
     }
 
+    /// Why an HTTP/2 connection was ended (RFC 9113 §7).
+    GoAwayCode {
+        /// ENHANCE_YOUR_CALM: too much of something.
+        EnhanceYourCalm = "enhance_your_calm",
+        /// PROTOCOL_ERROR.
+        ProtocolError = "protocol_error",
+        /// FLOW_CONTROL_ERROR.
+        FlowControlError = "flow_control_error",
+        /// FRAME_SIZE_ERROR.
+        FrameSizeError = "frame_size_error",
+        /// COMPRESSION_ERROR: header fields that cannot be decoded.
+        CompressionError = "compression_error",
+        /// Any other.
+        Other = "other",
+    }
+
     /// Why the gateway answered by itself instead of forwarding.
     RefusalReason {
         /// Not HTTP, or HTTP that two parsers could read differently (RFC 9112 §11).

@@ -152,6 +152,9 @@ table! {
     FRAME_FLOODS = Counter "rempart_frame_floods_total" [frame]
         "HTTP/2 connections ended because their client sent too many frames of one kind.";
 
+    CONNECTION_ERRORS = Counter "rempart_connection_errors_total" [code]
+        "HTTP/2 connections ended because their client broke the protocol or a bound, by error code. Floods are among them.";
+
     RATE_LIMITED = Counter "rempart_rate_limited_total" [route, scope]
         "Exchanges answered 429.";
     LOGIN_ATTEMPTS = Counter "rempart_login_attempts_total" [route, outcome]
@@ -271,6 +274,7 @@ mod tests {
             "certificate",
             "frame",
             "priority",
+            "code",
             "worker",
             "endpoint",
             "state",

@@ -7,7 +7,7 @@ use metrics::{Gauge, SharedString};
 
 use super::{
     labels::{
-        CheckOutcome, ConnectionRefusal, EjectionCause, EndpointState, Flood, HandshakeOutcome,
+        CheckOutcome, ConnectionRefusal, EjectionCause, EndpointState, Flood, GoAwayCode, HandshakeOutcome,
         PriorityLabel, QuotaOutcome, RefusalReason, ReloadOutcome, ResolutionOutcome, Scope, ShedReason,
         TimeoutPhase, TlsVersion,
     },
@@ -113,6 +113,11 @@ pub fn connection_timed_out(phase: TimeoutPhase) {
 /// Counts an HTTP/2 connection ended because its client sent too many frames of one kind.
 pub fn frames_flooded(kind: Flood) {
     names::FRAME_FLOODS.counter([SharedString::const_str(kind.as_str())]).increment(1);
+}
+
+/// Counts an HTTP/2 connection that was ended for what its client sent.
+pub fn connection_broken(code: GoAwayCode) {
+    names::CONNECTION_ERRORS.counter([SharedString::const_str(code.as_str())]).increment(1);
 }
 
 /// Counts a question to the shared counter store that had no answer.

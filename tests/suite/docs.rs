@@ -176,6 +176,7 @@ fn the_words_of_labels_are_those_of_the_code() {
         "reason" "connections refused" ConnectionRefusal;
         "phase" "connections timed out" TimeoutPhase;
         "frame" "frame floods" Flood;
+        "code" "connection errors" GoAwayCode;
         "reason" "requests shed" ShedReason;
         "priority" "requests shed" PriorityLabel;
         "scope" "limits" Scope;
