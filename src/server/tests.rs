@@ -29,7 +29,9 @@ use tokio::{
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::{
-    observe::{Deadline, Flood, HandshakeOutcome, Malformed, Observe, Refusal, StageEvent, TlsVersion},
+    observe::{
+        Deadline, Flood, GoAwayCode, HandshakeOutcome, Malformed, Observe, Refusal, StageEvent, TlsVersion,
+    },
     *,
 };
 use crate::{
@@ -176,6 +178,9 @@ impl Observe for Notes {
     }
     fn flooded(&self, kind: Flood) {
         self.add(format!("flooded {}", kind.as_str()));
+    }
+    fn broken(&self, code: GoAwayCode) {
+        self.add(format!("broken {}", code.as_str()));
     }
     fn malformed(&self, kind: Malformed) {
         self.add(format!(
