@@ -2,27 +2,19 @@
 //!
 //! Tower carries what is generic around this (concurrency, load shedding: `server`); the privacy steps are a plain sequence.
 
-use std::{
-    rc::Rc,
-    sync::Arc,
-    time::{Instant, SystemTime},
-};
+use std::{rc::Rc, sync::Arc, time::SystemTime};
 
 use bytes::Bytes;
-use http::{
-    HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header, request::Parts,
-};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header, request::Parts};
 use http_body::Body as _;
-use jiff::{Timestamp, tz::Offset};
 
 use super::{
-    affinity,
+    audience,
     body::{Body, Content, Replay},
     caching::{self, Tags},
     canonical,
     connection::{Connection, Upload},
-    cookies,
-    fetch::host_for,
+    cookies, forward,
     forwarded::{self, ClientAddress, Forwarding},
     graphql, grpc,
     head::{self, Target},
@@ -47,9 +39,8 @@ use crate::{
     limit::{Passage, Submission},
     policy::set::{RelaxedPaths, RoutePolicy, WebSocket},
     redact::{Audience, Denied, Sender},
-    secret::Sensitive,
     telemetry::{self, Direction, PriorityLabel, RefusalReason, Scope, ShedReason},
-    upstream::{Terms, UpstreamBody, UpstreamError},
+    upstream::UpstreamError,
 };
 
 impl Gateway {
@@ -202,10 +193,10 @@ impl Exchange<'_> {
 
         // 7. judge the way back: nobody filters by, changes or sends back what they may not see; tokens become values.
         //    On routes of GraphQL the request is read for everybody: its answer has the names that it chose.
-        let audience = Arc::new(audience(snapshot, caller, ledger.time()));
+        let audience = Arc::new(audience::of(snapshot, caller, ledger.time()));
         if snapshot.plan(route.id).is_some()
             && grpc::is_unreadable(&head.method, &head.headers)
-            && !sees_all(snapshot, route, &audience)
+            && !audience::sees_all(snapshot, route, &audience)
         {
             return Err(Denied::Unreadable.into());
         }
@@ -234,7 +225,7 @@ impl Exchange<'_> {
         };
 
         // 8. clean the request.
-        let tag = || view.view_tag(route.id, &audience, || view_tag(snapshot, route, &audience));
+        let tag = || view.view_tag(route.id, &audience, || audience::view_tag(snapshot, route, &audience));
         let reader = Reader {
             data: &route.personal_data,
             plan: snapshot.plan(route.id),
@@ -259,7 +250,10 @@ impl Exchange<'_> {
         }
 
         // 9. forward.
-        let response = self.forward(snapshot, route, &mut head, &target, payload, ledger).await?;
+        let response =
+            forward::Onward { view, route, target: &target, notes: &self.notes, is_grpc: self.is_grpc }
+                .send(&mut head, payload, ledger)
+                .await?;
         let mut response = response.map(Replay::new);
         let status = response.status();
         let mut settled = Settled::default();
@@ -448,7 +442,7 @@ impl Exchange<'_> {
     /// How a WebSocket's messages are read; `None` where none has to be.
     fn reading(&self, snapshot: &Snapshot, route: &RoutePolicy, audience: &Arc<Audience>) -> Option<Reading> {
         let WebSocket::Read(bounds) = route.websocket else { return None };
-        (!sees_all(snapshot, route, audience)).then(|| Reading {
+        (!audience::sees_all(snapshot, route, audience)).then(|| Reading {
             view: Rc::clone(self.view),
             route: route.id,
             audience: Arc::clone(audience),
@@ -516,77 +510,6 @@ impl Exchange<'_> {
         Ok(())
     }
 
-    /// Sends the request on; the head is copied because the answer is judged by it.
-    async fn forward(
-        &self,
-        snapshot: &Snapshot,
-        route: &RoutePolicy,
-        head: &mut Parts,
-        target: &Target,
-        payload: Payload,
-        ledger: &mut Ledger,
-    ) -> Result<Response<UpstreamBody<Payload>>, ExchangeError> {
-        let gateway = &snapshot.policy.gateway;
-        let upstream = &gateway.upstreams[usize::from(route.upstream.0)];
-        ledger.tried(route.upstream);
-        let mut request = Request::new(payload);
-        *request.method_mut() = head.method.clone();
-        *request.uri_mut() = Uri::from(target.resource.clone());
-        *request.headers_mut() = std::mem::take(&mut head.headers);
-        let host = host_for(upstream.host, &target.host_field, upstream);
-        request.headers_mut().insert(header::HOST, host);
-        // Framing is hyper's: the length that the client told, or chunks.
-        match request.body().size_hint().exact() {
-            None => drop(request.headers_mut().remove(header::CONTENT_LENGTH)),
-            Some(length) => {
-                // In one spelling: `010` is eight to some. Nothing is told where content could be expected (RFC 9110 8.6).
-                let expects = matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH);
-                if expects || request.headers().contains_key(header::CONTENT_LENGTH) {
-                    request.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
-                }
-            }
-        }
-
-        let own = route.response_timeout.unwrap_or(upstream.response_timeout);
-        let timeout = match self.is_grpc {
-            true => own.min(grpc::timeout(request.headers()).unwrap_or(own)),
-            false => own,
-        };
-        let terms = Terms {
-            response_timeout: timeout,
-            is_patient: timeout >= own,
-            progress: gateway.timeouts.body,
-            activity: &self.notes.activity,
-            sent: &self.notes.sent,
-            priority: route.priority,
-            affinity: upstream.resilience.affinity.as_deref().and_then(|cookie| {
-                affinity::hash(&snapshot.affinity_key, cookie.as_bytes(), request.headers())
-            }),
-        };
-        let began = Instant::now();
-        let sent = self.view.upstreams.send(route.upstream, request, &terms).await;
-        let metrics = self.view.upstream_metrics(route.upstream);
-        match sent {
-            Ok(sent) => {
-                let took = began.elapsed();
-                ledger.forwarded(route.upstream, sent.endpoint, took);
-                if let Some(metrics) = metrics {
-                    metrics.response(sent.response.status().as_u16(), took);
-                }
-                Ok(sent.response)
-            }
-            Err(error) => {
-                if let Some(failure) = self.notes.failure.get() {
-                    return Err(failure.into());
-                }
-                if let Some(metrics) = metrics {
-                    metrics.error(error.label());
-                }
-                Err(error.into())
-            }
-        }
-    }
-
     /// Leaves in the response's head what may reach the client; says whether the caller's session changed.
     fn clean_response(&self, snapshot: &Snapshot, headers: &mut HeaderMap, ledger: &mut Ledger) -> bool {
         forwarded::clean_response(headers);
@@ -595,45 +518,6 @@ impl Exchange<'_> {
         ledger.cookies(Direction::Response, outcome.dropped);
         outcome.session_changed
     }
-}
-
-/// Whether nothing of what passes either way on a route depends on who it is.
-fn sees_all(snapshot: &Snapshot, route: &RoutePolicy, audience: &Audience) -> bool {
-    snapshot.plan(route.id).is_none_or(|plan| plan.is_identity(&audience.sees))
-        && snapshot.requests(route.id).is_none_or(|plan| plan.is_open(&audience.sees))
-}
-
-/// The caller as the redactor sees them.
-fn audience(snapshot: &Snapshot, caller: Caller, now: Timestamp) -> Audience {
-    Audience {
-        sees: snapshot.policy.charter.sees(&caller.recipients),
-        subject: caller.subject,
-        groups: caller.groups,
-        wards: caller.wards,
-        // One day for everybody: an age is a band of years.
-        today: Some(Offset::UTC.to_datetime(now).date()),
-    }
-}
-
-/// Names what one caller sees of one route under one policy: part of entity tags.
-fn view_tag(snapshot: &Snapshot, route: &RoutePolicy, audience: &Audience) -> String {
-    let sees = &audience.sees;
-    let bits: Vec<u8> =
-        [sees.any, sees.own, sees.group, sees.ward].iter().flat_map(|set| set.0.to_be_bytes()).collect();
-    let mut parts: Vec<&[u8]> = vec![route.name.as_bytes(), &bits];
-    let texts =
-        |list: &'_ [Sensitive<Box<str>>]| list.iter().map(|text| text.expose().as_bytes().to_vec()).collect();
-    let lists: [Vec<Vec<u8>>; 3] =
-        [texts(audience.subject.as_slice()), texts(&audience.groups), texts(&audience.wards)];
-    for list in &lists {
-        // An empty part between the lists keeps them apart.
-        parts.push(&[]);
-        parts.extend(list.iter().map(Vec::as_slice));
-    }
-    let day = audience.today.filter(|_| snapshot.plan(route.id).is_some_and(|plan| plan.depends_on_day()));
-    let day = day.map(|day| day.to_string()).unwrap_or_default();
-    parts.push(day.as_bytes());
-    snapshot.tag_key.hex(&parts, 8)
 }
 
 /// What the client said about codings, before it is rewritten for the platform.

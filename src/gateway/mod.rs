@@ -1,6 +1,7 @@
 //! One exchange, from the request's head to the journal's record. Read `exchange` first.
 
 mod affinity;
+mod audience;
 mod body;
 pub mod caching;
 pub mod canonical;
@@ -9,6 +10,7 @@ pub mod connection;
 pub mod cookies;
 mod exchange;
 mod fetch;
+mod forward;
 pub mod forwarded;
 mod graphql;
 mod grpc;
