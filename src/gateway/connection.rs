@@ -21,7 +21,7 @@ use std::{
 
 pub use body::{Download, Upload, UploadError};
 pub use pace::Pace;
-pub use pressure::Pressure;
+pub use pressure::{Pressure, Tunnelled};
 pub use progress::{Clock, Framing, HeadSigns, Instant, Phase, Progress, Served};
 use rustls::pki_types::CertificateDer;
 use tokio::task::AbortHandle;

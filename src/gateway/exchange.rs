@@ -78,9 +78,14 @@ impl Gateway {
 
     /// The answer when there is too much work: `server` sheds before [`Gateway::handle`] sees the request.
     pub fn overloaded(&self) -> Response<Body> {
+        telemetry::request_shed(ShedReason::Exchanges, PriorityLabel::Unknown);
+        if !self.journal.has_room() {
+            // Nobody waits here, and records without bound would be what is short next: the counter has to do.
+            let response = ExchangeError::Overloaded.response();
+            return response.map(|bytes| Body::new(Content::Whole(bytes), None));
+        }
         let mut ledger =
             Box::new(Ledger::open(&self.view(), &self.journal, self.metrics.begin(), Rc::default()));
-        telemetry::request_shed(ShedReason::Exchanges, PriorityLabel::Unknown);
         ledger.refused(&ExchangeError::Overloaded, None);
         refuse(&ExchangeError::Overloaded, false, ledger)
     }
@@ -170,6 +175,10 @@ impl Exchange<'_> {
             Err(Unclear) => return Err(ExchangeError::BadRequest(RefusalReason::Malformed)),
         }
         let wish = wish.map(|wish| wish.on(route.websocket)).transpose()?.flatten();
+        let place = match wish.as_ref().is_some_and(Wish::is_a_stream) {
+            true => Some(self.connection.pressure().tunnel().ok_or(ExchangeError::Overloaded)?),
+            false => None,
+        };
 
         // 4. meter: what is counted by address or header is counted before anybody is asked who the caller is.
         let mut passage = Passage::default();
@@ -266,6 +275,8 @@ impl Exchange<'_> {
         let granted = wish.as_ref().map(|wish| wish.is_granted(status, response.headers(), route.websocket));
 
         // 10. clean the response's head, and say what is left of the quotas.
+        // Free text, which nobody needs (RFC 9112 4).
+        response.extensions_mut().remove::<hyper::ext::ReasonPhrase>();
         let session_changed = self.clean_response(snapshot, response.headers_mut(), ledger);
         for (name, value) in passage.headers() {
             response.headers_mut().append(name, value);
@@ -289,11 +300,12 @@ impl Exchange<'_> {
             let upstream = hyper::upgrade::on(&mut response);
             let reading = self.reading(snapshot, route, &audience);
             let mut response = response.map(drop);
+            reader.withhold(response.headers_mut());
             wish.grant(&mut response);
             let timeouts = policy.gateway.timeouts;
             let deadlines = view.upstreams.deadlines().clone();
             let quiet = timeouts.idle.max(timeouts.body);
-            let tunnel = Tunnel { wish, upstream, reading, deadlines, quiet };
+            let tunnel = Tunnel { wish, upstream, reading, deadlines, quiet, _place: place };
             return Ok(Answer::Tunnel { response, tunnel });
         }
         if status == StatusCode::SWITCHING_PROTOCOLS {
@@ -303,8 +315,6 @@ impl Exchange<'_> {
 
         // 11. redact the body.
         let (mut head_out, body) = response.into_parts();
-        // Free text, which nobody needs (RFC 9112 4).
-        head_out.extensions.remove::<hyper::ext::ReasonPhrase>();
         // The gateway's own, not the platform's (RFC 9110 2.5): a body of HTTP/1.0 may end by the end of the connection, which
         // looks the same where it was cut.
         head_out.version = Version::HTTP_11;
@@ -318,15 +328,7 @@ impl Exchange<'_> {
             // RFC 9110 8.6.
             head_out.headers.remove(header::CONTENT_LENGTH);
         }
-        let read = match status {
-            // RFC 9110 15.3.6: whatever the platform sent with it is no content.
-            StatusCode::RESET_CONTENT => {
-                caching::forget_representation(&mut head_out.headers);
-                Ok((Content::empty(), None))
-            }
-            _ => reader.read(&asked, status, &mut head_out.headers, body).await,
-        };
-        let (content, tally) = match read {
+        let (mut content, tally) = match reader.read(&asked, status, &mut head_out.headers, body).await {
             // Its status and fields say enough; the page that came with them cannot be judged and stays here.
             Err(reason @ Unreadable::MediaType) if !status.is_success() => {
                 ledger.unreadable(reason);
@@ -336,6 +338,11 @@ impl Exchange<'_> {
         };
         if let Some(tally) = tally {
             ledger.tally(&tally);
+        }
+        if status == StatusCode::RESET_CONTENT {
+            // RFC 9110 15.3.6: whatever the platform sent with it is no content.
+            caching::forget_representation(&mut head_out.headers);
+            content = Content::empty();
         }
         if let Content::Whole(bytes) = &content {
             head_out.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(bytes.len()));

@@ -95,6 +95,13 @@ impl Reader<'_> {
         revalidates
     }
 
+    /// Takes out of a head without content what this reader may not see: that of a WebSocket both sides agreed on.
+    pub(super) fn withhold(&self, headers: &mut HeaderMap) {
+        if let Some(plan) = self.plan.filter(|plan| !plan.is_identity(&self.audience.sees)) {
+            self.screen(plan).withhold(headers);
+        }
+    }
+
     /// Turns the platform's answer into what this reader may have.
     ///
     /// # Errors
@@ -119,7 +126,10 @@ impl Reader<'_> {
         }
         let bodiless = *asked.method == Method::HEAD
             || status.is_informational()
-            || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+            || matches!(
+                status,
+                StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED
+            );
         if bodiless {
             if asked.revalidates && !self.declared() && !known {
                 // The answer that is confirmed was protected: this one says so too.

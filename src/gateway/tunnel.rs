@@ -21,7 +21,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional};
 
 use super::{
-    connection::Connection,
+    connection::{Connection, Tunnelled},
     ledger::Ledger,
     respond::ExchangeError,
     socket::{self, Reading},
@@ -75,6 +75,11 @@ impl Wish {
             request.headers_mut().insert(header::SEC_WEBSOCKET_KEY, key.clone());
         }
         Some(Self { upgrade: hyper::upgrade::on(request), key, extended })
+    }
+
+    /// Whether the tunnel would be a stream of HTTP/2, one of many of its connection.
+    pub(super) fn is_a_stream(&self) -> bool {
+        self.extended
     }
 
     /// The wish on a route of this kind: HTTP/1.1's is no more than an offer, and a closed route passes it over.
@@ -171,6 +176,8 @@ pub(super) struct Tunnel {
     pub deadlines: Deadlines,
     /// How long it may be silent.
     pub quiet: Duration,
+    /// Among the tunnels inside of connections, where it is one.
+    pub _place: Option<Tunnelled>,
 }
 
 impl Tunnel {

@@ -86,6 +86,7 @@ impl Core {
     fn bound_load(&self) {
         let live = self.live.borrow();
         self.pressure.bound(live.limits.exchanges.div_ceil(self.workers).max(1), live.timeouts.queue);
+        self.pressure.bound_tunnels(live.limits.connections.div_ceil(self.workers).max(1));
     }
 
     pub(super) fn limits(&self) -> ClientLimits {
@@ -128,6 +129,11 @@ impl Core {
     /// A place under the limits on connections. Where a balancer still has to say who the client is, that of the address
     /// comes later ([`Self::place_of_connection`]).
     fn admit(&self, live: &Live, address: Option<IpAddr>) -> Option<Permit> {
+        // First, so that nobody gives way to who may not come in.
+        let place = match address {
+            Some(address) => self.place_of_connection(live, address)?,
+            None => None,
+        };
         let limit = live.limits.connections;
         let mut most = limit;
         if room::is_short(self.open.count(), limit)
@@ -137,9 +143,7 @@ impl Core {
             most = room::at_most(limit);
         }
         let mut permit = self.open.admit(most)?;
-        if let Some(address) = address {
-            permit.hold(self.place_of_connection(live, address)?);
-        }
+        permit.hold(place);
         Some(permit)
     }
 

@@ -291,5 +291,12 @@ async fn personal_fields_of_a_head_are_withheld() {
         let reply = school.client.send(&school.ask(target, "administrator")).await;
         assert_eq!(reply.header("x-full-name"), ["secret"]);
     }
+    for status in [204, 205] {
+        school
+            .answer(Answer::raw(head(status, &[("X-Full-Name", "secret"), ("Location", "/u?email=secret")])));
+        let reply = school.client.send(&Ask::get("/api/x")).await;
+        let fields = format!("{:?}", reply.headers);
+        assert!(reply.status == status && !fields.contains("secret"), "{status}: {fields}");
+    }
     school.stop().await;
 }

@@ -71,9 +71,35 @@ pub struct Pressure {
     shortest: Cell<Duration>,
     normal: Share,
     critical: Share,
+    tunnels: Rc<Cell<usize>>,
+    most_tunnels: Cell<usize>,
+}
+
+/// A tunnel inside of a connection, under way for as long as this lives.
+#[derive(Debug)]
+pub struct Tunnelled(Rc<Cell<usize>>);
+
+impl Drop for Tunnelled {
+    fn drop(&mut self) {
+        self.0.set(self.0.get().saturating_sub(1));
+    }
 }
 
 impl Pressure {
+    /// Takes over how many tunnels there may be inside of connections.
+    pub fn bound_tunnels(&self, most: usize) {
+        self.most_tunnels.set(most);
+    }
+
+    /// One more tunnel in a stream of HTTP/2. It costs what a connection costs, and no limit on those counts it.
+    pub fn tunnel(&self) -> Option<Tunnelled> {
+        let under_way = self.tunnels.get();
+        (under_way < self.most_tunnels.get()).then(|| {
+            self.tunnels.set(under_way + 1);
+            Tunnelled(self.tunnels.clone())
+        })
+    }
+
     /// How many exchanges are under way, from head to the end of the response body.
     pub fn active(&self) -> &Rc<Cell<usize>> {
         &self.active
