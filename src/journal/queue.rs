@@ -108,6 +108,11 @@ impl Journal {
         }
     }
 
+    /// Whether an exchange that begins now will find room for its record.
+    pub fn has_room(&self) -> bool {
+        self.shared.has_room()
+    }
+
     /// Leaves a record if there is room.
     ///
     /// # Errors

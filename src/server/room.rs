@@ -52,7 +52,8 @@ fn idle_since(tracker: &Tracker) -> Option<Instant> {
     let (phase, since) = tracker.progress().phase();
     let is_idle =
         phase == Phase::Idle && tracker.order() == Order::Serve && !tracker.is_over() && !tracker.is_tunnel();
-    is_idle.then_some(since)
+    // Who still takes an answer is not idle.
+    (is_idle && tracker.progress().blocked_since().is_none()).then_some(since)
 }
 
 #[cfg(test)]

@@ -56,6 +56,8 @@ pub(super) fn judge(tracker: &Tracker, now: Instant, bounds: &Bounds<'_>, closin
     }
     if tracker.order() == Order::Finish
         && tracker.exchanges() == 0
+        // What is still on its way to the client is bounded below.
+        && progress.blocked_since().is_none()
         && tracker.ordered_at().is_some_and(|at| now.since(at.max(since)) > patience)
     {
         return Verdict::Abort(None);
