@@ -109,9 +109,12 @@ pub(super) fn host_for(
         (HostHeader::Endpoint, Some(endpoint)) if endpoint.socket().is_some() => NOBODY.clone(),
         (HostHeader::Endpoint, Some(endpoint)) => {
             let default = if upstream.tls.is_some() { 443 } else { 80 };
-            let host = &endpoint.host;
-            let text =
-                if endpoint.port == default { host.clone() } else { format!("{host}:{}", endpoint.port) };
+            let host = match endpoint.host.contains(':') {
+                // RFC 3986 3.2.2.
+                true => format!("[{}]", endpoint.host),
+                false => endpoint.host.clone(),
+            };
+            let text = if endpoint.port == default { host } else { format!("{host}:{}", endpoint.port) };
             HeaderValue::try_from(text).unwrap_or_else(|_| client.clone())
         }
         _ => client.clone(),

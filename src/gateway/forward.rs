@@ -20,6 +20,9 @@ use crate::{
     upstream::{Terms, UpstreamBody},
 };
 
+/// Bytes of a body that leave with the head: behind more of them an early answer may come before the rest has left.
+const AT_ONCE: usize = 16 * 1024;
+
 /// A request on its way.
 pub(super) struct Onward<'a> {
     /// Pool and policy.
@@ -50,6 +53,10 @@ impl Onward<'_> {
         let upstream = &gateway.upstreams[usize::from(self.route.upstream.0)];
         ledger.tried(self.route.upstream);
         let request = self.request(head, payload, upstream);
+        if matches!(request.body(), Payload::Whole(Some(bytes)) if bytes.len() > AT_ONCE) {
+            // Given away in one piece: nobody knows when the last of it left.
+            self.notes.sent.set(false);
+        }
         let own = self.route.response_timeout.unwrap_or(upstream.response_timeout);
         let timeout = match self.is_grpc {
             true => own.min(grpc::timeout(request.headers()).unwrap_or(own)),

@@ -24,6 +24,8 @@ pub struct UpstreamBody<B> {
 /// What an exchange holds until its body is over.
 pub(super) struct Held<B> {
     pub(super) attempt: Attempt<B>,
+    /// Whether a body that breaks off is its endpoint's failure: not where the client's own body was still on its way.
+    pub(super) is_to_blame: bool,
     /// Given back when this is dropped; `None` where any number may be under way.
     pub(super) _place: Option<Place>,
 }
@@ -63,7 +65,7 @@ impl<B> Body for UpstreamBody<B> {
             Poll::Ready(Some(Ok(_))) => this.release_at_end(),
             Poll::Ready(Some(Err(_))) => {
                 // A body that breaks off or stands still says as much of its endpoint as no answer at all.
-                if let Some(Held { attempt, .. }) = this.held.take() {
+                if let Some(Held { attempt, is_to_blame: true, .. }) = this.held.take() {
                     attempt.live.count_failure(&attempt.member, Instant::now());
                 }
             }

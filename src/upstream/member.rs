@@ -132,7 +132,11 @@ impl<B> Live<B> {
         took: Duration,
         now: Instant,
     ) {
-        member.site.load.answered(took, now);
+        // Who fails fast must not look fast.
+        match status.is_server_error() {
+            true => member.site.load.failed(took, now),
+            false => member.site.load.answered(took, now),
+        }
         if let Some(admission) = &self.admission {
             match status {
                 http::StatusCode::SERVICE_UNAVAILABLE => admission.failed(),

@@ -148,10 +148,11 @@ where
         };
         let Answered { response, attempt, lease, reused } = answered;
         let endpoint = attempt.member.origin;
+        let is_to_blame = terms.sent.get();
         let end = limit.map(|limit| Box::new((begun + limit, self.deadlines.timer())));
         let response = response.map(|incoming| {
             let received = body::UpstreamBody::new(incoming, lease, self.deadlines.timer(), terms.progress);
-            UpstreamBody::new(received, Held { attempt, _place: place }, end)
+            UpstreamBody::new(received, Held { attempt, is_to_blame, _place: place }, end)
         });
         Ok(Sent { response, endpoint, reused })
     }
@@ -257,7 +258,8 @@ where
                 Ok(Err(Unanswered { unsent, .. })) => {
                     let was_unsent = unsent.is_some();
                     let Some(copy) = unsent.or(again) else {
-                        if !reused {
+                        // Who did not get all of a request may have had a reason.
+                        if !reused && terms.sent.get() {
                             live.failed(member, took, now);
                         }
                         return Err(UpstreamError::Broken);

@@ -87,8 +87,10 @@ impl Resolver {
             Ok(found) => {
                 // The names on the way to the addresses (CNAME) have ends of their own.
                 let ttl = found.answers().iter().map(|record| record.ttl).min().unwrap_or(0);
-                let addresses: Vec<_> =
+                let mut addresses: Vec<_> =
                     found.answers().iter().filter_map(|record| record.data.ip_addr()).collect();
+                tidy(&mut addresses);
+                addresses.truncate(ADDRESSES);
                 match addresses.is_empty() {
                     true => Answer::Nothing,
                     false => Answer::Addresses(addresses, Duration::from_secs(ttl.into())),
@@ -98,6 +100,12 @@ impl Resolver {
             Err(_) => Answer::Failed,
         }
     }
+}
+
+/// Servers turn the list around with every answer.
+fn tidy(addresses: &mut Vec<IpAddr>) {
+    addresses.sort_unstable();
+    addresses.dedup();
 }
 
 fn server(address: &SocketAddr) -> NameServerConfig {
@@ -159,9 +167,7 @@ impl Schedule {
         for (known, answer) in [(&mut self.v4, v4), (&mut self.v6, v6)] {
             match answer {
                 Answer::Addresses(mut addresses, _) => {
-                    // Servers turn the list around with every answer.
-                    addresses.sort_unstable();
-                    addresses.dedup();
+                    tidy(&mut addresses);
                     *known = addresses;
                 }
                 Answer::Nothing => known.clear(),
