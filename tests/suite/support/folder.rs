@@ -172,13 +172,15 @@ impl PolicyFolder {
     fn write_gateway(&self) {
         let root = self.root.path().display();
         let (upstream, extra) = (self.upstream, &self.extra);
+        // A stop waits half as long for clients that are silent, and many tests are still connected then.
+        let timeouts = if extra.contains("timeouts:") { "" } else { "  timeouts: { drain: 3 s }\n" };
         self.write(
             "gateway.yaml",
             &format!(
                 r#"gateway:
   listen: {{ https: "127.0.0.1:0", http: "127.0.0.1:0", admin: "127.0.0.1:0" }}
   workers: 2
-  certificates:
+{timeouts}  certificates:
     - {{ names: [{HOST}, localhost], chain: "{root}/server.pem", key: "{root}/server.key" }}
   secret: {{ file: "{root}/secret" }}
   upstreams:
