@@ -19,7 +19,7 @@ use crate::telemetry::{self, CheckOutcome, EndpointState, Event, ResolutionOutco
 /// No name is waited for longer than this, whatever `resolv.conf` says of servers, attempts and search lists.
 const RESOLUTION: Duration = Duration::from_secs(20);
 
-/// Looks after the fleet that serves, for as long as it is polled: within [`super::deadline::TICK`] after a reload, the new one.
+/// Looks after the fleet that serves, for as long as it is polled: within a tick of the deadlines after a reload, the new one.
 /// Must run inside a `LocalRuntime` or `LocalSet`.
 pub async fn watch(fleet: impl Fn() -> Fleet) {
     let mut ticks = tokio::time::interval(TICK);
