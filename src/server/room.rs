@@ -42,7 +42,8 @@ impl Room {
             if self.looked.replace(Some(now)) == Some(now) {
                 return false;
             }
-            idle.extend(trackers.iter().filter_map(|one| Some((idle_since(one)?, one.clone()))));
+            // Of those that are idle since the same tick, who came first.
+            idle.extend(trackers.iter().rev().filter_map(|one| Some((idle_since(one)?, one.clone()))));
             idle.sort_by_key(|(since, _)| std::cmp::Reverse(*since));
         }
     }
