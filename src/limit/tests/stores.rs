@@ -8,14 +8,7 @@ async fn in_redis() {
     for (name, scenario) in SCENARIOS {
         let world = World::new(&server.store(PATIENT), name);
         scenario(&world).await;
-        let local = &world.limits.local;
-        // What only an alarm in shadow counts is each process's own.
-        let rates = local.table.len() - usize::from(name.contains("alarm"));
-        assert_eq!(
-            (rates, local.accounts.len(), local.devices.len()),
-            (0, 0, 0),
-            "{name}: it was Redis that counted"
-        );
+        counted_elsewhere(&world, name, "it was Redis that counted");
     }
 }
 
@@ -79,13 +72,7 @@ async fn in_a_cluster() {
     for (name, scenario) in SCENARIOS {
         let world = World::new(&cluster.store(PATIENT), name);
         scenario(&world).await;
-        let local = &world.limits.local;
-        let rates = local.table.len() - usize::from(name.contains("alarm"));
-        assert_eq!(
-            (rates, local.accounts.len(), local.devices.len()),
-            (0, 0, 0),
-            "{name}: it was the cluster that counted"
-        );
+        counted_elsewhere(&world, name, "it was the cluster that counted");
     }
     let keys = cluster.keys().await;
     let attempts = keys.iter().map(|keys| keys.iter().filter(|key| key.contains("{login}")).count());
@@ -302,4 +289,12 @@ async fn a_connection_outlives_the_reload_but_not_its_runtime() {
     .join()
     .unwrap();
     assert!(world.attempt("carol", "192.0.2.1", FAILED).await);
+}
+
+/// Nothing was counted in the process.
+fn counted_elsewhere(world: &World, name: &str, by_whom: &str) {
+    let local = &world.limits.local;
+    // What only an alarm in shadow counts is each process's own.
+    let rates = local.table.len() - usize::from(name.contains("alarm"));
+    assert_eq!((rates, local.accounts.len(), local.devices.len()), (0, 0, 0), "{name}: {by_whom}");
 }
